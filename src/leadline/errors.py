@@ -1,0 +1,234 @@
+"""Every failure that Leadline raises, as one tree.
+
+    LeadlineError
+    ├── InputError                  the caller asked for something that cannot be (exit 2)
+    │   ├── MissingPath
+    │   ├── UnknownRun
+    │   └── WrongState              the run is not in a state that allows this
+    ├── SettingsError               a setting is wrong or settings contradict each other (exit 3)
+    │   └── MissingExtra            an optional dependency is not installed
+    ├── ModelError                  a model server did not give a usable answer (exit 4)
+    │   ├── ModelUnavailable        * down, refusing or overloaded
+    │   │   └── ModelRateLimited    * 429; carries `retry_after`
+    │   ├── ModelTimeout            * one of the three clocks ran out
+    │   ├── ModelBroken             * rubbish, or a stream that ended midway
+    │   ├── ModelDenied             wrong key, no permission, unknown model
+    │   └── ContextOverflow         the request is longer than the model's window
+    ├── ToolError                   a tool did not give a result (exit 5)
+    │   ├── ToolFailed              the model may see it and go on
+    │   │   ├── InvalidArguments    the model can correct its call
+    │   │   └── NotFound            the address or document does not exist
+    │   └── ToolStop                the run must stop
+    ├── ExtractError                bytes could not be turned into text (exit 5)
+    │   ├── UnknownFormat
+    │   ├── BrokenDocument
+    │   ├── EncryptedDocument
+    │   ├── TooLarge
+    │   └── ExtractTimeout
+    ├── StoreError                  the run store or the blobs failed (exit 6)
+    │   ├── StoreUnavailable        * locked, away or disconnected
+    │   ├── StoreFull               no space left
+    │   ├── LeaseLost               another worker owns the run now
+    │   └── BlobMissing             a stored body is gone or damaged
+    ├── BudgetError                 a budget cannot be kept (exit 7)
+    │   └── PriceUnknown            money is limited but the model has no price
+    ├── CheckFailed                 `verify`: a quote does not stand (exit 8)
+    └── ReplayError                 the record does not lead where it led (exit 9)
+        ├── Diverged                a request differs from the recorded one
+        └── RecordIncomplete        the record ends before the run does
+
+`*`: the same call may succeed later; `retryable` is true.
+
+The class alone says what to do: nothing outside an adapter decides by reading a message.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LeadlineError(Exception):
+    """Base of all failures; the message says what failed, with the value, and what to do."""
+
+    exit_code: ClassVar[int] = 1
+    retryable: ClassVar[bool] = False
+    code: ClassVar[str] = "error"
+
+    def __init_subclass__(cls) -> None:
+        """Give each class a stable machine name derived from its own: `ModelTimeout` -> `model_timeout`."""
+        super().__init_subclass__()
+        cls.code = "".join(f"_{c.lower()}" if c.isupper() else c for c in cls.__name__).lstrip("_")
+
+
+class InputError(LeadlineError):
+    """The caller asked for something that cannot be."""
+
+    exit_code = 2
+
+
+class MissingPath(InputError):
+    """A file or folder that was named does not exist or cannot be read."""
+
+
+class UnknownRun(InputError):
+    """No run has this id, or it belongs to another tenant."""
+
+
+class WrongState(InputError):
+    """The run's state does not allow what was asked."""
+
+
+class SettingsError(LeadlineError):
+    """A setting has a wrong value, or settings contradict each other."""
+
+    exit_code = 3
+
+
+class MissingExtra(SettingsError):
+    """An optional dependency is needed and not installed; the message names the install command."""
+
+
+class ModelError(LeadlineError):
+    """A model server did not give a usable answer."""
+
+    exit_code = 4
+
+
+class ModelUnavailable(ModelError):
+    """The server is down, refuses connections, or answers 5xx."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ModelRateLimited(ModelUnavailable):
+    """The server answered 429; `retry_after` holds its wish in seconds, where it told one."""
+
+
+class ModelTimeout(ModelError):
+    """First token, gap between tokens, or the whole answer took longer than allowed."""
+
+    retryable = True
+
+
+class ModelBroken(ModelError):
+    """The answer is not in the protocol, or the stream ended without a finish reason."""
+
+    retryable = True
+
+
+class ModelDenied(ModelError):
+    """Wrong key, no permission, or the server does not know the model."""
+
+
+class ContextOverflow(ModelError):
+    """The request is longer than the model's window; `window` in tokens where the server told it."""
+
+    def __init__(self, message: str, *, window: int | None = None) -> None:
+        super().__init__(message)
+        self.window = window
+
+
+class ToolError(LeadlineError):
+    """A tool did not give a result."""
+
+    exit_code = 5
+
+
+class ToolFailed(ToolError):
+    """The tool failed in a way that the model may see and adapt to."""
+
+
+class InvalidArguments(ToolFailed):
+    """The model's arguments do not fit the tool's schema; the message tells how to correct them."""
+
+
+class NotFound(ToolFailed):
+    """The address or document does not exist."""
+
+
+class ToolStop(ToolError):
+    """The tool failed in a way that makes going on useless or unsafe: the run must stop."""
+
+
+class ExtractError(LeadlineError):
+    """Bytes could not be turned into text."""
+
+    exit_code = 5
+
+
+class UnknownFormat(ExtractError):
+    """No parser knows this kind of file."""
+
+
+class BrokenDocument(ExtractError):
+    """The file is damaged, or its parser died on it."""
+
+
+class EncryptedDocument(ExtractError):
+    """The file needs a password that was not given or is wrong."""
+
+
+class TooLarge(ExtractError):
+    """The file, or what it unpacks to, is larger than allowed."""
+
+
+class ExtractTimeout(ExtractError):
+    """The parser took longer than allowed and was killed."""
+
+
+class StoreError(LeadlineError):
+    """The run store or the blob store failed."""
+
+    exit_code = 6
+
+
+class StoreUnavailable(StoreError):
+    """The store is locked, away or disconnected."""
+
+    retryable = True
+
+
+class StoreFull(StoreError):
+    """No space is left where the data is kept; what was committed before stands."""
+
+
+class LeaseLost(StoreError):
+    """Another worker owns the run now; this one's writes are refused."""
+
+
+class BlobMissing(StoreError):
+    """A stored body is gone, or its bytes do not have the hash that names them."""
+
+
+class BudgetError(LeadlineError):
+    """A budget cannot be kept as it was set."""
+
+    exit_code = 7
+
+
+class PriceUnknown(BudgetError):
+    """Money is limited, but the model has no price and was not declared free."""
+
+
+class CheckFailed(LeadlineError):
+    """A report does not stand: a quote is not in its stored source, or a hash differs."""
+
+    exit_code = 8
+
+
+class ReplayError(LeadlineError):
+    """The record does not lead where it led."""
+
+    exit_code = 9
+
+
+class Diverged(ReplayError):
+    """A request differs from the recorded one; the message names the first that does."""
+
+
+class RecordIncomplete(ReplayError):
+    """The record ends before the run does."""
