@@ -1,0 +1,103 @@
+"""HTML pages, fetched or local: what a person sees of the content, as text with headings.
+
+Made for documentation and ordinary pages at a few milliseconds each. Every step is free of
+recursion, so depth of nesting costs time only; the caller bounds time and memory.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urldefrag, urljoin, urlsplit
+
+from leadline.errors import BrokenDocument
+from leadline.extract.builder import TextBuilder, clean, one_line
+from leadline.extract.decode import decode
+from leadline.extract.html_main import choose_main
+from leadline.extract.html_meta import page_facts
+from leadline.extract.html_render import HtmlRenderer
+from leadline.extract.html_visible import remove_invisible
+from leadline.extract.types import Link
+from leadline.extract.work import Job, Parsed
+
+if TYPE_CHECKING:
+    from selectolax.lexbor import LexborHTMLParser
+
+MOST_BYTES: Final = 5_000_000
+MOST_LINKS: Final = 2_000
+_LONGEST_URL: Final = 2_048
+
+
+def parse_html(job: Job) -> Parsed:
+    """Turn a page into text; raises `BrokenDocument` where no tree can be made."""
+    raw = job.raw[:MOST_BYTES]
+    decoded = decode(raw, declared=job.declared, markup=True)
+    tree = parse_tree(decoded.text)
+    facts = page_facts(tree)
+    remove_invisible(tree)
+    links = page_links(tree, job.name)
+    out = TextBuilder(job.limits.chars)
+    main = choose_main(tree)
+    if main is not None:
+        HtmlRenderer(out).render(main)
+    cut = len(job.raw) > MOST_BYTES
+    warnings = (f"the page is larger than {MOST_BYTES} bytes; the rest was not read",) if cut else ()
+    return Parsed.of(
+        out,
+        title=facts.title,
+        authors=facts.authors,
+        published=facts.published,
+        language=facts.language,
+        links=links,
+        warnings=warnings,
+        cut=cut,
+    )
+
+
+def parse_tree(text: str) -> LexborHTMLParser:
+    """Build the tree of a page; NUL and lone surrogates are dropped first."""
+    from selectolax.lexbor import LexborHTMLParser, SelectolaxError  # noqa: PLC0415 loaded when used
+
+    try:
+        return LexborHTMLParser(clean(text))
+    except (SelectolaxError, ValueError, RuntimeError) as error:
+        msg = f"the page cannot be parsed as HTML: {error}"
+        raise BrokenDocument(msg) from error
+
+
+def page_links(tree: LexborHTMLParser, name: str | None) -> tuple[Link, ...]:
+    """Return the http(s) links of a page in its order, each address once, without fragments."""
+    base = _base(tree, name)
+    found: dict[str, Link] = {}
+    for node in tree.css("a[href], area[href]"):
+        url = _absolute(base, node.attributes.get("href") or "")
+        if url and url not in found:
+            found[url] = Link(url, one_line(node.text(separator=" ")))
+            if len(found) >= MOST_LINKS:
+                break
+    return tuple(found.values())
+
+
+def _base(tree: LexborHTMLParser, name: str | None) -> str:
+    page = name if name and _is_web(name) else ""
+    node = tree.css_first("base[href]")
+    stated = (node.attributes.get("href") or "") if node is not None else ""
+    return _absolute(page, stated) or page if stated else page
+
+
+def _absolute(base: str, target: str) -> str | None:
+    target = clean(target.strip())
+    if not target or target.startswith("#") or len(target) > _LONGEST_URL:
+        return None
+    try:
+        url = urldefrag(urljoin(base, target)).url
+    except ValueError:
+        return None
+    return url if _is_web(url) else None
+
+
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+    except ValueError:
+        return False
