@@ -1,0 +1,1 @@
+"""Bodies by hash: stored texts, raw bytes, reports, large values."""

@@ -1,0 +1,1 @@
+"""The run store: runs, their journals, leases and fences. One adapter a database."""

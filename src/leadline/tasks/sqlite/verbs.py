@@ -1,0 +1,227 @@
+"""What can be done to runs, each within the writer's transaction.
+
+A verb raises its refusal before it writes anything, or is rolled back to its savepoint.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import orjson
+
+from leadline.codec import decode, encode
+from leadline.domain import Failure, Flag, RunState, StopReason
+from leadline.errors import UnknownRun, WrongState
+from leadline.events import ENGINE, RunFinished, RunResumed, RunStarted
+from leadline.ports import Beat, NewRun, Run
+from leadline.tasks.sqlite.journal import add_step, cancelled, end_run
+from leadline.tasks.sqlite.rows import RUN, Asked, run_from
+from leadline.tasks.sqlite.schema import NOW
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """A wish for work; before `patient_until` (the database's time) no expired run is taken."""
+
+    owner: str
+    lease: float
+    engines: Sequence[str]
+    run_id: str | None
+    attempts: int
+    patient_until: float
+
+
+class _Taken(NamedTuple):
+    key: int
+    id: str
+    attempts: int
+
+
+_CREATE = f"""
+    INSERT INTO run (id, tenant, state, engine, priority, local, owner, lease_until, fence,
+        created_at, updated_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, {NOW} + ?, ?, {NOW}, {NOW})
+    RETURNING key
+"""  # noqa: S608 NOW is a constant
+
+_TAKE = f"""
+    UPDATE run SET owner = :owner, lease_until = {NOW} + :lease, fence = fence + 1,
+        attempts = attempts + (state = 'running'), state = 'running', updated_at = {NOW}
+"""  # noqa: S608 NOW is a constant
+
+# Of the best priority, the tenant that holds least; of its runs the oldest.
+_TAKE_BEST = f"""
+    {_TAKE}
+    WHERE key = (
+        SELECT r.key
+        FROM run AS r
+        LEFT JOIN (
+            SELECT tenant, count(*) AS held FROM run WHERE state = 'running' GROUP BY tenant
+        ) AS h ON h.tenant = r.tenant
+        WHERE r.local = 0
+            AND r.engine IN (SELECT value FROM json_each(:engines))
+            AND r.state IN ('queued', 'running')
+            AND (r.state = 'queued' OR (r.lease_until <= {NOW} AND :patient_until <= {NOW}))
+        ORDER BY r.priority DESC, coalesce(h.held, 0), r.created_at, r.key
+        LIMIT 1
+    )
+    RETURNING key, id, attempts
+"""  # noqa: S608 constants
+
+_TAKE_NAMED = f"""
+    {_TAKE}
+    WHERE id = :run_id
+        AND engine IN (SELECT value FROM json_each(:engines))
+        AND (state IN ('queued', 'waiting') OR (state = 'running' AND lease_until <= {NOW}))
+    RETURNING key, id, attempts
+"""  # noqa: S608 constants
+
+_EXHAUSTED = f"""
+    SELECT key, flag FROM run
+    WHERE state = 'running' AND lease_until <= {NOW}
+        AND (flag = 'cancel' OR attempts + 1 >= :attempts)
+        AND CASE WHEN :run_id IS NULL THEN local = 0 AND :patient_until <= {NOW}
+            ELSE id = :run_id END
+"""  # noqa: S608 constants
+
+
+def create(connection: sqlite3.Connection, new: NewRun, *, owner: str | None, lease: float) -> Run:
+    """Store a run, claimed at once where it has an owner. Raises `WrongState` for a used id."""
+    asked = Asked(question=new.question, options=new.options, seed=new.seed, software=new.software)
+    claimed = owner is not None
+    state = RunState.RUNNING if claimed else RunState.QUEUED
+    try:
+        ((key,),) = connection.execute(
+            _CREATE,
+            (
+                *(new.id, new.tenant, state, ENGINE, new.priority, claimed, owner),
+                *(lease if claimed else None, int(claimed)),
+            ),
+        ).fetchall()
+    except sqlite3.IntegrityError as error:
+        raise WrongState(f"a run with this id exists already: {new.id}") from error
+    connection.execute("INSERT INTO asked (run, body) VALUES (?, ?)", (key, encode(asked)))
+    if claimed:
+        _start(connection, key)
+    return _run(connection, key)
+
+
+def claim(connection: sqlite3.Connection, wish: Claim) -> Run | None:
+    """Take a run; first end those whose workers died too often or that were to be cancelled."""
+    values = {
+        "owner": wish.owner,
+        "lease": wish.lease,
+        "engines": orjson.dumps(list(wish.engines)).decode(),
+        "run_id": wish.run_id,
+        "attempts": wish.attempts,
+        "patient_until": wish.patient_until,
+    }
+    for key, flag in connection.execute(_EXHAUSTED, values).fetchall():
+        _give_up(connection, key, flag)
+    take = _TAKE_BEST if wish.run_id is None else _TAKE_NAMED
+    rows = connection.execute(take, values).fetchall()
+    if not rows:
+        return None
+    taken = _Taken._make(rows[0])
+    if connection.execute("SELECT 1 FROM step WHERE run = ? LIMIT 1", (taken.key,)).fetchone():
+        resumed = RunResumed(owner=wish.owner, attempt=taken.attempts, engine=ENGINE)
+        add_step(connection, taken.key, resumed)
+    else:
+        _start(connection, taken.key)
+    return _run(connection, taken.key)
+
+
+def beat(connection: sqlite3.Connection, owner: str, lease: float) -> list[Beat]:
+    """Renew all leases of `owner`."""
+    connection.execute(
+        f"UPDATE run SET lease_until = {NOW} + ? WHERE owner = ? AND state = 'running'",  # noqa: S608 NOW is a constant
+        (lease, owner),
+    )
+    (held,) = connection.execute(
+        "SELECT json_group_array(json_array(id, fence, lease_until, flag)) FROM run"
+        " WHERE owner = ? AND state = 'running'",
+        (owner,),
+    ).fetchone()
+    return [
+        Beat(
+            run_id=run_id,
+            fence=fence,
+            lease_until=lease_until,
+            flag=None if flag is None else Flag(flag),
+        )
+        for run_id, fence, lease_until, flag in orjson.loads(held)
+    ]
+
+
+def raise_flag(connection: sqlite3.Connection, run_id: str, flag: Flag, *, tenant: str) -> Run:
+    """Raise a flag; `cancel` ends a run that nobody holds, and is never lowered to `finish`."""
+    row = connection.execute(
+        f"SELECT key, state, coalesce(lease_until > {NOW}, 0) FROM run WHERE id = ? AND tenant = ?",  # noqa: S608 NOW is a constant
+        (run_id, tenant),
+    ).fetchone()
+    if row is None:
+        raise UnknownRun(f"no such run: {run_id}")
+    key, state, held = row
+    if RunState(state).ended:
+        raise WrongState(f"run {run_id} has ended: {state}")
+    connection.execute(
+        f"UPDATE run SET flag = ?, updated_at = {NOW} WHERE key = ? AND flag IS NOT 'cancel'",  # noqa: S608 NOW is a constant
+        (flag, key),
+    )
+    if flag is Flag.CANCEL and not held:
+        end_run(connection, key, cancelled())
+    return _run(connection, key)
+
+
+def forget(connection: sqlite3.Connection, run_id: str, tenant: str) -> None:
+    """Delete an ended run and its journal."""
+    row = connection.execute(
+        "SELECT key, state FROM run WHERE id = ? AND tenant = ?", (run_id, tenant)
+    ).fetchone()
+    if row is None:
+        raise UnknownRun(f"no such run: {run_id}")
+    key, state = row
+    if not RunState(state).ended:
+        raise WrongState(f"run {run_id} is {state}; cancel it first")
+    connection.execute("DELETE FROM step WHERE run = ?", (key,))
+    connection.execute("DELETE FROM asked WHERE run = ?", (key,))
+    connection.execute("DELETE FROM run WHERE key = ?", (key,))
+
+
+def _start(connection: sqlite3.Connection, key: int) -> None:
+    body, engine = connection.execute(
+        "SELECT a.body, r.engine FROM asked AS a JOIN run AS r ON r.key = a.run WHERE a.run = ?",
+        (key,),
+    ).fetchone()
+    asked = decode(Asked, body)
+    started = RunStarted(
+        question=asked.question,
+        options=asked.options,
+        seed=asked.seed,
+        engine=engine,
+        software=asked.software,
+    )
+    add_step(connection, key, started)
+
+
+def _give_up(connection: sqlite3.Connection, key: int, flag: str | None) -> None:
+    if flag == Flag.CANCEL:
+        end_run(connection, key, cancelled())
+        return
+    ((attempts,),) = connection.execute(
+        "UPDATE run SET attempts = attempts + 1 WHERE key = ? RETURNING attempts", (key,)
+    ).fetchall()
+    message = f"the run's worker died {attempts} times; it is not tried again"
+    event = RunFinished(
+        state=RunState.FAILED,
+        stop_reason=StopReason.ATTEMPTS,
+        failure=Failure(code="attempts", message=message),
+    )
+    end_run(connection, key, event)
+
+
+def _run(connection: sqlite3.Connection, key: int) -> Run:
+    return run_from(connection.execute(RUN + " WHERE r.key = ?", (key,)).fetchone())
