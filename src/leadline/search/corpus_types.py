@@ -1,0 +1,87 @@
+"""What the local corpus takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
+
+from leadline.domain import Mark
+from leadline.extract.types import Extracted, Locator, locate
+
+
+class FailedFile(NamedTuple):
+    """A document that gives no text: what it is called, an error's `code`, and why."""
+
+    name: str
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IndexProgress:
+    """How far a refresh is: documents found, documents done with, the last of these."""
+
+    found: int
+    done: int
+    name: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IndexReport:
+    """What a refresh found, in documents.
+
+    `skipped` counts, by reason, what the walk passes over on purpose. `failed` names every
+    document that gives no text, also those known from before; they are in no other count.
+    `documents` and `bytes` are what can be searched now. `seconds` is the time it took, waiting
+    for another process included.
+    """
+
+    added: int
+    changed: int
+    removed: int
+    unchanged: int
+    skipped: Mapping[str, int] = field(default_factory=dict)
+    failed: tuple[FailedFile, ...] = ()
+    documents: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Passage:
+    """A stretch of a document's stored text that matches: `text` is `stored[start:end]`.
+
+    `score` is BM25, larger is better, comparable within one reply only. `source_id` is the id
+    of the source that the document is read as.
+    """
+
+    uri: str
+    source_id: str
+    title: str
+    start: int
+    end: int
+    score: float
+    text: str
+
+
+class Parser(Protocol):
+    """Turns the bytes of a document into text; `leadline.extract.children.ExtractPool` does."""
+
+    async def extract(self, source: bytes, /, *, name: str | None = None) -> Extracted:
+        """Return the text. Raises `ExtractError`."""
+        ...
+
+
+def marks(locators: Sequence[Locator]) -> tuple[Mark, ...]:
+    """Return locators as marks whose labels say the whole place: `sheet Sales, row 12`."""
+    latest: dict[str, Locator] = {}
+    found: list[Mark] = []
+    for locator in locators:
+        latest.pop(locator.kind, None)
+        latest[locator.kind] = locator
+        label = locate(tuple(latest.values()), locator.start)
+        if found and found[-1].start == locator.start:
+            found.pop()
+        found.append(Mark(start=locator.start, label=label))
+    return tuple(found)

@@ -1,0 +1,228 @@
+"""`search`: queries to addresses that can be visited, over every provider of the run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from leadline.domain import Hit, Json, ToolResult, ToolSpec
+from leadline.errors import ToolError, ToolFailed, ToolStop
+from leadline.ports import CallContext, Found, Query, Search
+from leadline.text.clean import neutralise, squeeze
+from leadline.tools.addresses import canonical, shown
+
+MOST_QUERIES: Final = 8
+MOST_HITS: Final = 20
+HITS: Final = 10
+# Reciprocal rank fusion: Cormack, Clarke and Buettcher, SIGIR 2009.
+RRF_K: Final = 60
+_MOST_QUERY: Final = 2_000
+_MOST_SNIPPET: Final = 500
+_MOST_TITLE: Final = 200
+_MOST_ADDRESS: Final = 500
+_MOST_MESSAGE: Final = 200
+# Providers answer within this share of the call's time, so that a slow one costs only itself.
+_SHARE: Final = 0.9
+
+_SPEC: Final = ToolSpec(
+    name="search",
+    description=(
+        "Search the documents and sites that this run may use. Give one query or several at once; "
+        "each finds other things. Words in double quotation marks must occur as they stand. "
+        "The result lists addresses for `visit`, with titles and short extracts."
+    ),
+    parameters={
+        "type": "object",
+        "properties": {
+            "query": {
+                "type": ["string", "array"],
+                "minLength": 1,
+                "items": {"type": "string", "minLength": 1},
+                "minItems": 1,
+                "maxItems": MOST_QUERIES,
+                "description": "What to look for: a few telling words, or a list of such queries.",
+            },
+            "num_results": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": MOST_HITS,
+                "description": f"Results wanted for each query; {HITS} unless given.",
+            },
+            "filter_year": {
+                "type": ["integer", "null"],
+                "minimum": 1000,
+                "maximum": 9999,
+                "description": "Only what was published in this year, where the date is known.",
+            },
+        },
+        "required": ["query"],
+        "additionalProperties": False,
+    },
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reply:
+    """What one provider said to one query."""
+
+    provider: str
+    found: Found | None = None
+    error: ToolError | None = None
+
+
+class SearchTool:
+    """Asks every provider every query side by side; joins what they find by reciprocal rank."""
+
+    def __init__(self, providers: Sequence[Search]) -> None:
+        self._providers = tuple(providers)
+
+    @property
+    def spec(self) -> ToolSpec:
+        """See `ports.Tool`."""
+        return _SPEC
+
+    async def call(self, arguments: Mapping[str, Json], context: CallContext) -> ToolResult:
+        """See `ports.Tool`. Raises `ToolFailed` when no provider answered any query."""
+        if not self._providers:
+            raise ToolFailed("nothing can be searched: no documents were given and the web is off")
+        queries = [_query(text, arguments, context) for text in _texts(arguments["query"])]
+        deadline = context.deadline * _SHARE
+        async with asyncio.TaskGroup() as asking:
+            tasks = [
+                [asking.create_task(_ask(one, query, deadline)) for one in self._providers]
+                for query in queries
+            ]
+        replies = [[task.result() for task in row] for row in tasks]
+        _raise_for(replies)
+        results: list[Json] = [
+            _result(query, row) for query, row in zip(queries, replies, strict=True)
+        ]
+        return ToolResult(value={"results": results})
+
+    def render(self, value: Json, texts: Mapping[str, str]) -> str:
+        """Return numbered hits under each query; a page that came before is only pointed to."""
+        results: list[dict[str, Any]] = value["results"] if isinstance(value, dict) else []
+        numbers: dict[str, int] = {}
+        return "\n\n".join(_block(result, numbers) for result in results)
+
+
+def _texts(query: Json) -> list[str]:
+    texts = query if isinstance(query, list) else [query]
+    return list(dict.fromkeys(str(text)[:_MOST_QUERY] for text in texts))
+
+
+def _query(text: str, arguments: Mapping[str, Json], context: CallContext) -> Query:
+    limit, year = arguments.get("num_results"), arguments.get("filter_year")
+    return Query(
+        text=text,
+        limit=limit if isinstance(limit, int) else HITS,
+        language=context.language,
+        sites=context.options.sites,
+        exclude=context.options.exclude,
+        since=context.options.since,
+        year=year if isinstance(year, int) else None,
+    )
+
+
+async def _ask(provider: Search, query: Query, deadline: float) -> _Reply:
+    try:
+        async with asyncio.timeout(deadline):
+            found = await provider.search(query, deadline=deadline)
+    except ToolError as error:
+        return _Reply(provider=provider.name, error=error)
+    except TimeoutError:
+        late = ToolFailed(f"no answer within {deadline:.3g} s")
+        return _Reply(provider=provider.name, error=late)
+    return _Reply(provider=provider.name, found=found)
+
+
+def _raise_for(replies: Sequence[Sequence[_Reply]]) -> None:
+    """Raise where the run must stop, or where no question was answered at all."""
+    flat = [reply for row in replies for reply in row]
+    for reply in flat:
+        if isinstance(reply.error, ToolStop):
+            raise reply.error
+    if all(reply.error is not None for reply in flat):
+        told = dict.fromkeys(f"{r.provider}: {_message(r.error)}" for r in flat if r.error)
+        raise ToolFailed("the search failed; " + "; ".join(told))
+
+
+def _message(error: ToolError) -> str:
+    return squeeze(neutralise(str(error)), limit=_MOST_MESSAGE)
+
+
+def _result(query: Query, row: Sequence[_Reply]) -> Json:
+    hits = fuse([reply.found.hits for reply in row if reply.found is not None])[: query.limit]
+    ignored = {name for reply in row if reply.found is not None for name in reply.found.ignored}
+    failures: list[Json] = [
+        {"provider": r.provider, "code": r.error.code, "message": _message(r.error)}
+        for r in row
+        if r.error is not None
+    ]
+    return {
+        "query": query.text,
+        "hits": [
+            {
+                "uri": hit.uri,
+                "title": hit.title,
+                "snippet": hit.snippet,
+                "published": hit.published,
+                "provider": hit.provider,
+                "rank": hit.rank,
+            }
+            for hit in hits
+        ],
+        "ignored": sorted(ignored),
+        "failures": failures,
+    }
+
+
+def fuse(lists: Iterable[Sequence[Hit]]) -> list[Hit]:
+    """Return one list by reciprocal rank, a page once, ranked anew from 1.
+
+    Of the hits of one page the best ranked one stays; ties go to the earlier list.
+    """
+    scores: dict[str, float] = {}
+    best: dict[str, Hit] = {}
+    for hits in lists:
+        once: dict[str, Hit] = {}
+        for hit in hits:
+            once.setdefault(canonical(hit.uri), hit)
+        for rank, (key, hit) in enumerate(once.items(), start=1):
+            scores[key] = scores.get(key, 0.0) + 1.0 / (RRF_K + rank)
+            if key not in best or hit.rank < best[key].rank:
+                best[key] = hit
+    ranked = sorted(scores, key=lambda key: -scores[key])
+    return [
+        replace(best[key], rank=rank, uri=shown(best[key].uri), score=scores[key])
+        for rank, key in enumerate(ranked, start=1)
+    ]
+
+
+def _block(result: Mapping[str, Any], numbers: dict[str, int]) -> str:
+    lines = [f"Results for: {squeeze(neutralise(result['query']), limit=_MOST_TITLE)}"]
+    lines += [_line(hit, numbers) for hit in result["hits"]]
+    if not result["hits"]:
+        lines.append("Nothing was found.")
+    lines += [
+        f"({failure['provider']} could not be asked: {failure['message']})"
+        for failure in result["failures"]
+    ]
+    if result["ignored"]:
+        lines.append(f"(Not every result honours: {', '.join(result['ignored'])})")
+    return "\n".join(lines)
+
+
+def _line(hit: Mapping[str, Any], numbers: dict[str, int]) -> str:
+    title = squeeze(neutralise(hit["title"]), limit=_MOST_TITLE) or "(no title)"
+    key = canonical(hit["uri"])
+    if key in numbers:
+        return f"[{numbers[key]}] {title} (see above)"
+    numbers[key] = len(numbers) + 1
+    lines = [f"[{numbers[key]}] {title}", f"    {neutralise(hit['uri'])[:_MOST_ADDRESS]}"]
+    if hit["published"]:
+        lines.append(f"    published {squeeze(neutralise(hit['published']), limit=40)}")
+    snippet = squeeze(neutralise(hit["snippet"]), limit=_MOST_SNIPPET)
+    return "\n".join([*lines, f"    {snippet}"] if snippet else lines)
