@@ -146,9 +146,7 @@ def _help(command: click.Command, name: str | None) -> str:
     root = cli.make_context("leadline", [], resilient_parsing=True, terminal_width=WIDTH)
     context = root
     if name is not None:
-        context = command.make_context(
-            name, [], parent=root, resilient_parsing=True, terminal_width=WIDTH
-        )
+        context = command.make_context(name, [], parent=root, resilient_parsing=True, terminal_width=WIDTH)
     return f"```text\n{command.get_help(context).rstrip()}\n```\n"
 
 
