@@ -1,0 +1,91 @@
+"""One attempt at an answer: its three clocks, and who watches it."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from leadline.resilience import Deadline
+from leadline.text.think import Piece
+
+ProgressTo = Callable[[str, str], None]
+
+# How long to wait for usage and the end of the stream once the finish reason is known.
+_GRACE: Final = 2.0
+# How long to wait for the end of the body after the last event, to use the connection again.
+_LAST_BYTES: Final = 0.1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Clocks:
+    """Seconds that a server may take: to accept a connection, to its first token, between two, in all."""
+
+    connect: float = 10.0
+    first_token: float = 120.0
+    gap: float = 60.0
+    total: float = 600.0
+
+
+class Relay:
+    """Passes pieces on to whoever watches, the same whether or not anybody does."""
+
+    def __init__(self, progress: ProgressTo | None) -> None:
+        self._progress = progress
+        self.passed = False
+
+    def restart(self) -> None:
+        """A new attempt begins: what was passed on is void."""
+        if self.passed and self._progress is not None:
+            self._progress("status", "restart")
+        self.passed = False
+
+    def send(self, pieces: list[Piece]) -> None:
+        self.passed = self.passed or bool(pieces)
+        if self._progress is not None:
+            for kind, text in pieces:
+                self._progress(kind, text)
+
+
+class Watch:
+    """The three clocks of one attempt on one timer."""
+
+    def __init__(self, clocks: Clocks, limit: Deadline) -> None:
+        self._clocks = clocks
+        self._left = min(clocks.total, limit.left())
+        self._by_deadline = limit.left() < clocks.total
+        self._end = math.inf
+        self._timeout: asyncio.Timeout | None = None
+        self._reason = ""
+
+    def running(self) -> asyncio.Timeout:
+        """Return the timer, to be entered around the attempt."""
+        now = asyncio.get_running_loop().time()
+        self._end = now + self._left
+        self._timeout = asyncio.timeout_at(self._nearest(now, self._clocks.first_token))
+        self._reason = f"no first token within {self._clocks.first_token:g} s"
+        return self._timeout
+
+    def saw(self, *, begun: bool, finished: bool, over: bool) -> None:
+        """Take note that bytes came; only what belongs to the answer winds the clock."""
+        if self._timeout is None or not begun:
+            return
+        now = asyncio.get_running_loop().time()
+        if finished or over:
+            self._timeout.reschedule(self._nearest(now, _LAST_BYTES if over else _GRACE))
+            return
+        self._timeout.reschedule(self._nearest(now, self._clocks.gap))
+        self._reason = f"nothing new within {self._clocks.gap:g} s in midst of an answer"
+
+    def verdict(self) -> str:
+        """Return which clock ran out, for a message."""
+        if asyncio.get_running_loop().time() < self._end:
+            return self._reason
+        if self._by_deadline:
+            return f"the call's deadline of {self._left:.3g} s ran out"
+        return f"the answer was not complete within {self._left:g} s"
+
+    def _nearest(self, now: float, seconds: float) -> float:
+        return min(self._end, now + seconds)

@@ -1,0 +1,31 @@
+"""Connections to model servers."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+import aiohttp
+
+from leadline.errors import SettingsError
+
+
+def open_session(*, connect: float) -> aiohttp.ClientSession:
+    """Return a pooled session fit for model servers: no cookies, no proxy from the environment.
+
+    `connect` is how long a connection may take, in seconds.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect),
+        trust_env=False,
+    )
+
+
+def base_url(url: str) -> str:
+    """Return where `/chat/completions` begins. Raises `SettingsError` for what is no address."""
+    url = url.strip().rstrip("/").removesuffix("/chat/completions")
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise SettingsError(f"not the address of a model server: {url}; use http://host:port/v1")
+    return url if parts.path else f"{url}/v1"
