@@ -1,0 +1,1 @@
+"""The engine: question in, report out; no vendor library, no HTTP, no database."""

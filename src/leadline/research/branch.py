@@ -1,0 +1,213 @@
+"""A part of a run: rounds in order, its own clock, its slice of the budget; what strategies call through."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from leadline import codec
+from leadline.domain import (
+    Budget,
+    Excerpt,
+    Failure,
+    Flag,
+    Json,
+    ModelAnswer,
+    ModelRequest,
+    Source,
+    ToolCall,
+    ToolResult,
+    ToolSpec,
+    Usage,
+)
+from leadline.events import Event, ModelAnswered, ModelAsked, Record, ToolAnswered, ToolAsked
+from leadline.ports import CallContext
+from leadline.research.history import Past
+from leadline.research.recorder import CANCEL_MARGIN, Answered, Body, Call, Made, Recorder
+
+COSTLY_FAILURES = frozenset({"deadline", "interrupted", "model_timeout", "model_broken"})
+"""Failures after which a server may have worked: the reservation is charged."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Observation:
+    """A tool call's outcome as a branch takes it."""
+
+    call: ToolCall
+    value: Json = None
+    sources: tuple[Source, ...] = ()
+    shown: tuple[Excerpt, ...] = ()
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reply:
+    """A model call's outcome as a branch takes it: exactly one of the two is set."""
+
+    answer: ModelAnswer | None = None
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ask:
+    """A request to a model: `complete(deadline)` is called only if the journal has no outcome."""
+
+    request: ModelRequest
+    purpose: str
+    reserved: Usage
+    timeout: float
+    complete: Callable[[float], Awaitable[ModelAnswer]]
+
+
+class Branch:
+    """A part of a run: rounds in order, its own clock, its slice of the budget."""
+
+    def __init__(self, *, name: str, budget: Budget, recorder: Recorder, after: Branch | None = None) -> None:
+        """Begin a part of the run at the time that `after` has reached, or at the run's start."""
+        at: float = after.at if after is not None else recorder.history.began_at
+        self.name = name
+        self.budget = budget
+        self.at: float = at
+        self.spent = Usage()
+        self.round = 0
+        self.random = random.Random(f"{recorder.started.seed}:{name}")  # noqa: S311 repeatable choice, no secret
+        self._began = at
+        self._recorder = recorder
+        self._calls = 0
+        recorder.enter(self)
+
+    @property
+    def run_id(self) -> str:
+        """The run's id."""
+        return self._recorder.run_id
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds held between the branch's start and the latest outcome that it took."""
+        return self._recorder.held(self.at) - self._recorder.held(self._began)
+
+    def next_round(self) -> Flag | None:
+        """Begin a round; return the flag that it sees."""
+        self.round += 1
+        self._calls = 0
+        return self._recorder.flag(self.name, self.round)
+
+    def note(self, event: Event) -> None:
+        """Write an event that follows from outcomes."""
+        self._recorder.note(self.name, event)
+
+    async def text(self, source: Source) -> str:
+        """Return a source's stored text."""
+        return await self._recorder.text(source)
+
+    async def models(self, wanted: Sequence[Ask], *, interruptible: bool = True) -> list[Reply]:
+        """Ask a model, several requests side by side; replies come in the order of `wanted`."""
+        calls = [self._model_call(ask) for ask in wanted]
+        replies = []
+        for record, past in await self._recorder.calls(self.name, calls, interruptible=interruptible):
+            answered = record.event
+            assert isinstance(answered, ModelAnswered)  # noqa: S101 a model's intent has a model's outcome
+            self._take(record, past, answered.usage)
+            replies.append(Reply(answer=answered.answer, failure=answered.failure))
+        return replies
+
+    def _model_call(self, ask: Ask) -> Call:
+        asked = ModelAsked(
+            call=self._id("model"),
+            model=ask.request.model,
+            request=fingerprint(ask.request),
+            purpose=ask.purpose,
+            reserved=ask.reserved,
+        )
+
+        async def make() -> Made:
+            answer = await ask.complete(max(0.1, ask.timeout - CANCEL_MARGIN))
+            return Made(ModelAnswered(call=asked.call, answer=answer, usage=replace(answer.usage, model_calls=1)))
+
+        def failed(failure: Failure) -> Answered:
+            lost = ask.reserved if failure.code in COSTLY_FAILURES else Usage()
+            return ModelAnswered(call=asked.call, failure=failure, usage=replace(lost, model_calls=1))
+
+        return Call(asked=asked, make=make, timeout=ask.timeout, failed=failed)
+
+    async def tools(
+        self,
+        calls: Sequence[ToolCall],
+        *,
+        specs: Mapping[str, ToolSpec],
+        context: CallContext,
+        invoke: Callable[[ToolCall, CallContext], Awaitable[ToolResult]],
+        interruptible: bool = True,
+    ) -> list[Observation]:
+        """Call tools side by side; outcomes come in the order of `calls`."""
+        wanted = [self._tool_call(call, specs[call.name], context=context, invoke=invoke) for call in calls]
+        outcomes = await self._recorder.calls(self.name, wanted, interruptible=interruptible)
+        observations = []
+        for call, (record, past) in zip(calls, outcomes, strict=True):
+            answered = record.event
+            assert isinstance(answered, ToolAnswered)  # noqa: S101 a tool's intent has a tool's outcome
+            self._take(record, past, answered.usage)
+            observations.append(
+                Observation(
+                    call=call,
+                    value=answered.value,
+                    sources=tuple(past.sources),
+                    shown=answered.shown,
+                    failure=answered.failure,
+                )
+            )
+        return observations
+
+    def _tool_call(
+        self,
+        call: ToolCall,
+        spec: ToolSpec,
+        *,
+        context: CallContext,
+        invoke: Callable[[ToolCall, CallContext], Awaitable[ToolResult]],
+    ) -> Call:
+        asked = ToolAsked(
+            call=self._id("tool"),
+            tool=call.name,
+            arguments=dict(call.arguments),
+            request=fingerprint([call.name, call.arguments]),
+            idempotent=spec.idempotent,
+        )
+        counted = Usage(tool_calls={call.name: 1})
+
+        async def make() -> Made:
+            result = await invoke(call, context)
+            answered = ToolAnswered(
+                call=asked.call,
+                tool=call.name,
+                value=result.value,
+                sources=tuple(fetched.source.id for fetched in result.sources),
+                shown=result.shown,
+                usage=replace(counted, cost_usd=result.cost_usd),
+            )
+            return Made(answered, tuple(Body(f.source, f.text, f.raw) for f in result.sources))
+
+        def failed(failure: Failure) -> Answered:
+            return ToolAnswered(call=asked.call, tool=call.name, failure=failure, usage=counted)
+
+        return Call(asked=asked, make=make, timeout=context.deadline, failed=failed)
+
+    def _id(self, kind: str) -> str:
+        identity = f"{self.name}/{self.round}/{kind}/{self._calls}"
+        self._calls += 1
+        return identity
+
+    def _take(self, record: Record, past: Past, usage: Usage) -> None:
+        self.at = max(self.at, record.at)
+        self.spent += usage
+        asked = past.asked.event
+        if past.lost and isinstance(asked, ModelAsked | ToolAsked):
+            for _ in range(past.lost):
+                self.spent += asked.reserved
+
+
+def fingerprint(request: object) -> str:
+    """Return the hash by which a recorded request is known again: canonical JSON, BLAKE2b, 16 bytes."""
+    return hashlib.blake2b(codec.canonical(request), digest_size=16).hexdigest()

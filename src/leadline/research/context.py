@@ -1,0 +1,83 @@
+"""What fits the model's window: estimate, cut at insertion, fold. Pure.
+
+Between two folds a transcript only grows, so that servers' prefix caches hit. An observation is
+cut when it is inserted, around what the goal asks, and never again; its full text stays in the
+ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from leadline.domain import Message
+from leadline.text.rank import windows
+
+MESSAGE_TOKENS = 6
+"""Tokens that a message's frame takes beside its text."""
+
+KEEP_ROUNDS = 3
+"""Rounds that a fold leaves as they are."""
+
+CUT_MARK = "\n[…]\n"
+
+
+def tokens(text: str) -> int:
+    """Estimate the tokens of a text without a tokenizer: CJK characters one each, others four a token.
+
+    CJK is told by its three bytes in UTF-8, which is fast and good enough.
+
+    On the high side, as a reservation should be; real counts come from the servers' usage.
+    """
+    wide = 0 if text.isascii() else (len(text.encode("utf-8", "replace")) - len(text)) // 2
+    return wide + (max(0, len(text) - wide) + 3) // 4
+
+
+def prompt_tokens(messages: Sequence[Message]) -> int:
+    """Estimate the tokens of a prompt."""
+    return sum(
+        tokens(m.content) + MESSAGE_TOKENS + sum(tokens(str(c.arguments)) + MESSAGE_TOKENS for c in m.tool_calls)
+        for m in messages
+    )
+
+
+def cut(text: str, goal: str, limit: int) -> str:
+    """Return at most about `limit` characters of `text`: the passages nearest to `goal`, in order.
+
+    Cuts lie at passage borders and are marked.
+    """
+    if len(text) <= limit:
+        return text
+    spans = windows(text, goal, limit_chars=limit)
+    if not spans:
+        return text[:limit] + CUT_MARK
+    parts: list[str] = []
+    reached = 0
+    for span in spans:
+        if parts and span.start > reached:
+            parts.append(CUT_MARK)
+        parts.append(text[span.start : span.end])
+        reached = span.end
+    return "".join(parts)[: limit + len(CUT_MARK) * len(spans)]
+
+
+def fold(messages: Sequence[Message], *, head: int, digest: str) -> tuple[Message, ...]:
+    """Return the transcript with its older rounds replaced by `digest`.
+
+    The first `head` messages stay (instructions, question); of the rest, the last `KEEP_ROUNDS`
+    rounds. A round begins with an assistant message, so that no tool message loses its call.
+    """
+    starts = [i for i, m in enumerate(messages) if m.role == "assistant" and i >= head]
+    if len(starts) <= KEEP_ROUNDS:
+        return shrink(messages, head=head)
+    kept = messages[starts[-KEEP_ROUNDS] :]
+    note = Message(role="user", content=digest)
+    return (*messages[:head], note, *kept)
+
+
+def shrink(messages: Sequence[Message], *, head: int) -> tuple[Message, ...]:
+    """Return the transcript with every observation after `head` cut to half: the last resort of a small window."""
+    return tuple(
+        m if i < head or m.role == "assistant" else replace(m, content=m.content[: max(400, len(m.content) // 2)])
+        for i, m in enumerate(messages)
+    )

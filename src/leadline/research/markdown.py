@@ -1,0 +1,166 @@
+"""A report as Markdown: readable in a terminal, safe in any renderer.
+
+No markup, image or link of a source passes through: what comes from sources or models is escaped,
+and the only links are the addresses of cited sources.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from leadline.domain import Report, Source
+from leadline.research.addresses import address, linkable, name, readable
+from leadline.research.numbering import Numbered, Numbers, Told, answer, flat, quoting, said, sentences, subject
+from leadline.research.wording import facts, label, place, reasons, strong, word
+from leadline.text.clean import squeeze, visible
+
+_QUOTE: Final = 300
+"""Characters of a quotation that are shown beside its source; the whole of it is in JSON and HTML."""
+
+# Only what some renderer would act on: text full of backslashes cannot be read in a terminal.
+_ACTIVE: Final = re.compile(
+    r"[`*~\[]"
+    r"|\\(?=[!-/:-@\[-`{-~]|$)"
+    r"|<(?=[a-z/!?]|$)"
+    r"|&(?=#|[a-z]\w*;)"
+    r"|_+"
+    r"|\$(?!\d)"
+    r"|\{(?=[{%:#.])|(?<=\{)[{%]"
+    r"|!(?=\[)"
+    # what renderers turn into links by themselves
+    r"|/(?=/)|(?<=\bmailto):|(?<=\bxmpp):|(?<=\bwww)\.|(?<=\S)@(?=\S)"
+    r"|(?<=[^\W_])\.(?=(?:[a-z]{2}|biz|com|edu|gov|net|org|pro|web|xxx|aero|asia|coop|info|museum|name|shop|рф)\b)",
+    re.IGNORECASE,
+)
+_OPENING: Final = re.compile(r"\A([#>+=:!|-]|\d+(?=[.)](?:\s|$)))")
+
+
+def to_markdown(report: Report) -> str:
+    """Return the report as Markdown with numbered citations."""
+    page = _Page(report)
+    parts = [f"# {escape(report.question)}"]
+    direct = answer(report, page.claims)
+    if direct:
+        parts.append(f"**{page.word('answer')}{page.colon}** {page.prose(direct)}")
+    for section in report.sections:
+        if section.title:
+            parts.append(f"## {escape(section.title)}")
+        told = sentences(section, page.claims)
+        parts.append("\n".join(f"- {page.told(t)}" for t in told) if quoting(told) else page.prose(told))
+    parts += _contradictions(page)
+    parts += _listed(page.word("unexamined"), report.unexamined)
+    if report.sources:
+        parts.append(f"## {page.word('sources')}")
+        repeated = frozenset(said(report))
+        parts += [_source(page, source, repeated) for source in report.sources]
+    notes = list(report.notes)
+    if any(strong(claim) and claim.checks.decided_by == "values" for claim in report.claims):
+        notes.append(page.word("unmarked"))
+    parts.append("---")
+    parts += [escape(line) for line in (*notes, facts(report))]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def escape(text: str) -> str:
+    """Return text that Markdown shows as it is, on one line, without characters that hide or turn it."""
+    plain = visible(squeeze(text)).strip()
+    return _OPENING.sub(_opening, _ACTIVE.sub(_inert, plain))
+
+
+def _inert(found: re.Match[str]) -> str:
+    """Return what was found, escaped; underscores within a word are no emphasis."""
+    whole, start, end = found.string, found.start(), found.end()
+    before, behind = whole[max(0, start - 1) : start], whole[end : end + 1]
+    if found[0].startswith("_") and before.isalnum() and behind.isalnum():
+        return found[0]
+    return "".join(f"\\{char}" for char in found[0])
+
+
+def code(text: str) -> str:
+    """Return text as a code span: to copy as it stands, and inert."""
+    plain = visible(squeeze(text)).strip()
+    fence = "`" * (max(map(len, re.findall("`+", plain)), default=0) + 1)
+    pad = " " if plain.startswith("`") or plain.endswith("`") else ""
+    return f"{fence}{pad}{plain}{pad}{fence}" if plain else ""
+
+
+def _opening(found: re.Match[str]) -> str:
+    return f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}"
+
+
+class _Page:
+    """What the parts of a report share: its claims, its citations by number, its language."""
+
+    def __init__(self, report: Report) -> None:
+        self.report = report
+        self.language = report.language
+        self.claims = {claim.id: claim for claim in report.claims}
+        self.sources = {source.id: source for source in report.sources}
+        self.numbers = Numbers(report)
+        self.colon = "：" if self.language == "zh" else ":"
+
+    def word(self, key: str) -> str:
+        """Return a word of the frame."""
+        return word(key, self.language)
+
+    def prose(self, told: Iterable[Told]) -> str:
+        """Return sentences as one paragraph."""
+        return " ".join(filter(None, map(self.told, told)))
+
+    def told(self, told: Told) -> str:
+        """Return a sentence, its citations, and its verdict unless that is the best there is."""
+        text, claim = escape(told.text), told.claim
+        if claim is None:
+            return text
+        marks = "".join(f"[{n}]" for n in self.numbers.of(claim.citations))
+        parts = [part for part in (text, marks) if part]
+        if not strong(claim):
+            why = [label(claim, self.language), *reasons(claim, self.language)]
+            parts.append(f"*({'; '.join(map(escape, why))})*")
+        return " ".join(parts)
+
+    def place(self, numbered: Numbered, source: Source) -> str:
+        """Return where in its source a citation lies."""
+        shown = place(numbered.citation.locator, title=source.title, language=self.language)
+        return escape(squeeze(shown, limit=_QUOTE))
+
+
+def _contradictions(page: _Page) -> list[str]:
+    lines = []
+    for pair in page.report.contradictions:
+        lines.append(f"- {escape(squeeze(subject(pair), limit=_QUOTE))}")
+        for side in page.numbers.numbered(pair.sides):
+            source = page.sources[side.citation.source_id]
+            lines.append(f"  - {_quote(side)} [{side.number}] ({escape(name(source))})")
+    return [f"## {page.word('contradictions')}", "\n".join(lines)] if lines else []
+
+
+def _quote(numbered: Numbered) -> str:
+    return f"“{escape(squeeze(numbered.citation.quote, limit=_QUOTE))}”"
+
+
+def _listed(title: str, items: Sequence[str]) -> list[str]:
+    return [f"## {title}", "\n".join(f"- {escape(item)}" for item in items)] if items else []
+
+
+def _source(page: _Page, source: Source, repeated: frozenset[str]) -> str:
+    """Return a source, and by place what is cited of it; a quote that stands in the report is not repeated."""
+    about = ", ".join(escape(a) for a in (*source.authors, source.published or "") if a)
+    lines = [f"**{escape(name(source))}**" + (f", {about}" if about else "") + f"  \n{_address(source)}"]
+    if source.truncated:
+        lines[0] += f" ({page.word('truncated')})"
+    places: dict[str, list[int]] = {}
+    for numbered in page.numbers.in_source(source.id):
+        where = page.place(numbered, source)
+        if flat(numbered.citation.quote) not in repeated:
+            where = f"{where}{page.colon} {_quote(numbered)}" if where else _quote(numbered)
+        places.setdefault(where, []).append(numbered.number)
+    lines += [f"- {''.join(f'[{n}]' for n in cited)} {where}".rstrip() for where, cited in places.items()]
+    return "\n".join(lines)
+
+
+def _address(source: Source) -> str:
+    uri = address(source)
+    return f"<{uri}>" if linkable(uri) else code(readable(uri))

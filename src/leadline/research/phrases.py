@@ -1,0 +1,82 @@
+"""What the engine itself says in a report, in the languages that it speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+_NAMES = MappingProxyType({"en": "English", "zh": "Chinese (中文)"})
+
+_PHRASES: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "evidence": {"en": "Evidence", "zh": "证据"},
+        "not_found": {"en": "What was not found", "zh": "未找到的内容"},
+        "nothing": {
+            "en": "Nothing in the documents that were searched answers this question.",
+            "zh": "检索到的文档中没有能回答此问题的内容。",
+        },
+        "uncovered": {
+            "en": "No source that was read mentions: {terms}.",
+            "zh": "已读来源均未提及：{terms}。",
+        },
+        "no_model": {
+            "en": "No language model wrote this report: it consists of sentences quoted from the sources. "
+            "To have one write it, set LEADLINE_MODEL__URLS and LEADLINE_MODEL__NAME, or run `leadline init`.",
+            "zh": "本报告并非由语言模型撰写，全部由来源原文摘录组成。如需由模型撰写，请设置 LEADLINE_MODEL__URLS 与 "
+            "LEADLINE_MODEL__NAME，或运行 `leadline init`。",
+        },
+        "model_failed": {
+            "en": "The language model did not answer ({reason}), so the report consists of sentences quoted from the "
+            "sources.",
+            "zh": "语言模型未能作答（{reason}），因此本报告由来源原文摘录组成。",
+        },
+        "no_room": {
+            "en": "The budget left nothing for the language model to write with, so the report consists of sentences "
+            "quoted from the sources.",
+            "zh": "剩余预算不足以让语言模型撰写，因此本报告由来源原文摘录组成。",
+        },
+        "loop": {
+            "en": "The model repeated itself, so gathering was ended early.",
+            "zh": "模型出现重复，资料收集已提前结束。",
+        },
+        "stopped": {
+            "en": "Gathering ended before the model was done: {reason}.",
+            "zh": "资料收集在模型完成之前结束：{reason}。",
+        },
+        "dropped": {
+            "en": "{count} statements were left out because the evidence does not support them.",
+            "zh": "有 {count} 条陈述因缺乏证据支持而被略去。",
+        },
+        "unknown_ids": {
+            "en": "{count} citations named evidence that does not exist and were removed.",
+            "zh": "有 {count} 处引用指向不存在的证据，已被移除。",
+        },
+        "unread": {"en": "Found but not read: {title}", "zh": "检索到但未阅读：{title}"},
+        "unread_more": {
+            "en": "Found but not read: {count} more documents",
+            "zh": "检索到但未阅读：另有 {count} 篇文档",
+        },
+        "failed_source": {"en": "Could not be read: {uri} ({reason})", "zh": "无法读取：{uri}（{reason}）"},
+        "steps": {"en": "all steps were used", "zh": "步数已用完"},
+        "tokens": {"en": "the token budget was reached", "zh": "已达到令牌预算"},
+        "money": {"en": "the money budget was reached", "zh": "已达到费用预算"},
+        "deadline": {"en": "the time budget was reached", "zh": "已达到时间预算"},
+        "finished_early": {"en": "the report was asked for", "zh": "按要求提前成文"},
+    }
+)
+
+
+def language_name(language: str) -> str:
+    """Return the name of a language for a prompt."""
+    return _NAMES.get(language, _NAMES["en"])
+
+
+def phrase(key: str, language: str, **values: object) -> str:
+    """Return a phrase in a language, English where it has no other."""
+    entry = _PHRASES[key]
+    return entry.get(language, entry["en"]).format(**values)
+
+
+def spoken(key: str) -> bool:
+    """Return whether there is a phrase of this name."""
+    return key in _PHRASES

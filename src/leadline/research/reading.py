@@ -1,0 +1,170 @@
+"""The ledger as the researcher reads it: pages, their lines and the names they go by.
+
+A long document is read by the windows that serve the question and the names found so far; all
+offsets are those of the stored text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from leadline.domain import Source
+from leadline.research.asking import Word, key_of, words_of
+from leadline.research.evidence import Ledger
+from leadline.text.language import has_cjk
+from leadline.text.rank import windows
+from leadline.text.sentences import split
+from leadline.text.tokens import terms
+
+WHOLE_DOCUMENT = 20_000
+"""Up to this many characters all sentences of a document are read; beyond, its best windows."""
+
+WINDOW_CHARS = 6_000
+MIN_SENTENCE = 12
+MIN_CJK_SENTENCE = 6
+MAX_SENTENCE = 600
+_MOST_WORDS = 10
+_LEAST_TITLE_CJK = 2
+
+_BRACKETED = re.compile(r"\s*[(\uff08][^()\uff08\uff09]*[)\uff09]\s*")
+_OPENER = re.compile(
+    r"\s*(?:The |An? )?(?P<latin>[^\W\d_][^.(),;:\n]{1,70}?)\s*(?:\(|,| (?:is|was|are|were|refers)\b)"
+    r"|[\u201c\u300a\u300c]?(?P<han>[^\W_][^\u3002\uff0c\uff08(\u201d\u300b\u300d\n]{0,14}?)[\u201d\u300b\u300d]?"
+    r"(?:\uff08|\(|\uff0c|\u662f|\u4f4d\u4e8e|\u4f4d\u65bc)"
+)
+_HEADING = re.compile(r"\s*(?:#{1,6}\s|={2,})")
+_END = re.compile(r"[.!?\u3002\uff01\uff1f\uff1b;:\uff1a\u2026][\"'\u201d\u2019)\]\u300d\u300f\uff09]*(?:\[\d+\])*\s*\Z")
+
+
+class Line(NamedTuple):
+    """A sentence of a page: where it stands, its terms, and whether it is prose rather than a heading or label."""
+
+    page: int
+    start: int
+    end: int
+    terms: frozenset[str]
+    prose: bool
+
+
+class Page(NamedTuple):
+    """A source as it is read.
+
+    `keys` are the names it goes by, as `asking.key_of` gives them, each with how surely it means
+    this page: its title 1, parts of the title and the name that opens its text less.
+    """
+
+    index: int
+    source: Source
+    text: str
+    keys: tuple[tuple[str, float], ...]
+    title_terms: frozenset[str]
+    lines: tuple[Line, ...]
+
+    @property
+    def terms(self) -> frozenset[str]:
+        """All terms of the lines and the title."""
+        return self.title_terms.union(*(line.terms for line in self.lines))
+
+
+def read(goal: str, ledger: Ledger) -> tuple[Page, ...]:
+    """Return every source of the ledger as a page, in the ledger's order."""
+    return tuple(_page(index, source, goal=goal, text=ledger.text(source.id)) for index, source in enumerate(ledger.sources))
+
+
+def _page(index: int, source: Source, *, goal: str, text: str) -> Page:
+    lines = tuple(_lines(index, source.title, goal=goal, text=text))
+    opening = next((text[line.start : line.end] for line in lines if line.prose), "")
+    return Page(
+        index=index,
+        source=source,
+        text=text,
+        keys=tuple(names_of(source.title, opening)),
+        title_terms=frozenset(terms(source.title)),
+        lines=lines,
+    )
+
+
+def _lines(index: int, title: str, *, goal: str, text: str) -> list[Line]:
+    if len(text) <= WHOLE_DOCUMENT:
+        spans = [(0, len(text))]
+    else:
+        spans = [(w.start, w.end) for w in windows(text, goal, limit_chars=WINDOW_CHARS)]
+    found = []
+    own = key_of(title)
+    for low, high in spans:
+        for span in split(text[low:high]):
+            line = text[low + span.start : low + span.end]
+            least = MIN_CJK_SENTENCE if has_cjk(line) else MIN_SENTENCE
+            if least <= len(line) <= MAX_SENTENCE and not (len(line) < 2 * len(title) + 8 and key_of(line) == own):
+                prose = bool(_END.search(line)) and not _HEADING.match(line)
+                found.append(Line(index, low + span.start, low + span.end, frozenset(terms(line)), prose))
+    return found
+
+
+def names_of(title: str, opening: str = "") -> list[tuple[str, float]]:
+    """Return the names that a page goes by, with how surely each means it."""
+    found: dict[str, float] = {}
+
+    def add(name: str, strength: float) -> None:
+        key = key_of(name)
+        if len(key) >= _LEAST_TITLE_CJK and not (key.isdigit() and len(key) < 4):  # noqa: PLR2004 a year may be a title
+            found[key] = max(found.get(key, 0.0), strength)
+
+    add(title, 1.0)
+    bare = _BRACKETED.sub(" ", title).strip()
+    add(bare, 0.95)
+    for mark in (",", " - ", " \u2013 ", " | ", "\uff1a", ": "):
+        head = bare.partition(mark)[0]
+        if head != bare:
+            add(head, 0.6)
+    opened = _OPENER.match(opening)
+    if opened is not None:
+        name = opened["latin"] or opened["han"]
+        if len(name.split()) <= _MOST_WORDS and (not name.isascii() or any(char.isupper() for char in name)):
+            add(name, 0.8)
+    return list(found.items())
+
+
+class Names:
+    """Finds the names that pages go by in a text."""
+
+    def __init__(self, pages: Sequence[Page]) -> None:
+        self._plain: dict[str, list[tuple[int, float]]] = {}
+        self._joined: dict[str, list[tuple[int, float]]] = {}
+        for page in pages:
+            for key, strength in page.keys:
+                table = self._joined if has_cjk(key) else self._plain
+                table.setdefault(key, []).append((page.index, strength))
+        self._longest = max((key.count(" ") + 1 for key in self._plain), default=0)
+
+    def spotted(self, text: str, *, asked: bool = False) -> list[tuple[int, float, str]]:
+        """Return pages whose names stand in `text`, with strength and key; the longest name at each place.
+
+        A name of one word must be capitalised. In a question (`asked`) longer ones need no capital.
+        """
+        words = words_of(text)
+        found: list[tuple[int, float, str]] = []
+        at = 0
+        while at < len(words):
+            key, last = self._at(words, at, asked=asked)
+            if key:
+                found += [(page, strength, key) for page, strength in self._plain[key]]
+            at = max(last, at + 1)
+        if self._joined and has_cjk(text):
+            flat = "".join(word.folded for word in words)
+            hits = [key for key in self._joined if key in flat]
+            for key in hits:
+                if not any(key != other and key in other for other in hits):
+                    found += [(page, strength, key) for page, strength in self._joined[key]]
+        return found
+
+    def _at(self, words: Sequence[Word], first: int, *, asked: bool) -> tuple[str, int]:
+        for last in range(min(len(words), first + self._longest), first, -1):
+            if not (words[first].marked or (asked and last - first > 1)):
+                continue
+            key = " ".join(word.folded for word in words[first:last])
+            if key in self._plain:
+                return key, last
+        return "", first

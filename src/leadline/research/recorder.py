@@ -1,0 +1,360 @@
+"""The one door through which anything non-deterministic enters a run.
+
+Model answers, tool results, time, chance and people's flags reach the engine only as outcomes in
+the journal. A live run writes them, a resumed run reads what is there and goes live where it ends,
+a replay only reads. Since every decision stands on outcomes alone, all three take the same course.
+
+A call's way: its intent is appended, with all that waits; once that is durable, the fence stands
+and the lease is fresh, it starts; its outcome is appended when it arrives. On resume an intent
+without outcome was in flight: it is issued again if it is idempotent, and what was lost is charged
+its reservation; otherwise its outcome is unknown and says so.
+
+Time is the latest `at` among the outcomes that a branch has taken, and counts only while a worker
+held the run (`Timeline`). Outcomes are taken in call order, whatever the order of their arrival.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol, TypeAlias
+
+from leadline.domain import Failure, Flag, Source, Usage
+from leadline.errors import Diverged, LeadlineError, RecordIncomplete, StoreError, StoreUnavailable
+from leadline.events import (
+    Entry,
+    Event,
+    FlagSeen,
+    ModelAnswered,
+    ModelAsked,
+    Record,
+    RunFinished,
+    RunHandedOver,
+    SourceStored,
+    ToolAnswered,
+    ToolAsked,
+)
+from leadline.ports import Blobs, Clock, Observer, RunStore
+from leadline.research.history import History, Past
+from leadline.research.hold import Hold
+
+OUTCOME_WAIT = 0.002
+"""Seconds an outcome may wait for an intent to share an append with."""
+
+CANCEL_MARGIN = 0.05
+"""Seconds of its deadline that a call leaves to its own clean-up before it is cut off."""
+
+STORE_PATIENCE = 600.0
+"""Seconds for which finished outcomes wait in memory for a store that is away."""
+
+Asked: TypeAlias = ModelAsked | ToolAsked
+Answered: TypeAlias = ModelAnswered | ToolAnswered
+
+
+class Body(NamedTuple):
+    """A source with what must be durable before it is named."""
+
+    source: Source
+    text: str
+    raw: bytes | None
+
+
+class Made(NamedTuple):
+    """A live call's outcome, and the sources that it brought."""
+
+    answered: Answered
+    bodies: tuple[Body, ...] = ()
+
+
+class Part(Protocol):
+    """A branch, as the recorder knows it: the time that it reached, and what it spent."""
+
+    at: float
+    spent: Usage
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outside:
+    """All that a live run reaches: absent in a replay."""
+
+    store: RunStore
+    clock: Clock
+    hold: Hold
+    observers: tuple[Observer, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Call:
+    """A call that is about to be made: its intent, and how to make it live."""
+
+    asked: Asked
+    make: Callable[[], Awaitable[Made]]
+    timeout: float
+    failed: Callable[[Failure], Answered]
+
+
+class Recorder:
+    """Makes calls live, or reads their outcomes from the journal. One for each hold on a run."""
+
+    def __init__(
+        self, *, run_id: str, tenant: str, records: Sequence[Record], blobs: Blobs, outside: Outside | None
+    ) -> None:
+        self.run_id = run_id
+        self.tenant = tenant
+        self.blobs = blobs
+        self.history = History(records)
+        started = self.history.started
+        if started is None:
+            raise RecordIncomplete(f"run {run_id}: the journal does not begin with `run_started`")
+        self.started = started
+        self.branches: list[Part] = []
+        self._outside = outside
+        self._outbox: list[Entry] = []
+        self._flushing: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._writing = asyncio.Lock()  # entries leave in the order in which they came
+        self._interruptible: set[asyncio.Task[Answered]] = set()
+        self._interrupted: set[asyncio.Task[Answered]] = set()
+        if outside is not None:
+            outside.hold.watch(self._interrupt)
+
+    def enter(self, branch: Part) -> None:
+        """Count a new branch in."""
+        self.branches.append(branch)
+
+    @property
+    def usage(self) -> Usage:
+        """What all branches have spent, with the seconds held at the latest outcome taken."""
+        total = Usage()
+        for branch in self.branches:
+            total += branch.spent
+        return replace(total, seconds=round(self.held(self.latest), 3))
+
+    @property
+    def latest(self) -> float:
+        """Wall time of the latest outcome that any branch has taken."""
+        return max((branch.at for branch in self.branches), default=self.history.began_at)
+
+    def held(self, at: float) -> float:
+        """Return the seconds for which the run had been held at wall time `at`."""
+        return self.history.timeline.held(at)
+
+    async def finish(self, event: RunFinished) -> None:
+        """Write the end; in a replay compare it."""
+        recorded = self.history.finished
+        if recorded is not None:
+            left = [name for name, notes in self.history.notes.items() if notes]
+            if recorded != event or left:
+                raise Diverged(
+                    f"run {self.run_id}: the end differs: recorded {recorded}, now {event}; notes left in {left}"
+                )
+            return
+        await self._flush([self._entry("", event)])
+
+    async def close(self) -> None:
+        """Write what waits and end the writer; a store that fails now keeps what it has."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._flushing is not None:
+            await self._flushing
+        await self._flush_quietly()
+
+    async def hand_over(self, reason: str, owner: str) -> None:
+        """Give the run back for another worker to go on."""
+        await self._flush([self._entry("", RunHandedOver(owner=owner, reason=reason))])
+
+    def progress(self, observe: Callable[[Observer], None]) -> None:
+        """Tell live observers something that is never stored."""
+        if self._outside is not None:
+            for observer in self._outside.observers:
+                observe(observer)
+
+    # -- for branches -------------------------------------------------------------------------
+
+    def note(self, branch: str, event: Event) -> None:
+        """Write an event that follows from outcomes; where the journal has it, compare."""
+        recorded = self.history.notes[branch]
+        if recorded:
+            past = recorded.popleft().event
+            if past != event:
+                raise Diverged(
+                    f"run {self.run_id}, branch {branch}: `{event.type}` differs from the record `{past.type}`"
+                )
+            return
+        if self._outside is None:
+            raise Diverged(f"run {self.run_id}, branch {branch}: `{event.type}` is not in the record")
+        self._outbox.append(self._entry(branch, event))
+
+    def flag(self, branch: str, round_: int) -> Flag | None:
+        """Return the flag that this round of the branch sees."""
+        recorded = self.history.flags.get((branch, round_))
+        if recorded is not None or self.history.passed(branch, round_) or self._outside is None:
+            return recorded
+        flag = self._outside.hold.flag
+        if flag is not None:
+            self._outbox.append(self._entry(branch, FlagSeen(round=round_, flag=flag)))
+        return flag
+
+    async def calls(self, branch: str, wanted: Sequence[Call], *, interruptible: bool) -> list[tuple[Record, Past]]:
+        """Return the outcomes of `wanted`, in their order; recorded ones as they are, others made now."""
+        fresh = [call for call in wanted if self._past(call) is None]
+        if fresh or any(self._unanswered(call) for call in wanted):
+            await self._intend(branch, fresh)
+            await self._make([c for c in wanted if self._unanswered(c)], branch, interruptible=interruptible)
+        outcomes = []
+        for call in wanted:
+            past = self.history.calls[call.asked.call]
+            if past.answered is None:
+                raise RecordIncomplete(f"run {self.run_id}: call {call.asked.call} has no outcome")
+            outcomes.append((past.answered, past))
+        return outcomes
+
+    async def text(self, source: Source) -> str:
+        """Return a source's stored text from the blobs."""
+        return (await self.blobs.get(self.tenant, source.sha256)).decode()
+
+    # -- inside -------------------------------------------------------------------------------
+
+    def _past(self, call: Call) -> Past | None:
+        past = self.history.calls.get(call.asked.call)
+        if past is None:
+            return None
+        recorded = past.asked.event
+        assert isinstance(recorded, ModelAsked | ToolAsked)  # noqa: S101 the journal's index holds nothing else
+        if recorded.request != call.asked.request:
+            raise Diverged(
+                f"run {self.run_id}: call {call.asked.call} asks something else than recorded "
+                f"(request {call.asked.request[:12]}, recorded {recorded.request[:12]})"
+            )
+        return past
+
+    def _unanswered(self, call: Call) -> bool:
+        past = self.history.calls.get(call.asked.call)
+        return past is None or past.answered is None
+
+    async def _intend(self, branch: str, fresh: Sequence[Call]) -> None:
+        if self._outside is None:
+            raise RecordIncomplete(f"run {self.run_id}: the record ends before {self._first(fresh)}")
+        entries = [self._entry(branch, call.asked) for call in fresh]
+        await self._flush(entries)
+        for call, entry in zip(fresh, entries, strict=True):
+            intent = Record(seq=0, at=entry.at, branch=branch, event=call.asked)
+            self.history.calls[call.asked.call] = Past(asked=intent)
+        self._outside.hold.check()
+
+    @staticmethod
+    def _first(fresh: Sequence[Call]) -> str:
+        return f"call {fresh[0].asked.call}" if fresh else "the outcome of a call in flight"
+
+    async def _make(self, wanted: Sequence[Call], branch: str, *, interruptible: bool) -> None:
+        async with asyncio.TaskGroup() as group:
+            for call in wanted:
+                task = group.create_task(self._one(call, branch), name=f"call {call.asked.call}")
+                if interruptible:
+                    self._interruptible.add(task)
+                    task.add_done_callback(self._interruptible.discard)
+
+    async def _one(self, call: Call, branch: str) -> Answered:
+        assert self._outside is not None  # noqa: S101 only live calls come here
+        past = self.history.calls[call.asked.call]
+        stored: Sequence[Body] = ()
+        if isinstance(call.asked, ToolAsked) and not call.asked.idempotent and past.lost:
+            answered = call.failed(
+                Failure(
+                    code="unknown_outcome",
+                    message="the worker died during this call; whether it took effect is unknown",
+                )
+            )
+        else:
+            answered, stored = await self._attempt(call)
+            self._interruptible.discard(asyncio.current_task())
+        entries = [self._entry(branch, SourceStored(call=call.asked.call, source=source)) for source, _, _ in stored]
+        last = self._entry(branch, answered)
+        await self._keep(stored)
+        past.answered = Record(seq=0, at=last.at, branch=branch, event=answered)
+        past.sources = [source for source, _, _ in stored]
+        self._outbox.extend([*entries, last])
+        self._flush_soon()
+        return answered
+
+    async def _attempt(self, call: Call) -> Made:
+        """Make the call; its typed failures, an interruption and its deadline are outcomes too."""
+        try:
+            async with asyncio.timeout(call.timeout):
+                return await call.make()
+        except TimeoutError:
+            failure = Failure(code="deadline", message=f"no answer within {call.timeout:.0f} s", retryable=True)
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task not in self._interrupted:
+                raise
+            task.uncancel()
+            failure = Failure(code="interrupted", message="stopped on request")
+        except StoreError:
+            raise
+        except LeadlineError as error:
+            failure = Failure(code=error.code, message=str(error), retryable=error.retryable)
+        return Made(call.failed(failure))
+
+    async def _keep(self, stored: Sequence[Body]) -> None:
+        """Make texts and raw bytes durable before the rows that name them."""
+        for _, text, raw in stored:
+            await self.blobs.put(self.tenant, text.encode())
+            if raw is not None and raw != text.encode():
+                await self.blobs.put(self.tenant, raw)
+
+    def _interrupt(self, flag: Flag) -> None:
+        for task in tuple(self._interruptible):
+            self._interrupted.add(task)
+            task.cancel(f"flag {flag.value}")
+
+    def _entry(self, branch: str, event: Event) -> Entry:
+        at = self._outside.clock.now() if self._outside is not None else self.latest
+        return Entry(at=round(at, 6), branch=branch, event=event)
+
+    def _flush_soon(self) -> None:
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(OUTCOME_WAIT, self._flush_now)
+
+    def _flush_now(self) -> None:
+        self._timer = None
+        if self._outbox and (self._flushing is None or self._flushing.done()):
+            loop = asyncio.get_running_loop()
+            self._flushing = loop.create_task(self._flush_quietly(), name=f"journal {self.run_id}")
+
+    async def _flush_quietly(self) -> None:
+        """Write what waits; where that fails the entries stay, and the next append meets the failure."""
+        try:
+            await self._flush([])
+        except StoreError:
+            return
+
+    async def _flush(self, entries: Sequence[Entry]) -> None:
+        """Append what waits and `entries`, durably; observers are told after."""
+        async with self._writing:
+            batch = [*self._outbox, *entries]
+            if not batch or self._outside is None:
+                return
+            count = len(self._outbox)
+            last = await self._append(batch, self._outside)
+            del self._outbox[:count]
+            first = last - len(batch) + 1
+            for seq, entry in enumerate(batch, first):
+                record = Record(seq=seq, at=entry.at, branch=entry.branch, event=entry.event)
+                self.history.timeline.see(record)
+                for observer in self._outside.observers:
+                    observer.record(self.run_id, self.tenant, record)
+
+    async def _append(self, batch: Sequence[Entry], outside: Outside) -> int:
+        """Append, waiting for a store that is away; the fence decides whether the wait was in vain."""
+        waited, pause = 0.0, 0.05
+        while True:
+            try:
+                return await outside.store.append(self.run_id, outside.hold.fence, batch)
+            except StoreUnavailable:
+                if waited >= STORE_PATIENCE:
+                    raise
+                await outside.clock.sleep(pause)
+                waited, pause = waited + pause, min(2.0, pause * 2)

@@ -1,0 +1,129 @@
+"""ReAct: the model thinks, calls tools, observes, until it answers (Yao et al. 2022, arXiv:2210.03629).
+
+Three dialects: `native` (the server's own tool calls), `tags` (calls as JSON in text), `tongyi`
+(the published format of Tongyi DeepResearch: one call a turn, results as user messages).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from leadline import codec
+from leadline.domain import Dialect, Message, ModelAnswer, ToolSpec
+from leadline.research import context
+from leadline.research.loop import think_act_observe
+from leadline.research.parse import Calls
+from leadline.research.phrases import language_name
+from leadline.research.prompts import prompt
+from leadline.research.study import Gathered, Seen, Study
+
+TOOL_RESPONSE = "<tool_response>"
+
+
+async def gather(study: Study) -> Gathered:
+    """Run the loop with the transcript of the run's dialect."""
+    return await think_act_observe(study, transcript_for(study))
+
+
+def transcript_for(study: Study) -> Native | Tagged:
+    """Return an empty transcript: instructions and question."""
+    day = datetime.fromtimestamp(study.began_at, UTC).strftime("%Y-%m-%d")
+    specs = tuple(study.specs.values())
+    if study.options.dialect is Dialect.TONGYI:
+        system = prompt("tongyi").format(tools=described(specs), date=day)
+        return Tagged(system=system, question=study.question.text, single=True)
+    system = prompt("react").format(date=day, language=language_name(study.question.language))
+    if study.options.dialect is Dialect.TAGS:
+        system = system + "\n\n" + prompt("tags").format(tools=described(specs))
+        return Tagged(system=system, question=study.question.text, single=False)
+    return Native(system=system, question=study.question.text, tools=specs)
+
+
+def described(specs: Sequence[ToolSpec]) -> str:
+    """Return the tools as one JSON schema a line, as chat templates print them."""
+    return "\n".join(
+        codec.encode(
+            {
+                "type": "function",
+                "function": {"name": s.name, "description": s.description, "parameters": dict(s.parameters)},
+            }
+        ).decode()
+        for s in specs
+    )
+
+
+class Native:
+    """Calls and results as the server's API has them; a model that writes tags all the same is understood."""
+
+    stop: tuple[str, ...] = ()
+
+    def __init__(self, *, system: str, question: str, tools: tuple[ToolSpec, ...]) -> None:
+        self.tools = tools
+        self.messages: tuple[Message, ...] = (
+            Message(role="system", content=system),
+            Message(role="user", content=question),
+        )
+        self._by_text = False
+
+    def heard(self, answer: ModelAnswer, calls: Calls | None) -> None:
+        """Add the model's turn, with its calls as the server gave them."""
+        self._by_text = not answer.tool_calls
+        native = () if calls is None or self._by_text else calls.calls
+        message = Message(role="assistant", content=answer.text, tool_calls=native, opaque=answer.opaque)
+        self.messages = (*self.messages, message)
+
+    def observed(self, seen: Sequence[Seen]) -> None:
+        """Add results: tool messages, or one user message where the model called by text."""
+        if self._by_text:
+            self.told("\n".join(wrapped(outcome.text) for outcome in seen))
+            return
+        results = tuple(Message(role="tool", content=o.text, call_id=o.call.id) for o in seen)
+        self.messages = (*self.messages, *results)
+
+    def told(self, text: str) -> None:
+        """Add a user message."""
+        self.messages = (*self.messages, Message(role="user", content=text))
+
+    def fold(self, digest: str) -> None:
+        """Replace the older rounds."""
+        self.messages = context.fold(self.messages, head=2, digest=digest)
+
+
+class Tagged:
+    """Calls and results as tags in text; `single` keeps to one call a turn, as Tongyi was trained."""
+
+    tools: tuple[ToolSpec, ...] = ()
+    stop: tuple[str, ...] = ("\n" + TOOL_RESPONSE, TOOL_RESPONSE)
+
+    def __init__(self, *, system: str, question: str, single: bool) -> None:
+        self.single = single
+        self.messages: tuple[Message, ...] = (
+            Message(role="system", content=system),
+            Message(role="user", content=question),
+        )
+
+    def heard(self, answer: ModelAnswer, calls: Calls | None) -> None:
+        """Add the model's turn as it wrote it, thoughts included where it was trained so."""
+        del calls
+        text = answer.text.split(TOOL_RESPONSE)[0]
+        if answer.reasoning and self.single:
+            text = f"<think>\n{answer.reasoning.strip()}\n</think>\n{text.lstrip()}"
+        self.messages = (*self.messages, Message(role="assistant", content=text))
+
+    def observed(self, seen: Sequence[Seen]) -> None:
+        """Add the results as one user message."""
+        self.told("\n".join(wrapped(outcome.text) for outcome in seen))
+
+    def told(self, text: str) -> None:
+        """Add a user message."""
+        self.messages = (*self.messages, Message(role="user", content=text))
+
+    def fold(self, digest: str) -> None:
+        """Replace the older rounds."""
+        self.messages = context.fold(self.messages, head=2, digest=digest)
+
+
+def wrapped(text: str) -> str:
+    """Return an observation in its tags; what it holds was made inert by its tool."""
+    return f"{TOOL_RESPONSE}\n{text}\n</tool_response>"

@@ -1,0 +1,319 @@
+"""What a strategy works with: one branch, its ledger, the tools, perhaps a model, and a budget.
+
+`ask` and `act` are the only ways out. Both go through the recorder; `act` also admits what tools
+bring into the ledger, in call order, and hands back text fit for a prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from leadline.domain import (
+    Budget,
+    Flag,
+    Json,
+    Message,
+    ModelAnswer,
+    ModelRequest,
+    Options,
+    Price,
+    Question,
+    StopReason,
+    ToolCall,
+    ToolSpec,
+    Usage,
+)
+from leadline.events import Progress
+from leadline.ports import CallContext, Cpu, Model, Observer, Run, Tools
+from leadline.research import budget as budgets
+from leadline.research import context
+from leadline.research.branch import Ask, Branch, Observation, Reply, fingerprint
+from leadline.research.evidence import Ledger
+from leadline.research.recorder import Recorder
+
+TOOL_SECONDS = 120.0
+"""Seconds that a round's tool calls may take, where the budget leaves as much."""
+
+MODEL_SECONDS = 600.0
+"""Seconds that one model call may take, where the budget leaves as much."""
+
+
+class Cancelled(Exception):
+    """A person cancelled the run."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Means:
+    """What the engine is given for a run; the same for all its branches.
+
+    `recall` brings the evidence of an earlier run; it is never offered to a model.
+    """
+
+    tools: Tools
+    cpu: Cpu
+    recall: Tools | None = None
+    model: Model | None = None
+    judge: Model | None = None
+
+
+class Provides(Protocol):
+    """Gives a run what it works with."""
+
+    def __call__(self, run: Run) -> AbstractAsyncContextManager[Means]:
+        """Return the run's means for as long as it is held."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """A call's outcome as a strategy shows it to a model.
+
+    `fresh` is false for a call that brought nothing: an unknown tool, a repetition, a failure.
+    """
+
+    call: ToolCall
+    text: str
+    fresh: bool
+    value: Json = None
+    observation: Observation | None = None
+
+
+@dataclass(kw_only=True, slots=True)
+class Gathered:
+    """What gathering came to: why it ended, a draft answer in the model's words, what stayed open."""
+
+    stop: StopReason
+    answer: str = ""
+    notes: list[str] = field(default_factory=list)
+    open: list[str] = field(default_factory=list)
+    failure_code: str | None = None
+    failure_message: str = ""
+    messages: tuple[Message, ...] = ()
+
+
+class Study:
+    """One branch's desk."""
+
+    def __init__(
+        self, *, recorder: Recorder, branch: Branch, ledger: Ledger, means: Means, question: Question, options: Options
+    ) -> None:
+        self.branch = branch
+        self.ledger = ledger
+        self.means = means
+        self.question = question
+        self.options = options
+        self.specs: dict[str, ToolSpec] = {spec.name: spec for spec in means.tools.specs()}
+        self.failed_addresses: dict[str, str] = {}
+        self.searched: list[str] = []
+        self.visited: list[str] = []
+        self._recorder = recorder
+        self._asked: dict[str, int] = {}
+        self._ratio = 1.0  # real prompt tokens for an estimated one, learnt from usage
+
+    # -- budget -------------------------------------------------------------------------------
+
+    def answer_cost(self) -> Usage:
+        """Return what one report by the model may cost."""
+        prompt = min(self.options.window - self.options.max_tokens, self.options.window * 2 // 3)
+        return budgets.reservation(self.options.price, prompt=max(0, prompt), completion=self.options.max_tokens)
+
+    def stop(self, messages: Sequence[Message] = (), *, max_tokens: int = 0) -> StopReason | None:
+        """Return why no further round may begin, or `None`."""
+        keep = budgets.reserve(self.branch.budget, answer=self.answer_cost() if self.means.model else Usage())
+        ahead = budgets.reservation(self.options.price, prompt=self.estimate(messages), completion=max_tokens)
+        return budgets.stop(
+            self.branch.budget,
+            spent=self.branch.spent,
+            elapsed=self.branch.elapsed,
+            rounds=self.branch.round,
+            keep=keep,
+            ahead=ahead,
+        )
+
+    def next_round(self) -> Flag | None:
+        """Begin a round. Raises `Cancelled`; returns `finish` where a person wants the report now."""
+        flag = self.branch.next_round()
+        if flag is Flag.CANCEL:
+            raise Cancelled
+        return flag
+
+    def estimate(self, messages: Sequence[Message]) -> int:
+        """Estimate a prompt's tokens, by what servers counted so far in this branch."""
+        return int(context.prompt_tokens(messages) * self._ratio)
+
+    def seconds_left(self, *, reserve: bool) -> float:
+        """Return the seconds that a call of this branch may take."""
+        budget = self.branch.budget
+        if budget.seconds is None:
+            return MODEL_SECONDS
+        keep = budgets.reserve(budget, answer=Usage()).seconds if reserve else 0.0
+        return max(0.5, budget.seconds - self.branch.elapsed - keep)
+
+    def affordable(self, messages: Sequence[Message], *, max_tokens: int, price: Price | None) -> bool:
+        """Return whether one more model call fits what is left of the branch's budget."""
+        ahead = budgets.reservation(price, prompt=self.estimate(messages), completion=max_tokens)
+        return budgets.affordable(self.branch.budget, spent=self.branch.spent, elapsed=self.branch.elapsed, ahead=ahead)
+
+    def remaining(self) -> Budget:
+        """Return what this branch leaves."""
+        return budgets.left(
+            self.branch.budget, spent=self.branch.spent, elapsed=self.branch.elapsed, rounds=self.branch.round
+        )
+
+    # -- out ----------------------------------------------------------------------------------
+
+    async def ask(
+        self,
+        messages: Sequence[Message],
+        *,
+        purpose: str,
+        tools: Sequence[ToolSpec] = (),
+        stop: Sequence[str] = (),
+        reserve: bool = True,
+    ) -> Reply:
+        """Ask the model. `reserve` keeps writing's share of the time free, and lets a flag break the call off."""
+        request = ModelRequest(
+            messages=tuple(messages),
+            model=self.options.model or "",
+            tools=tuple(tools),
+            temperature=self.options.temperature,
+            top_p=self.options.top_p,
+            max_tokens=self.options.max_tokens,
+            stop=tuple(stop),
+            seed=self.branch.random.getrandbits(31),
+        )
+        ask = self._asking(self.means.model, request, purpose, price=self.options.price, reserve=reserve)
+        [reply] = await self.branch.models([ask], interruptible=reserve)
+        if reply.answer is not None and reply.answer.usage.prompt_tokens:
+            estimated = context.prompt_tokens(messages)
+            self._ratio = min(4.0, max(0.25, reply.answer.usage.prompt_tokens / max(1, estimated)))
+        return reply
+
+    async def judge(
+        self, prompts: Sequence[Sequence[Message]], *, schema: Mapping[str, Json], max_tokens: int
+    ) -> list[Reply]:
+        """Put prompts to the judge side by side."""
+        asks = []
+        for messages in prompts:
+            request = ModelRequest(
+                messages=tuple(messages),
+                model=self.options.judge or "",
+                temperature=0.0,
+                max_tokens=max_tokens,
+                seed=self.branch.random.getrandbits(31),
+                schema=schema,
+            )
+            asks.append(self._asking(self.means.judge, request, "judge", price=self.options.judge_price, reserve=False))
+        return await self.branch.models(asks)
+
+    def _asking(
+        self, model: Model | None, request: ModelRequest, purpose: str, *, price: Price | None, reserve: bool
+    ) -> Ask:
+        assert model is not None  # noqa: S101 strategies ask only where a model is set
+        session = f"{self.branch.run_id}/{self.branch.name}"
+
+        async def complete(deadline: float) -> ModelAnswer:
+            answer = await model.complete(request, deadline=deadline, session=session, progress=self._progress)
+            return replace(answer, usage=budgets.priced(answer.usage, price))
+
+        return Ask(
+            request=request,
+            purpose=purpose,
+            reserved=budgets.reservation(price, prompt=self.estimate(request.messages), completion=request.max_tokens),
+            timeout=min(MODEL_SECONDS, self.seconds_left(reserve=reserve)),
+            complete=complete,
+        )
+
+    async def act(self, calls: Sequence[ToolCall], *, limit: int) -> list[Seen]:
+        """Make calls side by side; texts are at most about `limit` characters each.
+
+        A call of an unknown tool, or one that was made before in this branch, is not made: the
+        text says so.
+        """
+        wanted: list[ToolCall] = []
+        refused: dict[int, str] = {}
+        for index, call in enumerate(calls):
+            reason = self._refusal(call)
+            if reason:
+                refused[index] = reason
+            else:
+                wanted.append(call)
+        observations = iter(await self._make(wanted) if wanted else ())
+        seen = []
+        for index, call in enumerate(calls):
+            if index in refused:
+                seen.append(Seen(call=call, text=refused[index], fresh=False))
+            else:
+                seen.append(await self._show(next(observations), limit))
+        return seen
+
+    def _refusal(self, call: ToolCall) -> str:
+        if call.name not in self.specs:
+            return f"Error (unknown_tool): there is no tool `{call.name}`. Tools: {', '.join(self.specs)}."
+        key = fingerprint([call.name, call.arguments])
+        if key in self._asked:
+            return (
+                f"Error (repeated_call): this very call was made in round {self._asked[key]}; its result stands above. "
+                "Ask something else, or answer with what you have."
+            )
+        self._asked[key] = self.branch.round
+        return ""
+
+    async def _make(self, calls: Sequence[ToolCall]) -> list[Observation]:
+        tool_context = CallContext(
+            run_id=self.branch.run_id,
+            tenant=self._recorder.tenant,
+            deadline=min(TOOL_SECONDS, self.seconds_left(reserve=True)),
+            goal=self.question.text,
+            language=self.question.language,
+            options=self.options,
+        )
+        return await self.branch.tools(
+            calls, specs=self.specs, context=tool_context, invoke=self.means.tools.call, interruptible=True
+        )
+
+    async def _show(self, observation: Observation, limit: int) -> Seen:
+        call = observation.call
+        if observation.failure is not None:
+            failure = observation.failure
+            if failure.retryable:
+                self._asked.pop(fingerprint([call.name, call.arguments]), None)
+            return Seen(
+                call=call, text=f"Error ({failure.code}): {failure.message}", fresh=False, observation=observation
+            )
+        self.searched += _strings(call.arguments.get("query"))
+        self.visited += _strings(call.arguments.get("url"))
+        texts: dict[str, str] = {}
+        for source in observation.sources:
+            text = await self.branch.text(source)
+            self.ledger.admit(source, text)
+            texts[source.id] = text
+        for shown in observation.shown:
+            if texts.get(shown.source_id, "")[max(0, shown.start) : shown.end].strip():
+                self.ledger.excerpt(shown.source_id, shown.start, shown.end)
+        text = context.cut(self.means.tools.render(call.name, observation.value, texts), self._goal(call), limit)
+        return Seen(call=call, text=text, fresh=True, value=observation.value, observation=observation)
+
+    def _goal(self, call: ToolCall) -> str:
+        goal = call.arguments.get("goal")
+        return goal if isinstance(goal, str) and goal else self.question.text
+
+    @property
+    def began_at(self) -> float:
+        """Unix time at which the run began: the engine's only date."""
+        return self._recorder.history.began_at
+
+    def _progress(self, kind: str, text: str) -> None:
+        def tell(observer: Observer) -> None:
+            observer.progress(Progress(run_id=self.branch.run_id, branch=self.branch.name, kind=kind, text=text))
+
+        self._recorder.progress(tell)
+
+
+def _strings(value: Json) -> list[str]:
+    """Return the strings of an argument that is one or a list of them."""
+    items = value if isinstance(value, list) else [value]
+    return [item for item in items if isinstance(item, str)]

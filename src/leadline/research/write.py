@@ -1,0 +1,229 @@
+"""The writers: ledger -> draft.
+
+Neither sees the transcript. The model's gets numbered excerpts and names them; the extractive one
+takes sentences as they stand. Ids that the ledger does not know are dropped and counted.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from leadline.domain import (
+    Draft,
+    DraftSection,
+    DraftSentence,
+    Length,
+    Message,
+)
+from leadline.research.evidence import Ledger
+from leadline.research.phrases import language_name, phrase
+from leadline.research.prompts import prompt
+from leadline.research.ranking import Ranked, asked, choose, rank
+from leadline.text.rank import Bm25
+from leadline.text.sentences import split
+from leadline.text.tokens import terms
+
+EXTRACTIVE = "extractive"
+
+SENTENCES = {Length.SHORT: 4, Length.NORMAL: 8, Length.LONG: 20}
+"""Sentences of a report without a model."""
+
+LENGTHS = {
+    Length.SHORT: "At most 5 sentences after the answer, in one section.",
+    Length.NORMAL: "About 10 to 20 sentences after the answer, in two to four sections.",
+    Length.LONG: "About 30 to 60 sentences after the answer, in four to eight sections.",
+}
+
+FOUND = 0.38
+"""Share of the question's weight that one sentence with its title must cover, else nothing was found."""
+
+FLOOR = 0.45
+"""Share of the best sentence's score below which a sentence is left out."""
+
+_MARKERS = re.compile(r"[\[【](\s*\d{1,6}(?:\s*[,，、;-]\s*\d{1,6})*\s*)[\]】]")
+_TRAILING = re.compile(r"\s+([.,;:!?。，；：！？])")
+_ANSWER = re.compile(r"\A\s*(?:\*\*)?ANSWER(?:\*\*)?\s*[:：]\s*", re.IGNORECASE)
+_AFTER_STOP = re.compile(r"([.!?。！？])((?:\s*[\[【]\s*\d[\d\s,，、;-]*[\]】])+)")
+_HEADING = re.compile(r"^\s{0,3}#{1,6}\s+(.+?)\s*#*\s*$")
+_LIST_MARK = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+")
+_EMPHASIS = re.compile(r"\*\*|__|`")
+_TAG = re.compile(r"</?(?:answer|think)>", re.IGNORECASE)
+
+
+class Marked(NamedTuple):
+    """A sentence without its markers, and the labels that these named."""
+
+    text: str
+    labels: tuple[str, ...]
+
+
+# --- the model's writer ----------------------------------------------------------------------
+
+
+class Wish(NamedTuple):
+    """What a writer is asked for; `budget_chars` is the room for excerpts."""
+
+    question: str
+    language: str
+    length: Length
+    budget_chars: int
+
+
+def writer_messages(wish: Wish, ledger: Ledger) -> tuple[Message, ...]:
+    """Return the writer's prompt: rules, question, and as many numbered excerpts as fit. Pure."""
+    question, language, length, budget_chars = wish
+    view = ledger.for_writer(budget_chars, order=_nearest_first(question, ledger))
+    system = prompt("writer").format(
+        language=language_name(language), length=LENGTHS[length], gaps=phrase("not_found", language)
+    )
+    return (
+        Message(role="system", content=system),
+        Message(role="user", content=f"Question: {question}\n\nExcerpts:\n\n{view.text}"),
+    )
+
+
+def _nearest_first(question: str, ledger: Ledger) -> list[str]:
+    excerpts = ledger.excerpts
+    scores = Bm25([ledger.quote(e) for e in excerpts]).scores(question)
+    order = sorted(range(len(excerpts)), key=lambda i: (-scores[i], i))
+    return [excerpts[i].id for i in order]
+
+
+def draft_of(text: str, ledger: Ledger, *, written_by: str, gaps: str) -> Draft:
+    """Return the draft that a model's text stands for.
+
+    What comes before the first heading and the first blank line is the direct answer. `gaps` is
+    the title of the section whose sentences claim nothing.
+    """
+    reader = _DraftReader(ledger=ledger, gaps=gaps)
+    for line in _ANSWER.sub("", _TAG.sub("", text), count=1).lstrip().splitlines():
+        reader.line(line)
+    return Draft(
+        answer=tuple(reader.answer),
+        sections=tuple(DraftSection(title=title, sentences=tuple(found)) for title, found in reader.sections if found),
+        written_by=written_by,
+        unknown_ids=reader.unknown,
+    )
+
+
+class _DraftReader:
+    """Sorts the lines of a draft into answer and sections."""
+
+    def __init__(self, *, ledger: Ledger, gaps: str) -> None:
+        self.answer: list[DraftSentence] = []
+        self.sections: list[tuple[str, list[DraftSentence]]] = []
+        self.unknown = 0
+        self._ledger = ledger
+        self._gaps = gaps
+
+    def line(self, line: str) -> None:
+        """Take the next line."""
+        heading = _HEADING.match(line)
+        if heading:
+            self.sections.append((_plain(heading[1]), []))
+        elif not line.strip() and self.answer and not self.sections:
+            self.sections.append(("", []))
+        for marked in () if heading else sentences_of(line):
+            self._target().append(self._bound(marked))
+
+    def _target(self) -> list[DraftSentence]:
+        return self.sections[-1][1] if self.sections else self.answer
+
+    def _bound(self, marked: Marked) -> DraftSentence:
+        known = [self._ledger.by_label(label) for label in marked.labels]
+        self.unknown += known.count(None)
+        ids = tuple(dict.fromkeys(e.id for e in known if e is not None))
+        in_gaps = bool(self.sections) and self.sections[-1][0] == self._gaps
+        return DraftSentence(text=marked.text, excerpt_ids=ids, claims=bool(ids) or not in_gaps)
+
+
+def sentences_of(line: str) -> list[Marked]:
+    """Return the sentences of a line of Markdown; markers after a full stop belong to the sentence before it."""
+    plain = _plain(_LIST_MARK.sub("", line))
+    if not plain:
+        return []
+    found: list[Marked] = []
+    moved = _AFTER_STOP.sub(lambda m: f"{m[2].rstrip()}{m[1]}", plain)  # so that splitting keeps them together
+    for span in split(moved):
+        piece = moved[span.start : span.end]
+        labels = tuple(label for group in _MARKERS.findall(piece) for label in _labels(group))
+        text = _TRAILING.sub(r"\1", _MARKERS.sub("", piece)).strip()
+        if text.strip(" .。,，;；-"):
+            found.append(Marked(text=text, labels=labels))
+        elif found and labels:
+            found[-1] = Marked(text=found[-1].text, labels=(*found[-1].labels, *labels))
+    return found
+
+
+def _labels(group: str) -> list[str]:
+    labels: list[str] = []
+    for part in re.split(r"[,，、;]", group):
+        ends = [e.strip() for e in part.split("-")]
+        if len(ends) == 2 and all(e.isdigit() for e in ends) and 0 <= int(ends[1]) - int(ends[0]) <= 20:
+            labels += [str(n) for n in range(int(ends[0]), int(ends[1]) + 1)]
+        else:
+            labels += [e for e in ends if e]
+    return labels
+
+
+def _plain(line: str) -> str:
+    return _EMPHASIS.sub("", line).strip()
+
+
+# --- the writer without a model --------------------------------------------------------------
+
+
+class Extract(NamedTuple):
+    """What the extractive writer chose: sentences, and the question's terms that no source covers."""
+
+    chosen: tuple[Ranked, ...]
+    uncovered: tuple[str, ...]
+
+
+def extract(question: str, ledger: Ledger, length: Length) -> Extract:
+    """Choose the sentences of a report; none where no sentence covers enough of the question. Pure."""
+    ranked = rank(question, ledger, 60)
+    if not ranked or max(r.coverage for r in ranked) < FOUND:
+        return Extract(chosen=(), uncovered=())
+    chosen = choose(ranked, limit=SENTENCES[length], floor=FLOOR)
+    return Extract(chosen=chosen, uncovered=_uncovered(question, ledger))
+
+
+def _uncovered(question: str, ledger: Ledger) -> tuple[str, ...]:
+    held: set[str] = set()
+    for source in ledger.sources:
+        held.update(terms(source.title))
+        held.update(terms(ledger.text(source.id)))
+    missing = [term for term in asked(question).terms if term not in held]
+    words = [w for w in re.findall(r"[^\W_]+", question) if any(t in missing for t in terms(w))]
+    return tuple(dict.fromkeys(words))
+
+
+def extractive_draft(made: Extract, ledger: Ledger, *, language: str) -> Draft:
+    """Return the draft of chosen sentences, grouped by source in order of their best."""
+    groups: dict[str, list[Ranked]] = {}
+    for sentence in made.chosen:
+        groups.setdefault(sentence.source_id, []).append(sentence)
+    sections: list[DraftSection] = []
+    for source, members in groups.items():
+        sentences = [_quoted(ledger, member) for member in sorted(members, key=lambda m: m.start)]
+        sections.append(DraftSection(title=ledger.source(source).title, sentences=tuple(sentences)))
+    missing = _gaps(made, language)
+    if missing:
+        sections.append(DraftSection(title=phrase("not_found", language), sentences=missing))
+    return Draft(answer=(), sections=tuple(sections), written_by=EXTRACTIVE)
+
+
+def _quoted(ledger: Ledger, sentence: Ranked) -> DraftSentence:
+    excerpt = ledger.excerpt(sentence.source_id, sentence.start, sentence.end, snap=False)
+    return DraftSentence(text=" ".join(ledger.quote(excerpt).split()), excerpt_ids=(excerpt.id,))
+
+
+def _gaps(made: Extract, language: str) -> tuple[DraftSentence, ...]:
+    if not made.chosen:
+        return (DraftSentence(text=phrase("nothing", language), claims=False),)
+    if made.uncovered:
+        listed = ("、" if language == "zh" else ", ").join(made.uncovered)
+        return (DraftSentence(text=phrase("uncovered", language, terms=listed), claims=False),)
+    return ()

@@ -1,0 +1,254 @@
+"""Claims runs, carries them through, beats for them, and gives them back when it must go.
+
+One worker a process. Its heartbeat is one statement for all the runs that it holds; flags come
+with it, and sooner by the store's change signal. A run whose lease was lost is dropped without a
+word: its next owner tells the story. A store that fails ends the hold, not the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from leadline.domain import Failure, Flag, Report, RunState, StopReason
+from leadline.errors import LeadlineError, LeaseLost, StoreError
+from leadline.events import Record, RunFinished
+from leadline.ports import Beat, Blobs, Clock, Observer, Run, RunStore
+from leadline.research.hold import Hold
+from leadline.research.pipeline import Conclusion, conduct
+from leadline.research.recorder import Outside, Recorder
+from leadline.research.report import to_json
+from leadline.research.study import Provides
+
+log = logging.getLogger("leadline.worker")
+
+JOURNAL_PAGE = 5_000
+FLAG_PAUSE = 0.05
+"""Seconds between two looks for flags, however often the store changes."""
+
+
+@dataclass(kw_only=True, slots=True)
+class _Held:
+    run: Run
+    hold: Hold
+    task: asyncio.Task[None] | None = None
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Worker:
+    """Carries runs through for one owner; use inside `async with worker.working():`."""
+
+    def __init__(
+        self,
+        *,
+        store: RunStore,
+        blobs: Blobs,
+        clock: Clock,
+        provides: Provides,
+        owner: str,
+        lease: float,
+        observers: Sequence[Observer] = (),
+        released: Callable[[str], None] | None = None,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.owner = owner
+        self.lease = lease
+        self._store = store
+        self._blobs = blobs
+        self._clock = clock
+        self._provides = provides
+        self._observers = tuple(observers)
+        self._released = released
+        self._monotonic = monotonic
+        self._failed: dict[str, StoreError] = {}
+        self._held: dict[str, _Held] = {}
+        self._group: asyncio.TaskGroup | None = None
+        self._draining = False
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[Worker]:
+        """Beat and watch for flags while the context is open; on leaving, hand over what is still held.
+
+        What the body raises comes out as it is, not in a group.
+        """
+        raised: BaseException | None = None
+        async with asyncio.TaskGroup() as group:
+            self._group = group
+            keepers = [
+                group.create_task(self._beats(), name="worker beats"),
+                group.create_task(self._flags(), name="worker flags"),
+            ]
+            try:
+                yield self
+            except BaseException as error:  # noqa: BLE001 raised again below, outside of the group
+                raised = error
+            await self.drain()
+            for keeper in keepers:
+                keeper.cancel()
+            self._group = None
+        if raised is not None:
+            raise raised
+
+    def holds(self, run_id: str) -> bool:
+        """Return whether this worker holds the run now."""
+        return run_id in self._held
+
+    def take(self, run: Run) -> None:
+        """Carry a claimed run through, in the background. `wait` tells when it ended."""
+        if self._group is None or self._draining:
+            raise RuntimeError("a worker takes runs only while it is working")
+        self._failed.pop(run.id, None)
+        hold = Hold(fence=run.fence, lease=self.lease, monotonic=self._monotonic)
+        held = _Held(run=run, hold=hold)
+        if run.flag is not None:
+            hold.raise_flag(run.flag)
+        self._held[run.id] = held
+        held.task = self._group.create_task(self._carry(held), name=f"run {run.id}")
+
+    async def wait(self, run_id: str) -> None:
+        """Return when the run is no longer held here; see `raise_for`."""
+        held = self._held.get(run_id)
+        if held is not None:
+            await held.ended.wait()
+        self.raise_for(run_id)
+
+    def raise_for(self, run_id: str) -> None:
+        """Raise the failure that ended this worker's hold on a run, if one did."""
+        if run_id in self._failed:
+            raise self._failed[run_id]
+
+    def flag(self, run_id: str, flag: Flag) -> None:
+        """Tell a held run of a flag at once; the store must have it already."""
+        held = self._held.get(run_id)
+        if held is not None:
+            held.hold.raise_flag(flag)
+
+    async def drain(self) -> None:
+        """Stop, and hand every held run back for another worker to go on at once."""
+        self._draining = True
+        tasks = [held.task for held in self._held.values() if held.task is not None]
+        for task in tasks:
+            task.cancel("drain")
+        for task in tasks:
+            await asyncio.wait([task])
+
+    # -- one run ------------------------------------------------------------------------------
+
+    async def _carry(self, held: _Held) -> None:
+        """Carry a run through; whatever happens, its waiters learn of it."""
+        try:
+            await self._through(held)
+        except LeaseLost as error:
+            log.warning("run_lost", extra={"run": held.run.id, "reason": str(error)})
+            self._failed[held.run.id] = error
+        except StoreError as error:
+            log.error("store_failed", extra={"run": held.run.id, "reason": str(error)})  # noqa: TRY400 the message says it all
+            self._failed[held.run.id] = error
+        finally:
+            self._held.pop(held.run.id, None)
+            held.ended.set()
+            if self._released is not None:
+                self._released(held.run.id)
+
+    async def _through(self, held: _Held) -> None:
+        run = held.run
+        records = await self._journal(run.id)
+        for observer in self._observers:
+            observer.record(run.id, run.tenant, records[-1])
+        outside = Outside(store=self._store, clock=self._clock, hold=held.hold, observers=self._observers)
+        recorder = Recorder(run_id=run.id, tenant=run.tenant, records=records, blobs=self._blobs, outside=outside)
+        try:
+            conclusion = await self._concluded(run, recorder)
+            await recorder.finish(await self._ending(run, conclusion))
+        except asyncio.CancelledError:
+            if self._draining:
+                await recorder.hand_over("drain", self.owner)
+            raise
+        finally:
+            await recorder.close()
+
+    async def _concluded(self, run: Run, recorder: Recorder) -> Conclusion:
+        try:
+            async with self._provides(run) as means:
+                return await conduct(recorder, means)
+        except StoreError:
+            raise
+        except LeadlineError as error:
+            failure = Failure(code=error.code, message=str(error), retryable=error.retryable)
+        except Exception:  # the border of a run: one run's bug must not end the others
+            log.exception("run_failed", extra={"run": run.id})
+            failure = Failure(code="internal", message="an internal error ended the run; the log tells more")
+        return Conclusion(state=RunState.FAILED, stop=StopReason.ERROR, failure=failure, usage=recorder.usage)
+
+    async def _ending(self, run: Run, conclusion: Conclusion) -> RunFinished:
+        return finished(conclusion, None if conclusion.report is None else await self._stored(run, conclusion.report))
+
+    async def _stored(self, run: Run, report: Report) -> str:
+        return await self._blobs.put(run.tenant, to_json(report))
+
+    async def _journal(self, run_id: str) -> list[Record]:
+        return await journal(self._store, run_id)
+
+    # -- keepers ------------------------------------------------------------------------------
+
+    async def _beats(self) -> None:
+        """Renew the leases each third of their length; a store that is away is asked again."""
+        while True:
+            await self._clock.sleep(self.lease / 3)
+            holding = dict(self._held)
+            if not holding:
+                continue
+            try:
+                beats = {beat.run_id: beat for beat in await self._store.beat(self.owner, lease=self.lease)}
+            except StoreError as error:
+                log.warning("beat_failed", extra={"reason": str(error)})
+                continue
+            for run_id, held in holding.items():
+                self._heard(held.hold, beats.get(run_id))
+
+    def _heard(self, hold: Hold, beat: Beat | None) -> None:
+        """Take what a heartbeat told of a run; one that it does not know was taken over."""
+        if beat is None or beat.fence != hold.fence:
+            hold.lose()
+            return
+        hold.renewed(self.lease)
+        if beat.flag is not None:
+            hold.raise_flag(beat.flag)
+
+    async def _flags(self) -> None:
+        """Hear of flags as soon as the store changes."""
+        seen = -1
+        while True:
+            try:
+                seen = await self._store.changed(seen, timeout=self.lease)
+                raised = await self._store.flags(self.owner) if self._held else {}
+                for run_id, flag in raised.items():
+                    self.flag(run_id, flag)
+            except StoreError as error:
+                log.warning("flags_failed", extra={"reason": str(error)})
+            await asyncio.sleep(FLAG_PAUSE)
+
+
+def finished(conclusion: Conclusion, report: str | None) -> RunFinished:
+    """Return the last event of a run that came to `conclusion`; `report` is the hash of its bytes."""
+    return RunFinished(
+        state=conclusion.state,
+        stop_reason=conclusion.stop,
+        report=report,
+        usage=conclusion.usage,
+        failure=conclusion.failure,
+    )
+
+
+async def journal(store: RunStore, run_id: str) -> list[Record]:
+    """Return all records of a run."""
+    records: list[Record] = []
+    while True:
+        page = await store.records(run_id, after=records[-1].seq if records else 0, limit=JOURNAL_PAGE)
+        records.extend(page)
+        if len(page) < JOURNAL_PAGE:
+            return records
