@@ -1,1 +1,81 @@
-"""Leadline: a deep-research engine whose every claim is tied to a stored source, and checked."""
+"""Leadline: deep research whose every claim is tied to a verbatim span of a stored source, and checked.
+
+    import leadline
+    report = leadline.research("When did the dive take place?", docs=["./papers"])
+
+Names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from leadline.version import __version__
+
+if TYPE_CHECKING:
+    from leadline.api import Leadline, RunCancelled, RunFailed, research
+    from leadline.domain import (
+        Budget,
+        Citation,
+        Claim,
+        Length,
+        Options,
+        Policy,
+        Question,
+        Report,
+        RunState,
+        Source,
+        StopReason,
+        StrategyName,
+        Usage,
+        Verdict,
+    )
+    from leadline.errors import LeadlineError
+    from leadline.events import Progress, Record
+    from leadline.settings import Settings
+
+__all__ = [
+    "Budget",
+    "Citation",
+    "Claim",
+    "Leadline",
+    "LeadlineError",
+    "Length",
+    "Options",
+    "Policy",
+    "Progress",
+    "Question",
+    "Record",
+    "Report",
+    "RunCancelled",
+    "RunFailed",
+    "RunState",
+    "Settings",
+    "Source",
+    "StopReason",
+    "StrategyName",
+    "Usage",
+    "Verdict",
+    "__version__",
+    "research",
+]
+
+_HOMES = {
+    "api": ("Leadline", "RunCancelled", "RunFailed", "research"),
+    "errors": ("LeadlineError",),
+    "events": ("Progress", "Record"),
+    "settings": ("Settings",),
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 the names have different types
+    """Load a public name from its module."""
+    if name not in __all__:
+        raise AttributeError(f"module `leadline` has no attribute `{name}`")
+    home = next((module for module, names in _HOMES.items() if name in names), "domain")
+    return getattr(importlib.import_module(f"leadline.{home}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,49 @@
+"""The library's front: ask a question, watch it being researched, keep the report.
+
+    import leadline
+    report = leadline.research("When did the dive take place?", docs=["./papers"])
+
+or, in asynchronous code, with everything that happens on the way:
+
+    async with leadline.Leadline() as engine:
+        run_id = await engine.start("When did the dive take place?", docs=[Path("papers")])
+        async for event in engine.stream(run_id):
+            ...
+        report = await engine.result(run_id)
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from leadline.api.engine import Leadline
+from leadline.api.estimate import Estimate
+from leadline.api.results import GcReport, RunCancelled, RunFailed, Verification
+from leadline.domain import Report
+from leadline.settings import Settings
+
+__all__ = ["Estimate", "GcReport", "Leadline", "RunCancelled", "RunFailed", "Verification", "research"]
+
+
+def research(
+    question: str,
+    *,
+    docs: Sequence[str | Path] = (),
+    settings: Settings | None = None,
+    **options: Any,  # noqa: ANN401 fields of `Options` have different types
+) -> Report:
+    """Research a question and return the report; for code without an event loop.
+
+    `docs` are files and folders to search. `options` are fields of `Options`, such as
+    `strategy`, `length` or `budget`. Raises `LeadlineError` subclasses.
+    """
+
+    async def run() -> Report:
+        async with Leadline(settings) as engine:
+            run_id = await engine.start(question, docs=[Path(d) for d in docs], options=engine.options(**options))
+            return await engine.result(run_id)
+
+    return asyncio.run(run())

@@ -1,0 +1,386 @@
+"""`Leadline`: the engine in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import fields, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, TypeAlias
+
+from leadline.api import keeping
+from leadline.api.estimate import Estimate, estimate
+from leadline.api.keeping import LOCAL
+from leadline.api.results import GcReport, RunCancelled, RunFailed, Verification
+from leadline.domain import (
+    Budget,
+    Dialect,
+    Failure,
+    Flag,
+    Length,
+    Options,
+    Policy,
+    Question,
+    Report,
+    RunState,
+    StrategyName,
+)
+from leadline.errors import InputError, PriceUnknown, UnknownRun, WrongState
+from leadline.events import ENGINE, Progress, Record, RunFinished
+from leadline.hub import Hub, Listener
+from leadline.ports import NewRun, Observer, Run
+from leadline.research.html import to_html
+from leadline.research.markdown import to_markdown
+from leadline.research.pipeline import resolved
+from leadline.research.report import from_json, to_json
+from leadline.settings import Settings, load
+from leadline.text.language import detect
+from leadline.version import __version__
+from leadline.wiring import IndexProgress, IndexReport, Platform, platform
+from leadline.worker import Worker, journal
+
+LONGEST_QUESTION = 100_000
+"""Characters of a question; longer material belongs into a document."""
+
+Format: TypeAlias = Literal["md", "html", "json"]
+
+
+class Leadline:
+    """An engine in this process; use inside `async with`.
+
+    `settings` are those of `leadline settings` unless given. `observers` read every event of the
+    runs that this process carries.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, observers: Sequence[Observer] = ()) -> None:
+        self.settings = settings or load()
+        self._observers = tuple(observers)
+        self._stack = AsyncExitStack()
+        self._hub = Hub()
+        self._entered: tuple[Platform, Worker] | None = None
+
+    async def __aenter__(self) -> Self:
+        running = await self._stack.enter_async_context(platform(self.settings))
+        worker = Worker(
+            store=running.store,
+            blobs=running.blobs,
+            clock=running.clock,
+            provides=running.means,
+            owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            lease=self.settings.tasks.lease_seconds,
+            observers=(self._hub, *self._observers),
+            released=self._hub.ended,
+        )
+        await self._stack.enter_async_context(worker.working())
+        self._entered = (running, worker)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.__aexit__(kind, error, trace)
+        self._entered = None
+
+    # -- asking -------------------------------------------------------------------------------
+
+    def options(self, **overrides: Any) -> Options:  # noqa: ANN401 fields of `Options` have different types
+        """Return a run's options: those of the settings, with `overrides` by field name of `Options`.
+
+        Raises `InputError` for a name that is none.
+        """
+        model, judge, budget = self.settings.model, self.settings.judge, self.settings.budget
+        known = {item.name for item in fields(Options)}
+        wrong = sorted(set(overrides) - known)
+        if wrong:
+            raise InputError(f"no such option: {wrong[0]}; there are {', '.join(sorted(known))}")
+        has_model = bool(model.urls and model.name)
+        judged = {"off": None, "main": model.name if has_model else None, "own": judge.name}[judge.use]
+        return replace(
+            Options(
+                policy=Policy(self.settings.policy),
+                length=Length(self.settings.length),
+                budget=Budget(steps=budget.steps, tokens=budget.tokens, seconds=budget.seconds, usd=budget.usd),
+                model=model.name if has_model else None,
+                judge=judged,
+                dialect=Dialect(model.dialect),
+                temperature=model.temperature,
+                top_p=model.top_p,
+                max_tokens=model.max_tokens,
+                window=model.context or Options().window,
+            ),
+            **overrides,
+        )
+
+    async def start(
+        self,
+        question: str,
+        *,
+        docs: Sequence[Path] = (),
+        options: Options | None = None,
+        language: str | None = None,
+        indexing: Callable[[IndexProgress], None] | None = None,
+    ) -> str:
+        """Store a run, begin it in this process, and return its id.
+
+        `docs` are files and folders, whose index is brought up to date first; `indexing` is told
+        how far that is. `language` (`en`, `zh`) is the question's own unless given. Raises
+        `InputError` for an empty or overlong question or a missing path, `BudgetError` for a
+        budget that cannot be kept.
+        """
+        text = checked_question(question)
+        wanted = self._priced(options or self.options())
+        if docs:
+            corpus, _ = await self._running.corpora.refresh(docs, indexing)
+            wanted = replace(wanted, corpora=(*wanted.corpora, corpus))
+        if wanted.ledger_of is not None:
+            wanted = replace(wanted, ledger_of=(await self.run(wanted.ledger_of)).id)
+        new = NewRun(
+            id=new_run_id(self._running.clock.now()),
+            tenant=LOCAL,
+            question=Question(text=text, language=language or detect(text)),
+            options=wanted,
+            seed=secrets.randbits(32),
+            software=__version__,
+        )
+        worker = self._worker
+        worker.take(await self._running.store.create(new, owner=worker.owner, lease=worker.lease))
+        return new.id
+
+    async def stream(self, run_id: str, *, after: int = 0) -> AsyncIterator[Record | Progress]:
+        """Yield a run's events from `seq` `after` + 1 on until it ended, and live text where it runs here.
+
+        Raises what ended the hold of a run that this process carried, if that was a failure.
+        """
+        with self._hub.listening(run_id) as listener:
+            async for item in self._told(run_id, listener, after=after):
+                yield item
+                if isinstance(item, Record) and isinstance(item.event, RunFinished):
+                    return
+
+    async def result(self, run_id: str) -> Report:
+        """Wait for a run's end and return its report.
+
+        Raises `RunFailed`, `RunCancelled`, and what ended the hold of a run carried here.
+        """
+        await self._worker.wait(run_id)
+        async for _ in self.stream(run_id, after=max(0, (await self.run(run_id)).last_seq - 1)):
+            pass
+        return await self.report(run_id)
+
+    async def finish(self, run_id: str) -> None:
+        """Ask a run to stop gathering and write now. Raises `UnknownRun`, `WrongState`."""
+        await self._flag(run_id, Flag.FINISH)
+
+    async def cancel(self, run_id: str) -> None:
+        """Ask a run to stop. Raises `UnknownRun`, `WrongState`."""
+        await self._flag(run_id, Flag.CANCEL)
+
+    async def resume(self, run_id: str) -> None:
+        """Take up in this process a run that nobody holds. Raises `UnknownRun`, `WrongState`."""
+        run = await self.run(run_id)
+        if run.state.ended:
+            raise WrongState(f"run {run.id} has ended ({run.state}); see it with `leadline show {run.id}`")
+        worker = self._worker
+        claimed = await self._running.store.claim(worker.owner, lease=worker.lease, engines=(ENGINE,), run_id=run.id)
+        if claimed is None:
+            raise WrongState(f"run {run.id} is held by another process ({run.owner}), or its engine is another version")
+        worker.take(claimed)
+
+    # -- what was asked -----------------------------------------------------------------------
+
+    async def run(self, run_id: str) -> Run:
+        """Return a run's row; `run_id` may be a unique beginning, or `last`. Raises `UnknownRun`."""
+        store = self._running.store
+        try:
+            return await store.get(run_id, tenant=LOCAL)
+        except UnknownRun:
+            runs = await store.runs(tenant=LOCAL, limit=1 if run_id == "last" else 1_000)
+            found = [r for r in runs if run_id == "last" or r.id.startswith(run_id)]
+            if not found or len(run_id) < 2:
+                raise
+            if len(found) > 1:
+                raise UnknownRun(f"`{run_id}` begins {len(found)} runs' ids; give more of it") from None
+            return found[0]
+
+    async def runs(self, *, state: RunState | None = None, limit: int = 50) -> Sequence[Run]:
+        """Return runs, newest first."""
+        return await self._running.store.runs(tenant=LOCAL, state=state, limit=limit)
+
+    async def records(self, run_id: str) -> Sequence[Record]:
+        """Return a run's whole journal. Raises `UnknownRun`."""
+        return await journal(self._running.store, (await self.run(run_id)).id)
+
+    async def report(self, run_id: str) -> Report:
+        """Return an ended run's report. Raises `RunFailed`, `RunCancelled`, `WrongState`, `UnknownRun`."""
+        return from_json(await self._report_bytes(await self.run(run_id)))
+
+    async def render(self, report: Report, format: Format) -> str:
+        """Return a report as Markdown, one-file HTML or JSON."""
+        if format == "json":
+            return to_json(report).decode()
+        if format == "md":
+            return to_markdown(report)
+        texts = {s.id: (await self._running.blobs.get(LOCAL, s.sha256)).decode() for s in report.sources}
+        return await self._running.cpu.run(to_html, report, texts, size=sum(map(len, texts.values())))
+
+    async def replay(self, run_id: str) -> Report:
+        """Run the engine again over an ended run's record, with nothing outside, and return its report.
+
+        Raises `Diverged` where it does not lead to the same bytes, `RecordIncomplete` for a run
+        that has not ended.
+        """
+        run = await self.run(run_id)
+        return await keeping.replay(self._running, run, await self.records(run.id))
+
+    async def verify(self, target: str | Path) -> Verification:
+        """Check a run, an exported zip or a report's JSON file against stored sources, offline.
+
+        A report's JSON is held against the sources stored here.
+        """
+        path = Path(target)
+        if path.suffix in {".zip", ".json"} and await asyncio.to_thread(path.is_file):
+            return await keeping.verify_file(self._running, path)
+        return await keeping.verify(self._running, await self.report(str(target)))
+
+    async def export(self, run_id: str, path: Path) -> None:
+        """Write one zip: reports, stored texts, raw bytes, journal, and a manifest of hashes."""
+        run = await self.run(run_id)
+        await keeping.export(self._running, await self.report(run.id), records=await self.records(run.id), path=path)
+
+    # -- documents and housekeeping -----------------------------------------------------------
+
+    async def index(
+        self, paths: Sequence[Path], progress: Callable[[IndexProgress], None] | None = None
+    ) -> IndexReport:
+        """Bring the index of files and folders up to date. Raises `MissingPath`, `StoreError`."""
+        _, report = await self._running.corpora.refresh(paths, progress)
+        return report
+
+    async def corpus(self, paths: Sequence[Path], progress: Callable[[IndexProgress], None] | None = None) -> str:
+        """Bring an index up to date and return its id, for `Options.corpora` of many runs over one scan."""
+        corpus, _ = await self._running.corpora.refresh(paths, progress)
+        return corpus
+
+    async def estimate(self, question: str, *, docs: Sequence[Path] = (), options: Options | None = None) -> Estimate:
+        """Return what a run may use; nothing is asked of a model, nothing is stored."""
+        checked_question(question)
+        wanted = self._priced(options or self.options())
+        return estimate(wanted)
+
+    async def gc(self, *, older_than_days: float | None) -> GcReport:
+        """Delete runs that ended longer ago than that, and bodies that no run names."""
+        return await keeping.collect(self._running, older_than_days=older_than_days)
+
+    # -- inside -------------------------------------------------------------------------------
+
+    @property
+    def _running(self) -> Platform:
+        if self._entered is None:
+            raise RuntimeError("use Leadline inside `async with`")
+        return self._entered[0]
+
+    @property
+    def _worker(self) -> Worker:
+        if self._entered is None:
+            raise RuntimeError("use Leadline inside `async with`")
+        return self._entered[1]
+
+    def _priced(self, options: Options) -> Options:
+        """Return the options with the models' prices. Raises `PriceUnknown`."""
+        models, settings = self._running.models, self.settings
+        priced = replace(options, price=models.price(options.model), judge_price=models.price(options.judge))
+        if options.budget.usd is None or resolved(options) is StrategyName.EXTRACTIVE:
+            return priced
+        unknown = [
+            name
+            for name, price, free in (
+                (options.model, priced.price, settings.model.free),
+                (
+                    options.judge,
+                    priced.judge_price,
+                    settings.judge.free or (settings.judge.use == "main" and settings.model.free),
+                ),
+            )
+            if name and price is None and not free
+        ]
+        if unknown:
+            raise PriceUnknown(
+                f"a money budget is set, but `{unknown[0]}` has no price; name a price file (LEADLINE_PRICES), "
+                "or say that it costs nothing (LEADLINE_MODEL__FREE=true)"
+            )
+        return priced
+
+    async def _told(self, run_id: str, listener: Listener, *, after: int) -> AsyncIterator[Record | Progress]:
+        """Yield a run's events from the store and, while it runs here, as they come; without an end."""
+        seen = after
+        while True:
+            for record in await self._running.store.records(run_id, after=seen):
+                seen = record.seq
+                yield record
+            if not self._worker.holds(run_id):
+                self._worker.raise_for(run_id)
+                await self._elsewhere()
+                continue
+            async for item in _live(listener, seen):
+                seen = seen if isinstance(item, Progress) else item.seq
+                yield item
+
+    async def _flag(self, run_id: str, flag: Flag) -> None:
+        run = await self.run(run_id)
+        await self._running.store.flag(run.id, flag, tenant=LOCAL)
+        self._worker.flag(run.id, flag)
+
+    async def _elsewhere(self) -> None:
+        """Wait for news of a run that another process holds."""
+        store = self._running.store
+        seen = await store.changed(-1, timeout=0.0)
+        await store.changed(seen, timeout=1.0)
+
+    async def _report_bytes(self, run: Run) -> bytes:
+        if run.state is RunState.CANCELLED:
+            raise RunCancelled(f"run {run.id} was cancelled")
+        if run.state is RunState.FAILED:
+            raise RunFailed(run.id, run.failure or Failure(code="error", message=str(run.stop_reason)))
+        if run.report is None:
+            raise WrongState(f"run {run.id} has no report yet: it is {run.state}")
+        return await self._running.blobs.get(run.tenant, run.report)
+
+
+async def _live(listener: Listener, seen: int) -> AsyncIterator[Record | Progress]:
+    """Yield what a run tells after `seq` `seen`, until it left this process or the listener fell behind."""
+    while (item := await listener.take()) is not None:
+        if isinstance(item, Record):
+            if item.seq > seen + 1:
+                return
+            if item.seq <= seen:
+                continue
+            seen = item.seq
+        yield item
+
+
+def checked_question(text: str) -> str:
+    """Return a question without surrounding blanks. Raises `InputError` where it is empty or too long."""
+    question = text.strip()
+    if not question:
+        raise InputError("the question is empty")
+    if len(question) > LONGEST_QUESTION:
+        raise InputError(
+            f"the question has {len(question):,} characters; at most {LONGEST_QUESTION:,} are taken: "
+            "put long material into a document and name it with --docs"
+        )
+    return question
+
+
+def new_run_id(now: float) -> str:
+    """Return a run id that sorts by time: `r`, seconds in base 36, 40 random bits."""
+    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
+    seconds, text = int(now), ""
+    while seconds:
+        seconds, rest = divmod(seconds, 36)
+        text = digits[rest] + text
+    return f"r{text}{secrets.token_hex(5)}"

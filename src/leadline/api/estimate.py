@@ -1,0 +1,63 @@
+"""What a run may use, told before it begins."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from leadline.domain import Options, StrategyName
+from leadline.research.budget import cost
+from leadline.research.pipeline import resolved
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Estimate:
+    """What a run may use at most, and what a short one uses. US dollars are `None` without a price."""
+
+    steps: int | None
+    model_calls: int
+    tokens_low: int
+    tokens_high: int
+    usd_low: float | None
+    usd_high: float | None
+    notes: tuple[str, ...] = ()
+
+
+def estimate(options: Options) -> Estimate:
+    """Return what a run of these options may use; without a model that is nothing but time."""
+    if resolved(options) is StrategyName.EXTRACTIVE:
+        return Estimate(
+            steps=options.budget.steps,
+            model_calls=0,
+            tokens_low=0,
+            tokens_high=0,
+            usd_low=0.0,
+            usd_high=0.0,
+            notes=("no model is used",),
+        )
+    return _with_model(options)
+
+
+def _with_model(options: Options) -> Estimate:
+    """Return the cost of a run with a model: a short one of four rounds, and all that the budget allows."""
+    budget = options.budget
+    rounds = min(budget.steps or 50, 50)
+    typical = [min(options.window - options.max_tokens, 1_500 + 3_000 * i) for i in range(rounds)]
+    low_prompt, high_prompt = sum(typical[:4]) + 6_000, sum(typical) + options.window // 2
+    low_completion, high_completion = 5 * 600, (rounds + 1) * 900
+    high = min(high_prompt + high_completion, budget.tokens or high_prompt + high_completion)
+    low = min(low_prompt + low_completion, high)
+    price = options.price
+    usd: tuple[float, float] | tuple[None, None] = (None, None)
+    if price is not None:
+        share = high / (high_prompt + high_completion)
+        top = cost(price, prompt=high_prompt, completion=high_completion) * share
+        usd = (cost(price, prompt=low_prompt, completion=low_completion), min(top, budget.usd or top))
+    return Estimate(
+        steps=budget.steps,
+        model_calls=rounds + 1,
+        tokens_low=low,
+        tokens_high=high,
+        usd_low=usd[0],
+        usd_high=usd[1],
+        notes=() if price else (f"no price is known for `{options.model}`",),
+    )

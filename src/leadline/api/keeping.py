@@ -1,0 +1,140 @@
+"""What is done with runs after their end: replayed, verified, exported, collected."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from leadline.api.results import GcReport, Verification
+from leadline.domain import ModelAnswer, ModelRequest, Report, Source, sha256
+from leadline.errors import CheckFailed, InputError, RecordIncomplete
+from leadline.events import Record, SourceStored
+from leadline.ports import Run
+from leadline.research import archive
+from leadline.research.pipeline import conduct
+from leadline.research.recheck import recheck
+from leadline.research.recorder import Recorder
+from leadline.research.report import from_json, to_json
+from leadline.wiring import Platform
+from leadline.worker import finished, journal
+
+LOCAL = "local"
+"""The tenant of runs that are asked for on this machine."""
+
+PAGE = 500
+FRESH = 3_600.0
+"""Seconds for which a body that no run names yet is left alone: a run may be about to name it."""
+
+DAY = 86_400.0
+
+
+class NoModel:
+    """Stands where a model was: a replay that asks it has left the record."""
+
+    async def complete(
+        self,
+        request: ModelRequest,
+        *,
+        deadline: float,
+        session: str,
+        progress: Callable[[str, str], None] | None = None,
+    ) -> ModelAnswer:
+        """Raise `RecordIncomplete`."""
+        del deadline, progress
+        raise RecordIncomplete(f"the record of {session} holds no answer of `{request.model}` to this request")
+
+
+async def replay(platform: Platform, run: Run, records: Sequence[Record]) -> Report:
+    """Conduct a run again over its record and return the report, which has the recorded hash.
+
+    Raises `Diverged`, `RecordIncomplete`.
+    """
+    if not run.state.ended:
+        raise RecordIncomplete(f"run {run.id} has not ended: it is {run.state}")
+    recorder = Recorder(run_id=run.id, tenant=run.tenant, records=records, blobs=platform.blobs, outside=None)
+    conclusion = await conduct(recorder, platform.past_means(run, NoModel()))
+    if conclusion.report is None:
+        raise RecordIncomplete(f"run {run.id} came to no report: {conclusion.stop}")
+    await recorder.finish(finished(conclusion, sha256(to_json(conclusion.report))))
+    return conclusion.report
+
+
+async def verify(platform: Platform, report: Report) -> Verification:
+    """Hold a report against the sources stored here."""
+    reader = platform.blobs.reader(LOCAL)
+    return await asyncio.to_thread(_verified, report, reader.read, ())
+
+
+async def verify_file(platform: Platform, path: Path) -> Verification:
+    """Hold an export against itself, or a report's JSON against the sources stored here.
+
+    Raises `InputError` where the file cannot be read, `CheckFailed` for one that is neither.
+    """
+    if path.suffix == ".zip":
+        opened = await asyncio.to_thread(archive.open_archive, path)
+        by_hash = {sha256(text.encode()): text for text in opened.texts.values()}
+        return await asyncio.to_thread(_verified, opened.report, by_hash.__getitem__, opened.problems)
+    try:
+        report = from_json(await asyncio.to_thread(path.read_bytes))
+    except OSError as error:
+        raise InputError(f"cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise CheckFailed(f"{path} is not a report: {error}") from error
+    return await verify(platform, report)
+
+
+def _verified(report: Report, read: Callable[[str], str], problems: Sequence[str]) -> Verification:
+    found = [*problems, *(str(problem) for problem in recheck(report, read))]
+    return Verification(
+        ok=not found,
+        problems=tuple(found),
+        claims=len(report.claims),
+        quotes=sum(len(claim.citations) for claim in report.claims),
+    )
+
+
+async def export(platform: Platform, report: Report, *, records: Sequence[Record], path: Path) -> None:
+    """Write a run's zip. Raises `InputError`, `StoreFull`."""
+    sources = stored(records)
+    blobs = platform.blobs
+    texts = {s.id: (await blobs.get(LOCAL, s.sha256)).decode() for s in sources.values()}
+    raws = {
+        s.raw_sha256: await blobs.get(LOCAL, s.raw_sha256)
+        for s in sources.values()
+        if await blobs.has(LOCAL, s.raw_sha256)
+    }
+    await asyncio.to_thread(
+        archive.write, path, report=report, records=records, sources=sources, texts=texts, raws=raws
+    )
+
+
+def stored(records: Sequence[Record]) -> dict[str, Source]:
+    """Return the sources that a journal says are stored, by id."""
+    return {r.event.source.id: r.event.source for r in records if isinstance(r.event, SourceStored)}
+
+
+async def collect(platform: Platform, *, older_than_days: float | None) -> GcReport:
+    """Delete runs that ended longer ago than that, and bodies that no run names."""
+    store = platform.store
+    now = platform.clock.now()
+    deleted, before = 0, None
+    keep: set[str] = set()
+    while page := await store.runs(tenant=LOCAL, before=before, limit=PAGE):
+        before = page[-1].created_at
+        for run in page:
+            if older_than_days is not None and run.state.ended and run.updated_at < now - older_than_days * DAY:
+                await store.delete(run.id, tenant=LOCAL)
+                deleted += 1
+            else:
+                keep |= await _named(platform, run)
+    freed = await platform.blobs.sweep(LOCAL, frozenset(keep), older_than=now - FRESH)
+    return GcReport(runs=deleted, bytes=freed)
+
+
+async def _named(platform: Platform, run: Run) -> set[str]:
+    """Return the hashes of all bodies that a run names."""
+    named = {run.report} if run.report else set()
+    for source in stored(await journal(platform.store, run.id)).values():
+        named |= {source.sha256, source.raw_sha256}
+    return named

@@ -1,0 +1,160 @@
+"""`leadline ask`: one question, one report."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import click
+
+from leadline.cli.engine import Engine, Estimated, Format
+from leadline.cli.follow import follow
+from leadline.cli.lookup import find_run
+from leadline.cli.options import FORMATS, check_sources, common, limits, sources, strategy, watching
+from leadline.cli.output import check_writable, deliver, format_for
+from leadline.cli.session import with_engine
+from leadline.cli.shell import Shell, pass_shell
+from leadline.cli.views import view_for
+from leadline.codec import encode
+from leadline.domain import Options, StrategyName
+from leadline.errors import InputError
+
+_STDIN_LIMIT: Final = 1 << 22
+"""Bytes that are read of a question on stdin; the engine refuses far shorter ones."""
+
+EXAMPLES: Final = """\b
+Examples:
+  leadline ask "When did the cache change?" --docs ./docs
+  leadline ask "Compare A and B" --docs a.pdf --docs b.pdf -o report.html
+  leadline ask "And in 2023?" --from last
+  leadline ask "What failed?" --docs logs/ --budget-usd 0.50 --dry-run
+  cat question.txt | leadline ask - --docs ./docs --format json
+
+Ctrl-C once: stop gathering and write what there is. Twice: stop.
+"""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wish:
+    """What one call of `ask` wants."""
+
+    question: str
+    docs: tuple[Path, ...]
+    earlier: str | None
+    strategy: StrategyName
+    language: str | None
+    format: Format
+    output: Path | None
+
+
+@click.command(epilog=EXAMPLES)
+@click.argument("question")
+@sources
+@click.option("--from", "earlier", metavar="RUN", help="Begin with the evidence of a run.")
+@strategy
+@limits
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(FORMATS),
+    help="Format of the report.  [default: by the file's name, else md]",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write the report to a file, in one step, instead of stdout.",
+)
+@click.option("--lang", type=click.Choice(("en", "zh")), help="Language of the report, if not the question's.")
+@click.option("--dry-run", is_flag=True, help="Only estimate what it would use.")
+@watching
+@common
+@pass_shell
+def ask(
+    shell: Shell,
+    *,
+    question: str,
+    docs: tuple[Path, ...],
+    earlier: str | None,
+    strategy: str,
+    format_: str | None,
+    output: Path | None,
+    lang: str | None,
+    dry_run: bool,
+) -> int:
+    """Research QUESTION and print the report.
+
+    QUESTION `-` is read from stdin. Progress goes to stderr.
+    """
+    check_sources(docs, earlier)
+    check_writable(output)
+    wish = Wish(
+        question=_read(question),
+        docs=docs,
+        earlier=earlier,
+        strategy=StrategyName(strategy),
+        language=lang,
+        format=format_for(format_, output),
+        output=output,
+    )
+    if dry_run:
+        text = with_engine(shell, lambda engine: _estimate(engine, wish))
+    else:
+        text = with_engine(shell, lambda engine: _research(shell, engine, wish))
+    deliver(text, output)
+    return 0
+
+
+async def _options(engine: Engine, wish: Wish) -> Options:
+    earlier = None if wish.earlier is None else await find_run(engine, wish.earlier)
+    return engine.options(strategy=wish.strategy, ledger_of=earlier)
+
+
+async def _research(shell: Shell, engine: Engine, wish: Wish) -> str:
+    options = await _options(engine, wish)
+    with view_for(shell) as view:
+        run_id = await engine.start(
+            wish.question,
+            docs=wish.docs,
+            options=options,
+            language=wish.language,
+            indexing=view.indexing,
+        )
+        report = await follow(engine, run_id, view)
+    return await engine.render(report, wish.format)
+
+
+async def _estimate(engine: Engine, wish: Wish) -> str:
+    estimate = await engine.estimate(wish.question, docs=wish.docs, options=await _options(engine, wish))
+    if wish.format == "json":
+        return encode(estimate).decode()
+    return estimate_text(estimate)
+
+
+def estimate_text(estimate: Estimated) -> str:
+    """Return an estimate for a person."""
+    lines = [
+        f"steps        at most {estimate.steps if estimate.steps is not None else 'unlimited'}",
+        f"model calls  at most {estimate.model_calls:,}",
+        f"tokens       {estimate.tokens_low:,} to {estimate.tokens_high:,}",
+        f"US dollars   {_span(estimate.usd_low, estimate.usd_high)}",
+    ]
+    return "\n".join([*lines, *estimate.notes])
+
+
+def _span(low: float | None, high: float | None) -> str:
+    if low is None or high is None:
+        return "unknown: no price is set (see `prices` in `leadline settings`)"
+    return f"{low:.4f} to {high:.4f}"
+
+
+def _read(question: str) -> str:
+    if question != "-":
+        return question
+    data = sys.stdin.buffer.read(_STDIN_LIMIT + 1)
+    try:
+        return data.decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise InputError(f"the question on stdin is not UTF-8: byte {error.start}") from error

@@ -1,0 +1,136 @@
+"""How a batch is shown: a line for each answer, and on a terminal one that changes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any, Final, Protocol, Self
+
+from leadline.cli.batch_files import RowId, cost_of
+from leadline.cli.engine import Indexing
+from leadline.cli.shell import Shell
+from leadline.cli.story import clock, money
+
+_EVERY: Final = 2.0
+"""Seconds between two lines about the same index."""
+
+
+class Status(Protocol):
+    """One line that changes in place."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def update(self, text: str) -> None:
+        """Show another text."""
+        ...
+
+    def say(self, text: str) -> None:
+        """Show a line that stays."""
+        ...
+
+
+class Board:
+    """Counts a batch's answers and shows them; `before` rows of `total` had theirs already."""
+
+    def __init__(self, shell: Shell, status: Status, *, total: int, before: int) -> None:
+        self._shell = shell
+        self._status = status
+        self._total = total
+        self._done = before
+        self._failed = 0
+        self._working = 0
+        self._usd = 0.0
+        self._began = self._spoke = time.monotonic()
+
+    def __enter__(self) -> Self:
+        self._status.__enter__()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._status.__exit__(*_)
+
+    def indexing(self, progress: Indexing) -> None:
+        """Show how far the index is."""
+        if self._shell.events:
+            self._shell.event(
+                {
+                    "type": "indexing",
+                    "found": progress.found,
+                    "done": progress.done,
+                    "name": progress.name,
+                }
+            )
+            return
+        self._status.update(f"indexing: {progress.done:,} of {progress.found:,} documents")
+        now = time.monotonic()
+        if now - self._spoke >= _EVERY and not sys.stderr.isatty():
+            self._spoke = now
+            self.say(f"indexing: {progress.done:,} of {progress.found:,} documents")
+
+    def working(self, count: int) -> None:
+        """Show how many rows are at work."""
+        self._working = count
+        self._status.update(self._line())
+
+    def done(self, id: RowId, body: Mapping[str, Any] | None) -> None:
+        """Show that a row has its answer or failed; `None` is a row that was stopped."""
+        if body is None:
+            return
+        self._done += 1
+        self._working = max(0, self._working - 1)
+        error = body.get("error")
+        self._failed += error is not None
+        self._usd += cost_of(body)
+        state = str(body.get("stop_reason", "")) if error is None else f"failed: {error['message']}"
+        if self._shell.events:
+            self._shell.event({"type": "row", "id": id, "ok": error is None, "state": state})
+        else:
+            self.say(f"[{self._done:,}/{self._total:,}] {id}: {state.replace('_', ' ')}")
+        self._status.update(self._line())
+
+    def say(self, text: str) -> None:
+        """Show a line that stays."""
+        if self._shell.events or self._shell.quiet:
+            self._shell.say(text)
+        else:
+            self._status.say(text)
+
+    def _line(self) -> str:
+        parts = [f"{self._done:,} of {self._total:,} done", f"{self._working:,} at work"]
+        if self._failed:
+            parts.append(f"{self._failed:,} failed")
+        if self._usd:
+            parts.append(money(self._usd))
+        return " · ".join([*parts, clock(time.monotonic() - self._began)])
+
+
+class Still:
+    """No line that changes: for logs, pipes and programs."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+
+    def update(self, text: str) -> None:
+        """Show nothing."""
+
+    def say(self, text: str) -> None:
+        """Write the line."""
+        self._shell.say(text)
+
+
+def board_for(shell: Shell, *, total: int, before: int) -> Board:
+    """Return the board that options and terminal ask for."""
+    if shell.events or shell.quiet or not sys.stderr.isatty():
+        return Board(shell, Still(shell), total=total, before=before)
+    from leadline.cli.live import StatusLine  # noqa: PLC0415 rich is imported where it is seen
+
+    return Board(shell, StatusLine(), total=total, before=before)

@@ -1,0 +1,137 @@
+"""Options that several commands share; each tells once which setting it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from leadline.cli.shell import Shell
+from leadline.errors import InputError
+
+F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[F], F]
+
+FORMATS = ("md", "html", "json")
+
+
+def setting_option(flag: str, name: str, **rest: Any) -> Callable[[F], F]:  # noqa: ANN401 click's own options
+    """Declare an option that is the setting `name`: it goes before environment and file."""
+
+    def remember(ctx: click.Context, _option: click.Parameter, value: object) -> None:
+        if value is not None:
+            ctx.ensure_object(Shell).flags[name] = str(value)
+
+    return click.option(flag, callback=remember, expose_value=False, **rest)
+
+
+def shell_option(flag: str, attribute: str, **rest: Any) -> Callable[[F], F]:  # noqa: ANN401 click's own options
+    """Declare an option that says how the program behaves."""
+
+    def remember(ctx: click.Context, _option: click.Parameter, value: object) -> None:
+        if value:
+            setattr(ctx.ensure_object(Shell), attribute, value)
+
+    return click.option(flag, callback=remember, expose_value=False, is_eager=True, **rest)
+
+
+def common(command: F) -> F:
+    """Add what every command takes."""
+    for option in reversed(
+        (
+            setting_option(
+                "--data-dir",
+                "data_dir",
+                type=click.Path(file_okay=False),
+                help="Folder of runs, sources and indexes.",
+            ),
+            shell_option(
+                "--config",
+                "config",
+                type=click.Path(path_type=Path, dir_okay=False),
+                help="Settings file, instead of the one in the user's configuration folder.",
+            ),
+            shell_option("--quiet", "quiet", is_flag=True, help="Nothing on stderr but failures."),
+            shell_option("--debug", "debug", is_flag=True, help="Show where a failure came from."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def watching(command: F) -> F:
+    """Add what commands that watch a run take."""
+    return shell_option(
+        "--json-events",
+        "events",
+        is_flag=True,
+        help="Everything on stderr as JSON lines: each has a `type`, as the journal names it, "
+        "or `indexing`, `progress`, `message`, `error`.",
+    )(command)
+
+
+def limits(command: F) -> F:
+    """Add a run's limits and manner, each of which is a setting."""
+    for option in reversed(
+        (
+            setting_option("--model", "model.name", metavar="NAME", help="The model's name."),
+            setting_option("--max-steps", "budget.steps", type=click.IntRange(1), help="Rounds at most."),
+            setting_option("--budget-tokens", "budget.tokens", type=click.IntRange(1), help="Tokens at most."),
+            setting_option(
+                "--budget-usd",
+                "budget.usd",
+                type=click.FloatRange(0, min_open=True),
+                help="US dollars at most.",
+            ),
+            setting_option(
+                "--budget-seconds",
+                "budget.seconds",
+                type=click.FloatRange(0, min_open=True),
+                help="Seconds at most.",
+            ),
+            setting_option(
+                "--policy",
+                "policy",
+                type=click.Choice(("mark", "drop", "research")),
+                help="What happens to unsupported claims.",
+            ),
+            setting_option(
+                "--length",
+                "length",
+                type=click.Choice(("short", "normal", "long")),
+                help="How long the report is.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def sources(command: F) -> F:
+    """Add what a run reads."""
+    return click.option(
+        "--docs",
+        multiple=True,
+        type=click.Path(path_type=Path),
+        metavar="PATH",
+        help="A file or folder of documents; may be given several times.",
+    )(command)
+
+
+def strategy(command: F) -> F:
+    """Add how a run gathers evidence."""
+    return click.option(
+        "--strategy",
+        type=click.Choice(("auto", "extractive", "react")),
+        default="auto",
+        show_default=True,
+        help="How evidence is gathered: `react` with a model, `extractive` without.",
+    )(command)
+
+
+def check_sources(docs: Sequence[Path], earlier: str | None = None) -> None:
+    """Raise `InputError` where a run would have nothing to search."""
+    if not docs and earlier is None:
+        raise InputError("there is nothing to search: name documents with `--docs`")

@@ -1,0 +1,57 @@
+"""Where results go: stdout, or a file that is there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, cast
+
+from leadline.cli.engine import Format
+from leadline.cli.options import FORMATS
+from leadline.cli.shell import write
+from leadline.errors import InputError, MissingPath
+
+_SUFFIXES: Final[Mapping[str, str]] = {".md": "md", ".markdown": "md", ".html": "html", ".htm": "html", ".json": "json"}
+
+
+def format_for(chosen: str | None, output: Path | None) -> Format:
+    """Return the format that was chosen, else the one that the file's name tells, else Markdown."""
+    if chosen is not None:
+        return cast("Format", chosen)
+    suffix = "" if output is None else output.suffix.lower()
+    if not suffix or output is None:
+        return "md"
+    if suffix not in _SUFFIXES:
+        raise InputError(f"no format is known for {output.name}; choose one with `--format`: " + ", ".join(FORMATS))
+    return cast("Format", _SUFFIXES[suffix])
+
+
+def check_writable(output: Path | None) -> None:
+    """Raise `MissingPath` where a result could not be written, before anything was spent."""
+    if output is None:
+        return
+    folder = output.absolute().parent
+    if not folder.is_dir():
+        raise MissingPath(f"the folder for the output does not exist: {folder}")
+    if output.is_dir() or not os.access(folder, os.W_OK):
+        raise MissingPath(f"the output cannot be written: {output}")
+
+
+def deliver(text: str, output: Path | None) -> None:
+    """Write a result to stdout, or in one step to a file. Raises `MissingPath`."""
+    if output is None:
+        write(text)
+        return
+    temporary = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        with temporary.open("x", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text if text.endswith("\n") else f"{text}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(output)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise MissingPath(f"cannot write {output}: {error.strerror}") from error

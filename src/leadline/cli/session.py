@@ -1,0 +1,52 @@
+"""A command's time with an engine: settings in, an event loop around."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, TypeVar
+
+import click
+
+from leadline.cli.engine import Engine
+from leadline.cli.shell import TERMINATED, Shell
+from leadline.settings import Settings, load
+
+T = TypeVar("T")
+
+
+def settings_of(shell: Shell) -> Settings:
+    """Return the settings in force, having told of what is doubtful. Raises `SettingsError`."""
+    settings = load(flags=shell.flags, config=shell.config)
+    for warning in settings.warnings:
+        shell.say(f"warning: {warning}")
+    return settings
+
+
+def engine_of(shell: Shell, settings: Settings) -> Engine:
+    """Return an engine, to be entered."""
+    if shell.factory is not None:
+        made: Engine = shell.factory(settings)
+        return made
+    from leadline.api import Leadline  # noqa: PLC0415 the whole engine: only where one is needed
+
+    return Leadline(settings)
+
+
+def with_engine(shell: Shell, work: Callable[[Engine], Awaitable[T]]) -> T:
+    """Return what `work` gives, in an engine that is open while it lasts."""
+    settings = settings_of(shell)
+
+    async def inside() -> T:
+        async with engine_of(shell, settings) as engine:
+            return await work(engine)
+
+    return on_loop(inside())
+
+
+def on_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Return what `work` gives, on an event loop of its own; SIGTERM's cancellation ends it."""
+    try:
+        return asyncio.run(work)
+    except asyncio.CancelledError:
+        raise click.exceptions.Exit(TERMINATED) from None

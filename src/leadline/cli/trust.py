@@ -1,0 +1,95 @@
+"""Commands that show why a report can be trusted: `verify`, `replay`, `export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from leadline.cli.engine import Engine
+from leadline.cli.lookup import find_run
+from leadline.cli.options import FORMATS, common
+from leadline.cli.output import check_writable, deliver, format_for
+from leadline.cli.session import with_engine
+from leadline.cli.shell import Shell, pass_shell, write
+from leadline.cli.story import plural
+from leadline.errors import CheckFailed
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  leadline verify last
+  leadline verify leadline-1f0c.zip
+"""
+)
+@click.argument("target")
+@common
+@pass_shell
+def verify(shell: Shell, *, target: str) -> None:
+    """Check every quote of a report against its stored sources, without a network.
+
+    TARGET is a run (an id, the beginning of one, or `last`), an exported file, or a report in
+    JSON. Exits with 8 when a quote does not stand.
+    """
+    path = Path(target)
+    is_file = path.suffix.lower() in {".zip", ".json"} or path.is_file()
+
+    async def work(engine: Engine) -> None:
+        found = await engine.verify(path if is_file else await find_run(engine, target))
+        counted = f"{plural(found.claims, 'claim')}, {plural(found.quotes, 'quote')}"
+        for problem in found.problems:
+            write(problem)
+        if not found.ok:
+            raise CheckFailed(f"{plural(len(found.problems), 'problem')} in {counted}: {target}")
+        write(f"every quote stands: {counted}")
+
+    with_engine(shell, work)
+
+
+@click.command(epilog="\b\nExample:\n  leadline replay last > again.md\n")
+@click.argument("run")
+@click.option("--format", "format_", type=click.Choice(FORMATS), help="Format of the report.")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
+@common
+@pass_shell
+def replay(shell: Shell, *, run: str, format_: str | None, output: Path | None) -> None:
+    """Run again over what was recorded, without a network, and print the report.
+
+    It is byte for byte the run's report. Exits with 9 where the record leads elsewhere. RUN is an
+    id, the beginning of one, or `last`.
+    """
+    check_writable(output)
+    format_of = format_for(format_, output)
+
+    async def work(engine: Engine) -> str:
+        report = await engine.replay(await find_run(engine, run))
+        return await engine.render(report, format_of)
+
+    deliver(with_engine(shell, work), output)
+
+
+@click.command(epilog="\b\nExample:\n  leadline export last -o evidence.zip\n")
+@click.argument("run")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The file to write.  [default: leadline-RUN.zip]",
+)
+@common
+@pass_shell
+def export(shell: Shell, *, run: str, output: Path | None) -> None:
+    """Write a run with all its evidence into one zip file, which `verify` takes.
+
+    RUN is an id, the beginning of one, or `last`.
+    """
+    check_writable(output)
+
+    async def work(engine: Engine) -> Path:
+        run_id = await find_run(engine, run)
+        path = output or Path(f"leadline-{run_id}.zip")
+        await engine.export(run_id, path)
+        return path
+
+    write(str(with_engine(shell, work)))
