@@ -55,7 +55,7 @@ def decode(cls: type[T], data: bytes | str) -> T:
 
 def build(cls: type[T], value: object) -> T:
     """Return the instance of `cls` that a parsed JSON value describes; see `decode`."""
-    result: T = _decoder(cls)(value)
+    result: T = _decoder(cls)(value)  # type: ignore[arg-type]  # a class is hashable
     return result
 
 

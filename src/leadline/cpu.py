@@ -22,7 +22,7 @@ from multiprocessing.reduction import ForkingPickler
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from leadline.errors import LeadlineError
+from leadline.errors import WorkDied
 
 T = TypeVar("T")
 
@@ -39,7 +39,14 @@ class InlineCpu:
 
     async def run(self, function: Callable[..., T], /, *arguments: object, size: int = 0) -> T:
         """See `Cpu`."""
-        return function(*arguments)
+        return await _in_place(function, arguments)
+
+
+async def _in_place(function: Callable[..., T], arguments: tuple[object, ...]) -> T:
+    """Do it here; with a `TextReader` among the arguments in a thread, for it reads files."""
+    if any(hasattr(argument, "read") for argument in arguments):
+        return await asyncio.to_thread(function, *arguments)
+    return function(*arguments)
 
 
 @dataclass(slots=True, eq=False)
@@ -103,14 +110,12 @@ class ProcessCpu:
         await self.close()
 
     async def run(self, function: Callable[..., T], /, *arguments: object, size: int = 0) -> T:
-        """See `Cpu`. Raises `LeadlineError` where a worker died of the work twice."""
+        """See `Cpu`. Raises `WorkDied` where a worker died of the work twice."""
         if size <= self._small:
-            return function(*arguments)
+            return await _in_place(function, arguments)
         work = _Work(function, arguments)
         try:
-            result: T = await asyncio.get_running_loop().run_in_executor(
-                self._threads, partial(self._do, work)
-            )
+            result: T = await asyncio.get_running_loop().run_in_executor(self._threads, partial(self._do, work))
         except asyncio.CancelledError:
             work.abandon()
             raise
@@ -141,7 +146,7 @@ class ProcessCpu:
                 raise value
             if work.abandoned:
                 break
-        raise LeadlineError(
+        raise WorkDied(
             f"a worker process died of `{work.function.__module__}.{work.function.__qualname__}`"
             f" {_TRIES} times; it may need more memory than there is"
         )
@@ -175,7 +180,7 @@ class ProcessCpu:
                 return worker
             self._discard(worker)
             if closed:
-                raise LeadlineError("the worker processes are closed")
+                raise WorkDied("the worker processes are closed")
 
     def _give_back(self, worker: _Worker) -> None:
         with self._lock:

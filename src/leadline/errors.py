@@ -32,6 +32,7 @@
     │   └── BlobMissing             a stored body is gone or damaged
     ├── BudgetError                 a budget cannot be kept (exit 7)
     │   └── PriceUnknown            money is limited but the model has no price
+    ├── WorkDied                    a process for CPU work died on the same work twice
     ├── CheckFailed                 `verify`: a quote does not stand (exit 8)
     └── ReplayError                 the record does not lead where it led (exit 9)
         ├── Diverged                a request differs from the recorded one
@@ -212,6 +213,10 @@ class BudgetError(LeadlineError):
 
 class PriceUnknown(BudgetError):
     """Money is limited, but the model has no price and was not declared free."""
+
+
+class WorkDied(LeadlineError):
+    """A process for CPU work died on the same work twice, or was closed during it."""
 
 
 class CheckFailed(LeadlineError):

@@ -203,25 +203,27 @@ Event: TypeAlias = (
     | RunFinished
 )
 
-EVENTS: Mapping[str, type[Event]] = MappingProxyType({
-    cls.type: cls
-    for cls in (
-        RunStarted,
-        RunWaiting,
-        PlanMade,
-        ModelAsked,
-        ModelAnswered,
-        ToolAsked,
-        ToolAnswered,
-        SourceStored,
-        ContextFolded,
-        FlagSeen,
-        ClaimChecked,
-        RunHandedOver,
-        RunResumed,
-        RunFinished,
-    )
-})
+EVENTS: Mapping[str, type[Event]] = MappingProxyType(
+    {
+        cls.type: cls
+        for cls in (
+            RunStarted,
+            RunWaiting,
+            PlanMade,
+            ModelAsked,
+            ModelAnswered,
+            ToolAsked,
+            ToolAnswered,
+            SourceStored,
+            ContextFolded,
+            FlagSeen,
+            ClaimChecked,
+            RunHandedOver,
+            RunResumed,
+            RunFinished,
+        )
+    }
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

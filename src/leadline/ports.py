@@ -227,7 +227,7 @@ class RunStore(Protocol):
         """
         ...
 
-    async def changed(self, seen: int, *, timeout: float) -> int:
+    async def changed(self, seen: int, *, timeout: float) -> int:  # noqa: ASYNC109 it returns then, it does not raise
         """Return the store's change counter once it differs from `seen`, or after `timeout` seconds.
 
         Changes of every process count; a fresh caller passes -1.

@@ -147,9 +147,7 @@ class Breaker:
     keeps others out for `cooldown` only. Ask `allow` before a call and report its outcome.
     """
 
-    def __init__(
-        self, *, threshold: int = 5, cooldown: float = 30.0, monotonic: Monotonic = time.monotonic
-    ) -> None:
+    def __init__(self, *, threshold: int = 5, cooldown: float = 30.0, monotonic: Monotonic = time.monotonic) -> None:
         self._threshold = threshold
         self._cooldown = cooldown
         self._monotonic = monotonic
@@ -190,9 +188,7 @@ class Breaker:
         """Report a call that failed by the other side's fault."""
         self._failures += 1
         state = self.state
-        if state is BreakerState.HALF_OPEN or (
-            state is BreakerState.CLOSED and self._failures >= self._threshold
-        ):
+        if state is BreakerState.HALF_OPEN or (state is BreakerState.CLOSED and self._failures >= self._threshold):
             self._open_until = self._monotonic() + self._cooldown
             self._trial_until = -math.inf
 
@@ -211,9 +207,7 @@ class Owned:
     error at once; without it, the loop's exception handler is.
     """
 
-    def __init__(
-        self, owner: str, *, failed: Callable[[str, BaseException], None] | None = None
-    ) -> None:
+    def __init__(self, owner: str, *, failed: Callable[[str, BaseException], None] | None = None) -> None:
         self._owner = owner
         self._failed = failed
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -230,8 +224,12 @@ class Owned:
     ) -> None:
         await self.close()
 
-    def start(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+    def start(self, work: Coroutine[Any, Any, object], *, name: str) -> None:
         """Start `work`; its task is called `owner/name`. Raises `RuntimeError` after the end."""
+        _ = self.spawn(work, name=name)
+
+    def spawn(self, work: Coroutine[Any, Any, T], *, name: str) -> asyncio.Task[T]:
+        """Start `work` and return its task, for who cancels it or waits for it; see `start`."""
         if self._closed:
             work.close()
             raise RuntimeError(f"`{self._owner}` has ended; `{name}` cannot start")
@@ -294,7 +292,7 @@ class SingleFlight(Generic[K, T]):
         """Return what `load()` returns, called by this or by another caller of `key`."""
         flight = self._flights.get(key)
         if flight is None:
-            flight = _Flight(self._tasks.start(load(), name=str(key)))
+            flight = _Flight(self._tasks.spawn(load(), name=str(key)))
             flight.task.add_done_callback(partial(self._land, key, flight))
             self._flights[key] = flight
         flight.waiters += 1

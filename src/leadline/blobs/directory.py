@@ -11,12 +11,12 @@ import errno
 import hashlib
 import os
 import re
+import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
-from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -38,7 +38,7 @@ _LEVEL = 3
 _TEMPORARY = ".new-"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _PLAIN_TENANT = re.compile(r"[a-z0-9_-]{1,64}")
-_NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
+_NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 def folder_of(root: Path, tenant: str) -> Path:
@@ -59,7 +59,6 @@ class DirectoryBlobs:
         self._root = root
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="leadline-blobs")
         self._local = threading.local()
-        self._numbers = count()
 
     async def __aenter__(self) -> Self:
         return self
@@ -121,9 +120,10 @@ class DirectoryBlobs:
 
     def _write(self, path: Path, data: bytes) -> None:
         _make_folder(path.parent)
-        temporary = path.parent / f"{_TEMPORARY}{os.getpid()}-{next(self._numbers)}"
+        handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
+        temporary = Path(name)
         try:
-            with os.fdopen(_create(temporary), "wb") as file:
+            with os.fdopen(handle, "wb") as file:
                 file.write(self._compressor().compress(data))
                 file.flush()
                 os.fsync(file.fileno())
@@ -211,10 +211,6 @@ def _path(folder: Path, name: str) -> Path:
     return folder / name[:2] / name[2:4] / name
 
 
-def _create(path: Path) -> int:
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-
-
 def _make_folder(folder: Path) -> None:
     """Make the folder and those above it, each durably known to the one above it."""
     if folder.is_dir():
@@ -235,9 +231,7 @@ def _sync_folder(folder: Path) -> None:
 def _sweep(folder: Path, keep: frozenset[str], *, older_than: float) -> int:
     freed = 0
     for entry in _files(folder):
-        if entry.name in keep or not (
-            _HASH.fullmatch(entry.name) or entry.name.startswith(_TEMPORARY)
-        ):
+        if entry.name in keep or not (_HASH.fullmatch(entry.name) or entry.name.startswith(_TEMPORARY)):
             continue
         try:
             stat = entry.stat(follow_symlinks=False)

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Final
 from leadline.extract.types import Locator
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
 MAX_LOCATORS: Final = 10_000
 MAX_LABEL: Final = 200
 _HEADING_LEVELS: Final = 6
+_FINE: Final = frozenset({"row", "line", "cell"})
 
 # Code points that no store and no JSON can carry, or that end a string elsewhere.
 _FORBIDDEN: Final = {0: None} | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
@@ -81,14 +82,16 @@ class TextBuilder:
         """Whether the cap is reached and further parsing is useless."""
         return self.truncated
 
-    def add(self, text: str, *, separator: str = "\n\n") -> None:
-        """Append a block; `separator` goes between it and what stands before."""
+    def add(self, text: str, *, separator: str = "\n\n") -> int:
+        """Append a block after `separator`; returns where it begins."""
         text = clean(text)
         if not text or self.truncated:
-            return
+            return self.length
         if self.length:
             self._append(separator)
+        start = self.length
         self._append(text)
+        return start
 
     def mark(self, kind: str, label: str, *, separator: str = "\n\n") -> None:
         """Say that the next block added with the same `separator` begins at this place."""
@@ -105,6 +108,11 @@ class TextBuilder:
         if title:
             self.mark("heading", self._path.enter(level, title))
             self.add(title)
+
+    def section(self, start: int, level: int, title: str) -> None:
+        """Mark a heading that stands at `start` inside the block added last."""
+        if not self.truncated:
+            self._locators.append(Locator(start, "heading", self._path.enter(level, title)))
 
     def new_part(self, kind: str, label: str) -> None:
         """Mark a page, slide, sheet or chapter: no earlier heading reaches into it."""
@@ -130,9 +138,34 @@ class TextBuilder:
 
 
 def thin(locators: Sequence[Locator]) -> tuple[Locator, ...]:
-    """Keep at most `MAX_LOCATORS`, evenly spread."""
-    step = -(-len(locators) // MAX_LOCATORS) or 1
-    return tuple(locators[::step])
+    """Keep about `MAX_LOCATORS`: rows, lines and cells are joined to ranges, others thinned last."""
+    if len(locators) <= MAX_LOCATORS:
+        return tuple(locators)
+    coarse = sum(place.kind not in _FINE for place in locators)
+    room = MAX_LOCATORS - 2 * coarse
+    if room < MAX_LOCATORS // 10:
+        return tuple(locators[:: -(-len(locators) // MAX_LOCATORS)])
+    return tuple(_joined(locators, step=-(-(len(locators) - coarse) // room)))
+
+
+def _joined(locators: Sequence[Locator], *, step: int) -> Iterator[Locator]:
+    """Join up to `step` fine places between two coarse ones to one that names first and last."""
+    run: list[Locator] = []
+    for place in locators:
+        if run and (place.kind not in _FINE or len(run) == step):
+            yield _range(run)
+            run = []
+        if place.kind in _FINE:
+            run.append(place)
+        else:
+            yield place
+    if run:
+        yield _range(run)
+
+
+def _range(run: Sequence[Locator]) -> Locator:
+    first, last = run[0], run[-1]
+    return first if first is last else first._replace(label=f"{first.label}-{last.label}")
 
 
 def line_locators(text: str, *, most: int = 1_000) -> tuple[Locator, ...]:

@@ -25,7 +25,6 @@ from leadline.extract.types import Extracted, Limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Iterable
-    from types import TracebackType
 
 _PACKAGE_ROOT: Final = str(Path(__file__).resolve().parents[2])
 _BOOTSTRAP: Final = (
@@ -69,12 +68,7 @@ class ExtractPool:
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         await self.close()
 
     async def close(self) -> None:

@@ -6,6 +6,8 @@ recursion, so depth of nesting costs time only; the caller bounds time and memor
 
 from __future__ import annotations
 
+import re
+from itertools import islice
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urldefrag, urljoin, urlsplit
 
@@ -23,15 +25,15 @@ if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser
 
 MOST_BYTES: Final = 5_000_000
+MOST_TAGS: Final = 300_000
 MOST_LINKS: Final = 2_000
 _LONGEST_URL: Final = 2_048
 
 
 def parse_html(job: Job) -> Parsed:
     """Turn a page into text; raises `BrokenDocument` where no tree can be made."""
-    raw = job.raw[:MOST_BYTES]
-    decoded = decode(raw, declared=job.declared, markup=True)
-    tree = parse_tree(decoded.text)
+    raw = _capped(job.raw)
+    tree = parse_tree(decode(raw, declared=job.declared, markup=True).text)
     facts = page_facts(tree)
     remove_invisible(tree)
     links = page_links(tree, job.name)
@@ -39,8 +41,8 @@ def parse_html(job: Job) -> Parsed:
     main = choose_main(tree)
     if main is not None:
         HtmlRenderer(out).render(main)
-    cut = len(job.raw) > MOST_BYTES
-    warnings = (f"the page is larger than {MOST_BYTES} bytes; the rest was not read",) if cut else ()
+    cut = len(raw) < len(job.raw)
+    warnings = (f"the page is too large; only its first {len(raw)} bytes were read",) if cut else ()
     return Parsed.of(
         out,
         title=facts.title,
@@ -50,7 +52,33 @@ def parse_html(job: Job) -> Parsed:
         links=links,
         warnings=warnings,
         cut=cut,
+        reader=html_reader(),
     )
+
+
+def html_reader() -> str:
+    """Name the library that builds the trees: another version may read a page otherwise."""
+    from selectolax import __version__  # noqa: PLC0415 loaded when used
+
+    return f"selectolax{__version__}"
+
+
+def render_part(raw: bytes, out: TextBuilder, *, declared: str | None = None) -> None:
+    """Write all that is visible of an HTML part (of a mail, of a book) into `out`."""
+    tree = parse_tree(decode(_capped(raw), declared=declared, markup=True).text)
+    remove_invisible(tree)
+    body = tree.body
+    if body is not None:
+        HtmlRenderer(out).render(body)
+
+
+def _capped(raw: bytes) -> bytes:
+    """Cut a page at the cap on bytes, or where it has had so many tags: each costs memory."""
+    raw = raw[:MOST_BYTES]
+    if raw.count(b"<") <= MOST_TAGS:
+        return raw
+    tags = re.finditer(b"<", raw)
+    return raw[: next(islice(tags, MOST_TAGS, None)).start()]
 
 
 def parse_tree(text: str) -> LexborHTMLParser:

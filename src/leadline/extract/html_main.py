@@ -56,6 +56,7 @@ _CONTAINERS: Final = frozenset(
         "ul",
     }
 )
+_PRUNABLE: Final = frozenset({"div", "section", "aside", "ul", "ol", "footer", "header", "form", "table", "p"})
 _ENOUGH: Final = 0.25  # of the body's text: a marked container with less is a shell
 _DOMINANT: Final = 0.75  # of the prose: descend into the child that holds so much
 _LINKED: Final = 0.6  # of the text inside links: a list of links, not prose
@@ -83,16 +84,12 @@ def choose_main(tree: LexborHTMLParser) -> LexborNode | None:
     for node in tree.css(_AROUND):
         _remove(node)
     weights = weigh(body)
-    total = weights[0].text
-    marked = _marked(tree, weights, total)
-    if marked is not None:
-        _prune(marked, only_links=True)
-        return marked
-    dense = _densest(weights)
-    if dense is None:
+    marked = _marked(tree, weights)
+    chosen = _densest(weights) if marked is None else marked
+    if chosen is None:
         return body
-    _prune(dense, only_links=False)
-    return dense
+    _prune(weights, chosen, only_links=marked is not None)
+    return weights[chosen].node
 
 
 def weigh(top: LexborNode) -> list[_Weight]:
@@ -127,21 +124,23 @@ def _count(weight: _Weight, text: str) -> None:
         weight.prose += length
 
 
-def _marked(tree: LexborHTMLParser, weights: list[_Weight], total: int) -> LexborNode | None:
-    by_id = {weight.node.mem_id: weight for weight in weights}
+def _marked(tree: LexborHTMLParser, weights: list[_Weight]) -> int | None:
+    """Return the index of the container that the author marked as the content."""
+    by_id = {weight.node.mem_id: index for index, weight in enumerate(weights)}
+    total = weights[0].text
     for selector in _MARKED:
         found = [by_id[node.mem_id] for node in tree.css(selector) if node.mem_id in by_id]
         if not found:
             continue
-        best = max(found, key=lambda weight: weight.text)
-        together = sum(weight.text for weight in found)
+        best = max(found, key=lambda index: weights[index].text)
+        text = weights[best].text
         # Several articles are a listing or a thread: one of them alone is not the content.
-        if best.text >= _ENOUGH * total and best.text >= together / 2:
-            return best.node
+        if text >= _ENOUGH * total and text >= sum(weights[index].text for index in found) / 2:
+            return best
     return None
 
 
-def _densest(weights: list[_Weight]) -> LexborNode | None:
+def _densest(weights: list[_Weight]) -> int | None:
     """Descend from the body as long as one child holds nearly all prose."""
     children: dict[int, list[int]] = {}
     for index, weight in enumerate(weights[1:], 1):
@@ -153,32 +152,21 @@ def _densest(weights: list[_Weight]) -> LexborNode | None:
         below = [index for index in children.get(place, ()) if weights[index].node.tag in _CONTAINERS]
         best = max(below, key=lambda index: weights[index].prose, default=None)
         if best is None or weights[best].prose < _DOMINANT * prose:
-            return weights[place].node
+            return place
         place, prose = best, weights[best].prose
 
 
-def _prune(top: LexborNode, *, only_links: bool) -> None:
+def _prune(weights: list[_Weight], top: int, *, only_links: bool) -> None:
     """Remove blocks named or built like navigation and advertising inside the content."""
-    weights = weigh(top)
-    most = _BIG * weights[0].text
-    for weight in weights[1:]:
-        node = weight.node
-        tag = node.tag
-        if tag not in {
-            "div",
-            "section",
-            "aside",
-            "ul",
-            "ol",
-            "footer",
-            "header",
-            "form",
-            "table",
-            "p",
-        }:
-            continue
-        if weight.text <= most and _is_noise(weight, only_links=only_links):
-            _remove(node)
+    most = _BIG * weights[top].text
+    inside = {top}
+    for index, weight in enumerate(weights[top + 1 :], top + 1):
+        if weight.parent not in inside:
+            continue  # beside the content, or in what was removed
+        if weight.node.tag in _PRUNABLE and weight.text <= most and _is_noise(weight, only_links=only_links):
+            _remove(weight.node)
+        else:
+            inside.add(index)
 
 
 def _is_noise(weight: _Weight, *, only_links: bool) -> bool:

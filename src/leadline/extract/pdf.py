@@ -77,7 +77,7 @@ def _read_pdfium(job: Job) -> tuple[Parsed, bool]:
 
 
 def _pdfium_pages(document: PdfDocument, job: Job) -> tuple[Parsed, bool]:
-    from pypdfium2 import PdfiumError  # noqa: PLC0415 loaded when used
+    from pypdfium2 import PDFIUM_INFO, PdfiumError  # noqa: PLC0415 loaded when used
 
     out = TextBuilder(job.limits.chars)
     total, read, missed, unreadable = len(document), 0, 0, 0
@@ -99,7 +99,9 @@ def _pdfium_pages(document: PdfDocument, job: Job) -> tuple[Parsed, bool]:
         page.close()
     facts = document.get_metadata_dict()
     warnings = _warnings(out, total=total, unreadable=unreadable)
-    return _pdf_parsed(out, facts, warnings=warnings, reader="pdfium"), missed > read or unreadable > read
+    return _pdf_parsed(
+        out, facts, warnings=warnings, reader=f"pdfium{PDFIUM_INFO.build}"
+    ), missed > read or unreadable > read
 
 
 def _pdfium_text(page: PdfPage) -> str:
@@ -122,6 +124,7 @@ def _has_text_objects(page: PdfPage) -> bool:
 
 
 def _read_pdfminer(job: Job) -> Parsed:
+    from pdfminer import __version__ as pdfminer_version  # noqa: PLC0415 loaded when used
     from pdfminer.pdfdocument import PDFDocument, PDFPasswordIncorrect  # noqa: PLC0415 loaded when used
     from pdfminer.pdfparser import PDFParser  # noqa: PLC0415 loaded when used
 
@@ -146,7 +149,9 @@ def _read_pdfminer(job: Job) -> Parsed:
         msg = "it has no pages"
         raise BrokenDocument(msg)
     facts = _pdfminer_facts(document)
-    return _pdf_parsed(out, facts, warnings=_warnings(out, total=total, unreadable=0), reader="pdfminer")
+    return _pdf_parsed(
+        out, facts, warnings=_warnings(out, total=total, unreadable=0), reader=f"pdfminer{pdfminer_version}"
+    )
 
 
 def _pdfminer_pages(document: PDFDocument) -> Iterator[tuple[str | None, str]]:

@@ -55,7 +55,7 @@ def parse_markdown(job: Job) -> Parsed:
     decoded = _decode(job)
     text = decoded.text[: job.limits.chars]
     front, skip = _front_matter(text)
-    headings = list(_markdown_headings(text, skip))
+    headings = list(markdown_headings(text, skip))
     title = front.get("title") or next((title for _, level, title in headings if level == 1), None)
     return _parsed(job, decoded, locators=_sections(text, headings), title=title, front=front)
 
@@ -141,7 +141,8 @@ def _front_matter(text: str) -> tuple[dict[str, str], int]:
     return {}, 0
 
 
-def _markdown_headings(text: str, start: int) -> Iterator[tuple[int, int, str]]:
+def markdown_headings(text: str, start: int = 0) -> Iterator[tuple[int, int, str]]:
+    """Yield offset, level and title of each heading outside of code."""
     fence = ""
     above: tuple[int, str] | None = None  # a line that a setext underline would make a heading
     for offset, line in _lines(text, start):

@@ -41,6 +41,11 @@ _FORMATS: Final[Mapping[str, Format]] = {
     sniff.XHTML: _HTML,
     sniff.PDF: Format("pdf", 1, "leadline.extract.pdf:parse_pdf"),
     sniff.DOCX: Format("docx", 1, "leadline.extract.docx:parse_docx"),
+    sniff.PPTX: Format("pptx", 1, "leadline.extract.pptx:parse_pptx"),
+    sniff.XLSX: Format("xlsx", 1, "leadline.extract.xlsx:parse_xlsx"),
+    sniff.EPUB: Format("epub", 1, "leadline.extract.epub:parse_epub"),
+    sniff.NOTEBOOK: Format("notebook", 1, "leadline.extract.notebook:parse_notebook"),
+    sniff.MAIL: Format("mail", 1, "leadline.extract.mail:parse_mail"),
     **dict.fromkeys(sniff.SOURCE_TYPES, _SOURCE),
 }
 

@@ -78,8 +78,9 @@ class Extracted:
 
     text: what is stored and quoted; for plain text the decoded file, unchanged. published: ISO 8601
     date. language: lower-case BCP 47 tag as the document states it. locators: sorted by `start`.
-    content_type: what the bytes were taken for. extractor: name and version; the same bytes under
-    the same extractor always give the same text. truncated: text was cut at a limit. warnings: what
+    content_type: what the bytes were taken for. extractor: `name/version`, or
+    `name-library/version` where the text depends on a library; the same bytes under the same
+    extractor always give the same text. truncated: text was cut at a limit. warnings: what
     a reader of the report should know. raw_sha256: hash of the bytes, in hex.
     """
 
@@ -119,6 +120,6 @@ def locate(locators: Sequence[Locator], offset: int) -> str:
 def _describe(locator: Locator) -> str:
     if locator.kind == "heading":
         return f"heading: {locator.label}"
-    if locator.kind == "line" and "-" in locator.label:
-        return f"lines {locator.label}"
+    if _RANK.get(locator.kind) == _FINEST and "-" in locator.label:
+        return f"{locator.kind}s {locator.label}"
     return f"{locator.kind} {locator.label}".rstrip()

@@ -36,7 +36,7 @@ class Parsed:
     links: tuple[Link, ...] = ()
     truncated: bool = False
     warnings: tuple[str, ...] = ()
-    reader: str | None = None  # the library that read it, where a parser has several
+    reader: str | None = None  # library and version that read it, where the text depends on one
 
     @classmethod
     def of(

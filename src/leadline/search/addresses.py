@@ -26,7 +26,12 @@ def real(path: str | Path) -> str:
 
 def corpus_id(roots: Iterable[str | Path]) -> str:
     """Return the id of the corpus made of these files and folders, whatever their order."""
-    joined = b"\0".join(os.fsencode(place) for place in sorted({real(root) for root in roots}))
+    return id_of(real(root) for root in roots)
+
+
+def id_of(places: Iterable[str]) -> str:
+    """Return `corpus_id` of what is real already, without a look at the disk."""
+    joined = b"\0".join(os.fsencode(place) for place in sorted(set(places)))
     return "c" + hashlib.blake2b(joined, digest_size=8).hexdigest()
 
 
@@ -119,7 +124,7 @@ class DocumentAddresses:
             if path == root:
                 return label or Path(path).name
             if _under(path, root):
-                inner = os.path.relpath(path, root)
+                inner = path[len(root.rstrip("/")) + 1 :]
                 return f"{label}/{inner}" if label else inner
         return Path(path).name
 

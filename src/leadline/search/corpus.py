@@ -17,7 +17,7 @@ from leadline.errors import MissingPath, NotFound
 from leadline.extract.types import Limits
 from leadline.ports import Clock, Found, Query
 from leadline.search import corpus_query
-from leadline.search.addresses import AddressKind, addresses, corpus_id, real
+from leadline.search.addresses import AddressKind, addresses, corpus_id, id_of, real
 from leadline.search.corpus_index import stored_roots
 from leadline.search.corpus_refresh import Refresh
 from leadline.search.corpus_schema import ReadPool, connect, ensure, translated
@@ -79,7 +79,7 @@ class Corpus:
         places = await asyncio.to_thread(_real_all, tuple(roots))
         if not places and id is None:
             raise MissingPath("no file or folder was named")
-        id = id or corpus_id(places)
+        id = id or id_of(places)
         if not _ID.fullmatch(id):
             raise MissingPath(f"no id of a corpus: {id!r}")
         index = folder / f"{id}.db"
@@ -117,9 +117,7 @@ class Corpus:
         """The provider's name, as hits carry it."""
         return corpus_query.PROVIDER
 
-    async def refresh(
-        self, *, progress: Callable[[IndexProgress], None] | None = None
-    ) -> IndexReport:
+    async def refresh(self, *, progress: Callable[[IndexProgress], None] | None = None) -> IndexReport:
         """Bring the index up to date with the disk, after any other process that does so now.
 
         `progress` is called on the event loop, once a document at most. Documents that cannot be

@@ -28,7 +28,7 @@ from leadline.text.offsets import Span
 from leadline.text.tokens import fts_tokens
 
 # Code points a compressed block holds: small enough to be unpacked for one passage.
-BLOCK: Final = 32_768
+BLOCK: Final = 8_192
 _LEVEL: Final = 3
 _MOST_PLACE: Final = 200
 # What ends the reach of the headings before it.
@@ -212,9 +212,7 @@ class Writer:
         """Join the index's segments, so that queries look into few."""
         self._db.execute("INSERT INTO words (words) VALUES ('optimize')")
 
-    def _put_row(
-        self, seen: Seen, text_id: int | None, failure: tuple[str, str | None, str | None]
-    ) -> None:
+    def _put_row(self, seen: Seen, text_id: int | None, failure: tuple[str, str | None, str | None]) -> None:
         before = self._text_id(seen.uri)
         self._db.execute(
             "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -247,10 +245,7 @@ class Writer:
     def _put_blocks(self, text_id: int, text: str) -> None:
         self._db.executemany(
             "INSERT INTO blocks (text_id, start, data) VALUES (?, ?, ?)",
-            (
-                (text_id, start, pack(text[start : start + BLOCK].encode()))
-                for start in range(0, len(text), BLOCK)
-            ),
+            ((text_id, start, pack(text[start : start + BLOCK].encode())) for start in range(0, len(text), BLOCK)),
         )
 
     def _put_passages(self, text_id: int, named: str, extracted: Extracted) -> None:
@@ -263,9 +258,7 @@ class Writer:
 
     def _rename(self, text_id: int, holder: str, named: str) -> None:
         (before,) = self._db.execute("SELECT named FROM texts WHERE id = ?", (text_id,)).fetchone()
-        self._db.execute(
-            "UPDATE texts SET holder = ?, named = ? WHERE id = ?", (holder, named, text_id)
-        )
+        self._db.execute("UPDATE texts SET holder = ?, named = ? WHERE id = ?", (holder, named, text_id))
         if before != named:
             text = stored_text(self._db, text_id)
             self._drop_words(self._words(text_id, before, text))
@@ -281,18 +274,11 @@ class Writer:
     def _words(self, text_id: int, named: str, text: str) -> list[Words]:
         """Return what the full-text tables are given for each passage: derived, never stored."""
         title = fts_tokens(named)
-        rows = self._db.execute(
-            'SELECT id, start, "end", place FROM passages WHERE text_id = ?', (text_id,)
-        )
-        return [
-            Words(row, title, fts_tokens(place), fts_tokens(text[start:end]))
-            for row, start, end, place in rows
-        ]
+        rows = self._db.execute('SELECT id, start, "end", place FROM passages WHERE text_id = ?', (text_id,))
+        return [Words(row, title, fts_tokens(place), fts_tokens(text[start:end])) for row, start, end, place in rows]
 
     def _put_words(self, rows: Sequence[Words]) -> None:
-        self._db.executemany(
-            "INSERT INTO words (rowid, title, place, body) VALUES (?, ?, ?, ?)", rows
-        )
+        self._db.executemany("INSERT INTO words (rowid, title, place, body) VALUES (?, ?, ?, ?)", rows)
 
     def _drop_words(self, rows: Sequence[Words]) -> None:
         self._db.executemany(
@@ -310,9 +296,7 @@ def stored_roots(connection: sqlite3.Connection) -> list[str]:
 
 def stored_text(connection: sqlite3.Connection, text_id: int) -> str:
     """Return a whole stored text."""
-    rows = connection.execute(
-        "SELECT data FROM blocks WHERE text_id = ? ORDER BY start", (text_id,)
-    )
+    rows = connection.execute("SELECT data FROM blocks WHERE text_id = ? ORDER BY start", (text_id,))
     return "".join(unpack(row[0]).decode() for row in rows)
 
 

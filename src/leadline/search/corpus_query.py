@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sqlite3
 from collections.abc import Iterable, Sequence
@@ -10,22 +11,24 @@ from typing import Final, NamedTuple
 from leadline import codec
 from leadline.domain import Hit, Source, source_id
 from leadline.domain import sha256 as hash_of
-from leadline.errors import BlobMissing, NotFound
+from leadline.errors import NotFound, ToolFailed
 from leadline.ports import Found, Query
 from leadline.search.corpus_index import About, stored_part, stored_text, unpack
 from leadline.search.corpus_types import Passage
-from leadline.text import sentences, tokens
-from leadline.text.clean import squeeze
+from leadline.search.snippets import snippet
+from leadline.text import tokens
 from leadline.text.offsets import Span
 
 PROVIDER: Final = "documents"
 MOST_HITS: Final = 100
-SNIPPET: Final = 320
 # What of a query is looked at: a longer one costs time and finds nothing better.
 MOST_QUERY: Final = 2_000
 _MOST_PHRASES: Final = 4
 _PASSAGES_A_HIT: Final = 4
 _QUOTED: Final = re.compile('"([^"]{2,120})"|“([^”]{2,120})”|「([^」]{2,120})」')
+_COMMON: Final = 0.4
+_ALWAYS: Final = 2
+_POSTINGS: Final = 10_000
 _YEAR: Final = re.compile(r"\d{4}")
 
 
@@ -72,7 +75,8 @@ def search(connection: sqlite3.Connection, query: Query) -> Found:
                 snippet=_snippet(connection, match, asked),
                 provider=PROVIDER,
                 rank=len(hits) + 1,
-                score=round(match.score, 6),
+                # What its words found apart may score above what was found together, never rank so.
+                score=min(round(match.score, 6), hits[-1].score if hits else math.inf),
                 published=document.published,
             )
         )
@@ -81,11 +85,9 @@ def search(connection: sqlite3.Connection, query: Query) -> Found:
     return Found(hits=tuple(hits), ignored=tuple(ignored))
 
 
-def passages(
-    connection: sqlite3.Connection, text: str, *, limit: int, phrases: Iterable[str] = ()
-) -> list[Passage]:
+def passages(connection: sqlite3.Connection, text: str, *, limit: int, phrases: Iterable[str] = ()) -> list[Passage]:
     """Return the passages that match best, each with its stored text."""
-    matches = _matches(connection, _expression(text[:MOST_QUERY], phrases), limit=limit)
+    matches = _matches(connection, _expression(connection, text[:MOST_QUERY], phrases), limit=limit)
     found = []
     for match in matches:
         document = _document(connection, match.text_id)
@@ -108,11 +110,9 @@ def read(connection: sqlite3.Connection, uri: str) -> Reply:
     """Return a document's source and stored text.
 
     Raises `NotFound` for what the index does not hold, with the reason where it knows one, and
-    `BlobMissing` when the stored text is damaged.
+    `ToolFailed` when the stored text is damaged.
     """
-    row = connection.execute(
-        "SELECT text_id, path, code, reason FROM files WHERE uri = ?", (uri,)
-    ).fetchone()
+    row = connection.execute("SELECT text_id, path, code, reason FROM files WHERE uri = ?", (uri,)).fetchone()
     if row is None:
         raise NotFound(f"no local document has this address: {uri}")
     text_id, path, code, reason = row
@@ -124,12 +124,11 @@ def read(connection: sqlite3.Connection, uri: str) -> Reply:
 
 def _source(connection: sqlite3.Connection, text_id: int, *, uri: str, text: str) -> Source:
     raw_sha256, sha256, extractor, title, named, published, packed = connection.execute(
-        "SELECT raw_sha256, sha256, extractor, title, named, published, about"
-        " FROM texts WHERE id = ?",
+        "SELECT raw_sha256, sha256, extractor, title, named, published, about FROM texts WHERE id = ?",
         (text_id,),
     ).fetchone()
     if hash_of(text.encode()) != sha256:
-        raise BlobMissing(f"the stored text of `{uri}` is damaged; delete the index of the corpus")
+        raise ToolFailed(f"the stored text of `{uri}` is damaged; delete the index of the corpus")
     others = connection.execute(
         "SELECT uri FROM files WHERE text_id = ? AND uri <> ? ORDER BY uri LIMIT 20", (text_id, uri)
     )
@@ -154,18 +153,19 @@ def _source(connection: sqlite3.Connection, text_id: int, *, uri: str, text: str
     )
 
 
-def _best_of_each(
-    connection: sqlite3.Connection, asked: str, *, wanted: int, query: Query
-) -> list[Match]:
+def _best_of_each(connection: sqlite3.Connection, asked: str, *, wanted: int, query: Query) -> list[Match]:
     """Return the best passage of each document that the filters let through.
 
     Words in quotation marks must stand together; where that finds too little, what their words
     find apart follows.
     """
     phrases = _quoted(asked)
-    expressions = [_expression(asked, ())]
+    expressions = [_expression(connection, asked)]
     if phrases:
-        expressions.insert(0, _expression(_QUOTED.sub(" ", asked), phrases))
+        rest = _QUOTED.sub(" ", asked)
+        expressions = [tokens.fts_query("", phrases=phrases), *expressions]
+        if tokens.words(rest):
+            expressions.insert(0, _expression(connection, rest, phrases))
     chosen: dict[int, Match] = {}
     for expression in expressions:
         limit = wanted * _PASSAGES_A_HIT
@@ -215,8 +215,40 @@ def _matches(connection: sqlite3.Connection, expression: str, *, limit: int) -> 
     return [Match(*row) for row in rows]
 
 
-def _expression(text: str, phrases: Iterable[str]) -> str:
-    return tokens.fts_query(text, phrases=phrases)
+def _expression(connection: sqlite3.Connection, text: str, phrases: Iterable[str] = ()) -> str:
+    return tokens.fts_query(" ".join(_telling(connection, text)), phrases=phrases)
+
+
+def _telling(connection: sqlite3.Connection, text: str) -> Sequence[str]:
+    """Return the words of a query that are worth their work, rarest first.
+
+    A word that most passages hold moves no rank (FTS5 gives it a weight of nearly zero) and
+    costs most. Beyond `_POSTINGS` passages to score together, the commonest words go, which
+    bounds the time of a query whatever the size of the corpus; the two rarest always stay.
+    """
+    words = tokens.query_words(text)[: tokens.MAX_QUERY_TERMS]
+    if len(words) <= _ALWAYS:
+        return words
+    # The highest number is a bound from above that costs nothing to find.
+    (most,) = connection.execute("SELECT coalesce(max(id), 0) FROM passages").fetchone()
+    counted = sorted((_holding(connection, word), word) for word in words)
+    kept: list[str] = []
+    scored = 0
+    for holding, word in counted:
+        scored += holding
+        common = holding > most * _COMMON
+        if len(kept) < _ALWAYS or (scored <= _POSTINGS and not common):
+            kept.append(word)
+    return kept
+
+
+def _holding(connection: sqlite3.Connection, word: str) -> int:
+    """Return how many passages hold a word, counted up to `_POSTINGS`."""
+    row = connection.execute(
+        "SELECT count(*) FROM (SELECT 1 FROM words WHERE words MATCH ? LIMIT ?)",
+        (tokens.fts_query(word), _POSTINGS),
+    ).fetchone()
+    return int(row[0])
 
 
 def _quoted(text: str) -> list[str]:
@@ -232,20 +264,5 @@ def _document(connection: sqlite3.Connection, text_id: int) -> Document:
 
 
 def _snippet(connection: sqlite3.Connection, match: Match, asked: str) -> str:
-    """Return the sentences of a passage around the one that holds most of the query."""
     text = stored_part(connection, match.text_id, Span(match.start, match.end))
-    wanted = frozenset(tokens.query_terms(asked))
-    spans = sentences.split(text)
-    if not spans:
-        return ""
-    shares = [len(wanted.intersection(tokens.terms(span.of(text)))) for span in spans]
-    first = last = shares.index(max(shares))
-    while True:
-        room = SNIPPET - (spans[last].end - spans[first].start)
-        if last + 1 < len(spans) and spans[last + 1].end - spans[last].end <= room:
-            last += 1
-        elif first and spans[first].start - spans[first - 1].start <= room:
-            first -= 1
-        else:
-            break
-    return squeeze(text[spans[first].start : spans[last].end], limit=SNIPPET)
+    return snippet(text, asked)

@@ -81,9 +81,7 @@ class Refresh:
     async def _run(self, thread: WriterThread, lock: int) -> IndexReport:
         walked = await asyncio.to_thread(walk, self._roots, max_file_bytes=self._limits.bytes)
         store = await thread.start(self._store)
-        plan = await thread.start(
-            lambda writer: scan.plan(walked, writer.known(), addresses=self._addresses)
-        )
+        plan = await thread.start(lambda writer: scan.plan(walked, writer.known(), addresses=self._addresses))
         self._found = len(plan.candidates) + len(plan.kept)
         self._taken = len(plan.kept)
         store.keep(plan.kept)
@@ -97,9 +95,7 @@ class Refresh:
         return await thread.start(lambda writer: self._finish(writer, store, walked))
 
     def _store(self, writer: Writer) -> Store:
-        self._at_hand = {
-            key for key, extractor in writer.extractors().items() if scan.is_current(extractor)
-        }
+        self._at_hand = {key for key, extractor in writer.extractors().items() if scan.is_current(extractor)}
         writer.set_roots(self._roots)
         fetched_at = datetime.fromtimestamp(self._clock.now(), UTC).isoformat(timespec="seconds")
         return Store(writer, fetched_at=fetched_at, name=self._addresses.name)
@@ -138,9 +134,7 @@ class Refresh:
 
     async def _looks(self, candidates: Sequence[scan.Candidate], lock: int) -> AsyncIterator[Look]:
         """Read and hash, a batch at a time."""
-        look = partial(
-            scan.look, addresses=self._addresses, most_bytes=self._limits.bytes, clock_file=lock
-        )
+        look = partial(scan.look, addresses=self._addresses, most_bytes=self._limits.bytes, clock_file=lock)
         for batch in scan.batches(candidates):
             for found in await asyncio.to_thread(look, batch):
                 yield found

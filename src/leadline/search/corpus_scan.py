@@ -71,9 +71,7 @@ class Missed:
 
 def parsers_in_force() -> str:
     """Name the parsers and their versions: what failed under these is not tried again."""
-    return hashlib.blake2b(
-        orjson.dumps(sorted(EXTRACTOR_VERSION.items())), digest_size=8
-    ).hexdigest()
+    return hashlib.blake2b(orjson.dumps(sorted(EXTRACTOR_VERSION.items())), digest_size=8).hexdigest()
 
 
 def is_current(extractor: str) -> bool:
@@ -162,9 +160,7 @@ def look(
     return found
 
 
-def _looked(
-    candidate: Candidate, raw: bytes | None, stamp: Stamp, *, name: str, checked: int
-) -> Looked:
+def _looked(candidate: Candidate, raw: bytes | None, stamp: Stamp, *, name: str, checked: int) -> Looked:
     seen = Seen(
         uri=candidate.uri,
         path=os.fsencode(candidate.path),

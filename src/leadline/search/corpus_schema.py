@@ -91,14 +91,14 @@ CREATE VIRTUAL TABLE words USING fts5 (
   title, place, body, content = '', tokenize = 'porter unicode61 remove_diacritics 2'
 );
 INSERT INTO words (words, rank) VALUES ('rank', 'bm25(3.0, 1.0, 1.0)');
+-- Bytes of postings kept in memory between two writes of a segment: fewer segments to merge.
+INSERT INTO words (words, rank) VALUES ('hashsize', 16777216);
 """
 
 
 def connect(path: Path) -> sqlite3.Connection:
     """Open the index file; statements are their own transactions unless `BEGIN` says otherwise."""
-    connection = sqlite3.connect(
-        path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False
-    )
+    connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("PRAGMA temp_store = MEMORY")

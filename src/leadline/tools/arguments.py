@@ -9,29 +9,27 @@ needs. Everything else is an `InvalidArguments` whose message tells the model wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Final
+from itertools import islice
+from typing import Any, Final
 
 import orjson
 
 from leadline.domain import Json, ToolSpec
 from leadline.errors import InvalidArguments
 from leadline.text.clean import squeeze
+from leadline.tools.schema import faults, refuse_unknown
 
-if TYPE_CHECKING:
-    from jsonschema.protocols import Validator
-
-_MOST_MESSAGE: Final = 240
-_MOST_ERRORS: Final = 3
+_MOST_FAULTS: Final = 3
 _NOTHING: Final[tuple[Json, ...]] = (None, "", "null", "None", [])
 
 
 class ArgumentReader:
-    """Reads the arguments of one tool; made once a tool, since its schema is compiled."""
+    """Reads the arguments of one tool. Raises `ValueError` for a schema that cannot be checked."""
 
     def __init__(self, spec: ToolSpec) -> None:
         self._name = spec.name
         self._schema: Mapping[str, Any] = spec.parameters
-        self._validator: Validator | None = None
+        refuse_unknown(spec.parameters)
 
     def read(self, arguments: Json | Mapping[str, Json]) -> Mapping[str, Json]:
         """Return arguments that fit the schema. Raises `InvalidArguments`."""
@@ -54,46 +52,28 @@ class ArgumentReader:
             try:
                 arguments = orjson.loads(arguments)
             except orjson.JSONDecodeError as error:
-                raise InvalidArguments(
-                    f"the arguments of `{self._name}` are no valid JSON: {error}"
-                ) from error
+                raise InvalidArguments(f"the arguments of `{self._name}` are no valid JSON: {error}") from error
         if not isinstance(arguments, Mapping):
-            raise InvalidArguments(
-                f"the arguments of `{self._name}` must be a JSON object: {self._wanted()}"
-            )
+            raise InvalidArguments(f"the arguments of `{self._name}` must be a JSON object: {self._wanted()}")
         return arguments
 
     def _missing(self, missing: list[str], unknown: list[str]) -> str:
         lacks = ", ".join(f"`{name}`" for name in missing)
         message = f"`{self._name}` needs {lacks}"
         if unknown:
-            names = ", ".join(f"`{squeeze(name, limit=40)}`" for name in unknown[:_MOST_ERRORS])
+            names = ", ".join(f"`{squeeze(name, limit=40)}`" for name in unknown[:_MOST_FAULTS])
             message += f" and does not know {names}"
         return f"{message}; its arguments are {self._wanted()}"
 
     def _wanted(self) -> str:
         required = self._schema.get("required", [])
         names = self._schema.get("properties", {})
-        return ", ".join(
-            f"`{name}`" if name in required else f"`{name}` (optional)" for name in names
-        )
+        return ", ".join(f"`{name}`" if name in required else f"`{name}` (optional)" for name in names)
 
     def _check(self, arguments: Mapping[str, Json]) -> None:
-        validator = self._validator or self._compile()
-        errors = sorted(validator.iter_errors(arguments), key=lambda error: error.json_path)
-        if not errors:
-            return
-        told = [
-            f"`{error.json_path.removeprefix('$.')}`: {squeeze(error.message, limit=_MOST_MESSAGE)}"
-            for error in errors[:_MOST_ERRORS]
-        ]
-        raise InvalidArguments(f"`{self._name}` cannot be called so: {'; '.join(told)}")
-
-    def _compile(self) -> Validator:
-        from jsonschema import Draft202012Validator  # noqa: PLC0415 slow to import
-
-        self._validator = Draft202012Validator(dict(self._schema))
-        return self._validator
+        found = list(islice(faults(arguments, self._schema), _MOST_FAULTS))
+        if found:
+            raise InvalidArguments(f"`{self._name}` cannot be called so: {'; '.join(found)}")
 
 
 def _mend(value: Json, schema: Mapping[str, Any]) -> Json:

@@ -47,8 +47,7 @@ class RecallTool:
             elif isinstance(record.event, ToolAnswered):
                 shown.update({excerpt.id: excerpt for excerpt in record.event.shown})
         fetched = [
-            Fetched(source=s, text=(await self._blobs.get(context.tenant, s.sha256)).decode())
-            for s in sources.values()
+            Fetched(source=s, text=(await self._blobs.get(context.tenant, s.sha256)).decode()) for s in sources.values()
         ]
         return ToolResult(
             value={"run": run_id, "sources": list(sources)},
@@ -64,9 +63,7 @@ class RecallTool:
     async def _records(self, run_id: str) -> list[Record]:
         records: list[Record] = []
         while True:
-            page = await self._store.records(
-                run_id, after=records[-1].seq if records else 0, limit=PAGE
-            )
+            page = await self._store.records(run_id, after=records[-1].seq if records else 0, limit=PAGE)
             records.extend(page)
             if len(page) < PAGE:
                 return records

@@ -31,9 +31,7 @@ class ToolSet:
     its context's deadline leaves.
     """
 
-    def __init__(
-        self, tools: Sequence[Tool], *, seconds: Mapping[str, float] | None = None
-    ) -> None:
+    def __init__(self, tools: Sequence[Tool], *, seconds: Mapping[str, float] | None = None) -> None:
         limits = seconds or {}
         self._tools: dict[str, _Entry] = {}
         for tool in tools:
@@ -83,6 +81,4 @@ class ToolSet:
         known = ", ".join(f"`{known}`" for known in self._tools)
         near = difflib.get_close_matches(name[:_MOST_NAME], self._tools, n=1)
         hint = f"; did you mean `{near[0]}`?" if near else ""
-        raise InvalidArguments(
-            f"there is no tool `{squeeze(name, limit=_MOST_NAME)}`; the tools are {known}{hint}"
-        )
+        raise InvalidArguments(f"there is no tool `{squeeze(name, limit=_MOST_NAME)}`; the tools are {known}{hint}")

@@ -10,8 +10,8 @@ from typing import Any, Final
 from leadline.domain import Hit, Json, ToolResult, ToolSpec
 from leadline.errors import ToolError, ToolFailed, ToolStop
 from leadline.ports import CallContext, Found, Query, Search
-from leadline.text.clean import neutralise, squeeze
 from leadline.tools.addresses import canonical, shown
+from leadline.tools.brief import brief
 
 MOST_QUERIES: Final = 8
 MOST_HITS: Final = 20
@@ -20,8 +20,10 @@ HITS: Final = 10
 RRF_K: Final = 60
 _MOST_QUERY: Final = 2_000
 _MOST_SNIPPET: Final = 500
+# Code points of a title or snippet that are kept in the record.
+_STORED: Final = 2_000
 _MOST_TITLE: Final = 200
-_MOST_ADDRESS: Final = 500
+_MOST_ADDRESS: Final = 1_000
 _MOST_MESSAGE: Final = 200
 # Providers answer within this share of the call's time, so that a slow one costs only itself.
 _SHARE: Final = 0.9
@@ -30,7 +32,7 @@ _SPEC: Final = ToolSpec(
     name="search",
     description=(
         "Search the documents and sites that this run may use. Give one query or several at once; "
-        "each finds other things. Words in double quotation marks must occur as they stand. "
+        "each finds other things. Words in double quotation marks are looked for as they stand. "
         "The result lists addresses for `visit`, with titles and short extracts."
     ),
     parameters={
@@ -90,15 +92,10 @@ class SearchTool:
         queries = [_query(text, arguments, context) for text in _texts(arguments["query"])]
         deadline = context.deadline * _SHARE
         async with asyncio.TaskGroup() as asking:
-            tasks = [
-                [asking.create_task(_ask(one, query, deadline)) for one in self._providers]
-                for query in queries
-            ]
+            tasks = [[asking.create_task(_ask(one, query, deadline)) for one in self._providers] for query in queries]
         replies = [[task.result() for task in row] for row in tasks]
         _raise_for(replies)
-        results: list[Json] = [
-            _result(query, row) for query, row in zip(queries, replies, strict=True)
-        ]
+        results: list[Json] = [_result(query, row) for query, row in zip(queries, replies, strict=True)]
         return ToolResult(value={"results": results})
 
     def render(self, value: Json, texts: Mapping[str, str]) -> str:
@@ -150,24 +147,22 @@ def _raise_for(replies: Sequence[Sequence[_Reply]]) -> None:
 
 
 def _message(error: ToolError) -> str:
-    return squeeze(neutralise(str(error)), limit=_MOST_MESSAGE)
+    return brief(str(error), _MOST_MESSAGE)
 
 
 def _result(query: Query, row: Sequence[_Reply]) -> Json:
     hits = fuse([reply.found.hits for reply in row if reply.found is not None])[: query.limit]
     ignored = {name for reply in row if reply.found is not None for name in reply.found.ignored}
     failures: list[Json] = [
-        {"provider": r.provider, "code": r.error.code, "message": _message(r.error)}
-        for r in row
-        if r.error is not None
+        {"provider": r.provider, "code": r.error.code, "message": _message(r.error)} for r in row if r.error is not None
     ]
     return {
         "query": query.text,
         "hits": [
             {
                 "uri": hit.uri,
-                "title": hit.title,
-                "snippet": hit.snippet,
+                "title": hit.title[:_STORED],
+                "snippet": hit.snippet[:_STORED],
                 "published": hit.published,
                 "provider": hit.provider,
                 "rank": hit.rank,
@@ -182,14 +177,16 @@ def _result(query: Query, row: Sequence[_Reply]) -> Json:
 def fuse(lists: Iterable[Sequence[Hit]]) -> list[Hit]:
     """Return one list by reciprocal rank, a page once, ranked anew from 1.
 
-    Of the hits of one page the best ranked one stays; ties go to the earlier list.
+    Of the hits of one page the best ranked one stays; ties go to the earlier list. An address of
+    more than `_MOST_ADDRESS` characters is dropped: no model could repeat it.
     """
     scores: dict[str, float] = {}
     best: dict[str, Hit] = {}
     for hits in lists:
         once: dict[str, Hit] = {}
         for hit in hits:
-            once.setdefault(canonical(hit.uri), hit)
+            if len(hit.uri) <= _MOST_ADDRESS:
+                once.setdefault(canonical(hit.uri), hit)
         for rank, (key, hit) in enumerate(once.items(), start=1):
             scores[key] = scores.get(key, 0.0) + 1.0 / (RRF_K + rank)
             if key not in best or hit.rank < best[key].rank:
@@ -202,27 +199,24 @@ def fuse(lists: Iterable[Sequence[Hit]]) -> list[Hit]:
 
 
 def _block(result: Mapping[str, Any], numbers: dict[str, int]) -> str:
-    lines = [f"Results for: {squeeze(neutralise(result['query']), limit=_MOST_TITLE)}"]
+    lines = [f"Results for: {brief(result['query'], _MOST_TITLE)}"]
     lines += [_line(hit, numbers) for hit in result["hits"]]
     if not result["hits"]:
         lines.append("Nothing was found.")
-    lines += [
-        f"({failure['provider']} could not be asked: {failure['message']})"
-        for failure in result["failures"]
-    ]
+    lines += [f"({failure['provider']} could not be asked: {failure['message']})" for failure in result["failures"]]
     if result["ignored"]:
         lines.append(f"(Not every result honours: {', '.join(result['ignored'])})")
     return "\n".join(lines)
 
 
 def _line(hit: Mapping[str, Any], numbers: dict[str, int]) -> str:
-    title = squeeze(neutralise(hit["title"]), limit=_MOST_TITLE) or "(no title)"
+    title = brief(hit["title"], _MOST_TITLE) or "(no title)"
     key = canonical(hit["uri"])
     if key in numbers:
         return f"[{numbers[key]}] {title} (see above)"
     numbers[key] = len(numbers) + 1
-    lines = [f"[{numbers[key]}] {title}", f"    {neutralise(hit['uri'])[:_MOST_ADDRESS]}"]
+    lines = [f"[{numbers[key]}] {title}", f"    {brief(hit['uri'], _MOST_ADDRESS)}"]
     if hit["published"]:
-        lines.append(f"    published {squeeze(neutralise(hit['published']), limit=40)}")
-    snippet = squeeze(neutralise(hit["snippet"]), limit=_MOST_SNIPPET)
+        lines.append(f"    published {brief(hit['published'], 40)}")
+    snippet = brief(hit["snippet"], _MOST_SNIPPET)
     return "\n".join([*lines, f"    {snippet}"] if snippet else lines)

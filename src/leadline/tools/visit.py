@@ -23,6 +23,7 @@ from leadline.text import rank
 from leadline.text.clean import neutralise, squeeze
 from leadline.text.offsets import Span
 from leadline.tools.addresses import is_web, shown
+from leadline.tools.brief import brief
 
 MOST_URLS: Final = 8
 # Code points shown of one page; several pages share three times as many.
@@ -165,7 +166,7 @@ def windows(text: str, goal: str, limit: int) -> list[Span]:
 def _value(page: _Page, spans: Mapping[str, Sequence[Span]]) -> Json:
     if page.fetched is None:
         error = page.error or ToolFailed("it could not be read")
-        message = squeeze(neutralise(str(error)), limit=_MOST_MESSAGE)
+        message = brief(str(error), _MOST_MESSAGE)
         return {"url": page.url, "failure": {"code": error.code, "message": message}}
     source, text = page.fetched.source, page.fetched.text
     chosen = spans[source.id]
@@ -188,7 +189,7 @@ def place(source: Source, offset: int) -> str:
 
 
 def _block(page: Mapping[str, Any], texts: Mapping[str, str], seen: set[str]) -> str:
-    address = neutralise(shown(page["url"]))[:_MOST_ADDRESS]
+    address = brief(shown(page["url"][:_MOST_ADDRESS]), _MOST_ADDRESS)
     if "failure" in page:
         failure = page["failure"]
         return f"{address} could not be read ({failure['code']}): {failure['message']}"
@@ -209,9 +210,9 @@ def _head(page: Mapping[str, Any], address: str) -> list[str]:
     covered = sum(end - start for start, end in page["passages"])
     lines = [f"address: {address}"]
     if page["title"]:
-        lines.insert(0, f"title: {squeeze(neutralise(page['title']), limit=_MOST_TITLE)}")
+        lines.insert(0, f"title: {brief(page['title'], _MOST_TITLE)}")
     if page["published"]:
-        lines.append(f"published: {squeeze(neutralise(page['published']), limit=40)}")
+        lines.append(f"published: {brief(page['published'], 40)}")
     length = f"length: {page['total_chars']} characters"
     if page["truncated"]:
         length += ", the rest was cut off"

@@ -98,7 +98,7 @@ def test_it_is_known_without_its_extension() -> None:
 
 
 def test_a_bomb_that_declares_its_size_is_refused() -> None:
-    bomb = archive({"word/document.xml": b"<" + b" " * 60_000_000})
+    bomb = archive({"word/document.xml": b"<" + b" " * 12_000_000})
     with pytest.raises(TooLarge, match="zip bomb"):
         extract(bomb, name="a.docx")
 

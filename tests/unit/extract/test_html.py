@@ -162,8 +162,15 @@ def test_a_page_over_the_cap_is_cut_and_says_so(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("leadline.extract.html.MOST_BYTES", 50_000)
     result = extract(b"<html><body>" + b"<p>word</p>" * 6_000, name="a.html")
     assert result.truncated
-    assert "larger than 50000 bytes" in result.warnings[0]
+    assert "first 50000 bytes" in result.warnings[0]
     assert result.text.startswith("word\n\nword")
+
+
+def test_a_page_of_countless_tags_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leadline.extract.html.MOST_TAGS", 100)
+    result = extract(b"<p>word" * 101, name="a.html")
+    assert result.text.count("word") == 100
+    assert result.truncated
 
 
 def test_twenty_thousand_nested_elements_are_read() -> None:

@@ -153,9 +153,7 @@ def _close(connection: sqlite3.Connection, run_id: str, event: RunFinished) -> N
     )
 
 
-def _let_go(
-    connection: sqlite3.Connection, append: Append, event: RunWaiting | RunHandedOver
-) -> None:
+def _let_go(connection: sqlite3.Connection, append: Append, event: RunWaiting | RunHandedOver) -> None:
     """Leave the run to a person or another worker; one that is to be cancelled ends here."""
     state = RunState.WAITING if isinstance(event, RunWaiting) else RunState.QUEUED
     ((key, flag),) = connection.execute(

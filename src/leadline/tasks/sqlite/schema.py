@@ -40,9 +40,9 @@ _MIGRATIONS = (
         failure TEXT,
         usage TEXT
     );
-    CREATE INDEX run_best ON run (state, priority DESC, tenant, created_at)
-        WHERE state IN ('queued', 'running');
-    CREATE INDEX run_held ON run (owner) WHERE state = 'running';
+    CREATE INDEX run_queued ON run (priority DESC, tenant, created_at, engine)
+        WHERE state = 'queued' AND local = 0;
+    CREATE INDEX run_held ON run (owner, tenant) WHERE state = 'running';
     CREATE INDEX run_listed ON run (tenant, created_at);
     CREATE TABLE asked (run INTEGER PRIMARY KEY, body BLOB NOT NULL);
     CREATE TABLE step (
@@ -126,8 +126,7 @@ def prepare(path: Path, *, busy: float) -> sqlite3.Connection:
     """
     if sqlite3.sqlite_version_info < MINIMUM:
         raise SettingsError(
-            f"SQLite {sqlite3.sqlite_version} is too old; "
-            f"{'.'.join(map(str, MINIMUM))} or later is needed"
+            f"SQLite {sqlite3.sqlite_version} is too old; {'.'.join(map(str, MINIMUM))} or later is needed"
         )
     refuse_network(path)
     try:

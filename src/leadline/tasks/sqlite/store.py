@@ -90,13 +90,9 @@ class SqliteStore:
     async def create(self, new: NewRun, *, owner: str | None = None, lease: float = 30.0) -> Run:
         """See `RunStore`. Raises `WrongState` where a run has this id already."""
         undo = None if owner is None else self._hand_back
-        return await self._write(
-            lambda s: verbs.create(s.connection, new, owner=owner, lease=lease), undo
-        )
+        return await self._write(lambda s: verbs.create(s.connection, new, owner=owner, lease=lease), undo)
 
-    async def claim(
-        self, owner: str, *, lease: float, engines: Sequence[str], run_id: str | None = None
-    ) -> Run | None:
+    async def claim(self, owner: str, *, lease: float, engines: Sequence[str], run_id: str | None = None) -> Run | None:
         """See `RunStore`. A claim by `run_id` does not wait after a connection."""
 
         def work(session: Session) -> Run | None:
@@ -136,9 +132,7 @@ class SqliteStore:
 
     async def flag(self, run_id: str, flag: Flag, *, tenant: str) -> Run:
         """See `RunStore`. `cancel` is never lowered to `finish`."""
-        return await self._write(
-            lambda s: verbs.raise_flag(s.connection, run_id, flag, tenant=tenant)
-        )
+        return await self._write(lambda s: verbs.raise_flag(s.connection, run_id, flag, tenant=tenant))
 
     async def delete(self, run_id: str, *, tenant: str) -> None:
         """See `RunStore`."""
@@ -152,9 +146,7 @@ class SqliteStore:
         rows = await self._read(lambda c: c.execute(query, (owner,)).fetchall())
         return {run_id: Flag(flag) for run_id, flag in rows}
 
-    async def records(
-        self, run_id: str, *, after: int = 0, limit: int = 10_000
-    ) -> Sequence[Record]:
+    async def records(self, run_id: str, *, after: int = 0, limit: int = 10_000) -> Sequence[Record]:
         """See `RunStore`."""
 
         def work(connection: sqlite3.Connection) -> list[Record]:

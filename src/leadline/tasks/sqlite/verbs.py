@@ -40,10 +40,13 @@ class _Taken(NamedTuple):
     attempts: int
 
 
+# No two runs of a tenant have one time of creation, so that listings can go on behind it.
 _CREATE = f"""
     INSERT INTO run (id, tenant, state, engine, priority, local, owner, lease_until, fence,
         created_at, updated_at)
-    VALUES (?, ?, ?, ?, ?, ?, ?, {NOW} + ?, ?, {NOW}, {NOW})
+    VALUES (:id, :tenant, :state, :engine, :priority, :local, :owner, {NOW} + :lease, :fence,
+        max({NOW}, coalesce(
+            (SELECT max(created_at) FROM run WHERE tenant = :tenant) + 0.000001, 0.0)), {NOW})
     RETURNING key
 """  # noqa: S608 NOW is a constant
 
@@ -52,20 +55,31 @@ _TAKE = f"""
         attempts = attempts + (state = 'running'), state = 'running', updated_at = {NOW}
 """  # noqa: S608 NOW is a constant
 
-# Of the best priority, the tenant that holds least; of its runs the oldest.
+# Candidates are each tenant's oldest queued run of the best priority, and the expired ones; of
+# these, by priority, the tenant that holds least, then age.
+_QUEUED = """
+    FROM run
+    WHERE state = 'queued' AND local = 0 AND engine IN (SELECT value FROM json_each(:engines))
+"""
+
 _TAKE_BEST = f"""
     {_TAKE}
     WHERE key = (
-        SELECT r.key
-        FROM run AS r
+        SELECT c.key
+        FROM (
+            SELECT key, tenant, priority, min(created_at) AS created_at {_QUEUED}
+                AND priority = (SELECT priority {_QUEUED} ORDER BY priority DESC LIMIT 1)
+            GROUP BY tenant
+            UNION ALL
+            SELECT key, tenant, priority, created_at FROM run
+            WHERE state = 'running' AND local = 0
+                AND engine IN (SELECT value FROM json_each(:engines))
+                AND lease_until <= {NOW} AND :patient_until <= {NOW}
+        ) AS c
         LEFT JOIN (
             SELECT tenant, count(*) AS held FROM run WHERE state = 'running' GROUP BY tenant
-        ) AS h ON h.tenant = r.tenant
-        WHERE r.local = 0
-            AND r.engine IN (SELECT value FROM json_each(:engines))
-            AND r.state IN ('queued', 'running')
-            AND (r.state = 'queued' OR (r.lease_until <= {NOW} AND :patient_until <= {NOW}))
-        ORDER BY r.priority DESC, coalesce(h.held, 0), r.created_at, r.key
+        ) AS h ON h.tenant = c.tenant
+        ORDER BY c.priority DESC, coalesce(h.held, 0), c.created_at, c.key
         LIMIT 1
     )
     RETURNING key, id, attempts
@@ -96,10 +110,17 @@ def create(connection: sqlite3.Connection, new: NewRun, *, owner: str | None, le
     try:
         ((key,),) = connection.execute(
             _CREATE,
-            (
-                *(new.id, new.tenant, state, ENGINE, new.priority, claimed, owner),
-                *(lease if claimed else None, int(claimed)),
-            ),
+            {
+                "id": new.id,
+                "tenant": new.tenant,
+                "state": state,
+                "engine": ENGINE,
+                "priority": new.priority,
+                "local": claimed,
+                "owner": owner,
+                "lease": lease if claimed else None,
+                "fence": int(claimed),
+            },
         ).fetchall()
     except sqlite3.IntegrityError as error:
         raise WrongState(f"a run with this id exists already: {new.id}") from error
@@ -178,9 +199,7 @@ def raise_flag(connection: sqlite3.Connection, run_id: str, flag: Flag, *, tenan
 
 def forget(connection: sqlite3.Connection, run_id: str, tenant: str) -> None:
     """Delete an ended run and its journal."""
-    row = connection.execute(
-        "SELECT key, state FROM run WHERE id = ? AND tenant = ?", (run_id, tenant)
-    ).fetchone()
+    row = connection.execute("SELECT key, state FROM run WHERE id = ? AND tenant = ?", (run_id, tenant)).fetchone()
     if row is None:
         raise UnknownRun(f"no such run: {run_id}")
     key, state = row

@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -29,6 +30,8 @@ class Session(NamedTuple):
     connection: sqlite3.Connection
     connected_at: float
 
+
+_TRY_SECONDS = 0.0005
 
 Verb: TypeAlias = Callable[[Session], Any]
 
@@ -122,7 +125,7 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            self._connection = prepare(self._path, busy=self._busy)
+            self._connection = self._prepared()
         except Exception as error:  # noqa: BLE001 the border of the thread: whoever opens is told
             self._call(_fail, self._ready, error)
         else:
@@ -166,7 +169,7 @@ class Writer:
 
     def _transaction(self, jobs: list[Job]) -> list[Done]:
         connection = self._connect()
-        connection.execute("BEGIN IMMEDIATE")
+        self._begin(connection)
         if self._away:
             self._connected_at = connection.execute(f"SELECT {NOW}").fetchone()[0]
         session = Session(connection, self._connected_at)
@@ -180,6 +183,23 @@ class Writer:
         self._away = False
         return ends
 
+    def _begin(self, connection: sqlite3.Connection) -> None:
+        """Begin once no other process writes.
+
+        SQLite's own waiting sleeps up to 0.1 s between two tries and starves beside a process
+        that writes all the time; gaps between commits are short, so the tries here are close.
+        """
+        end = time.monotonic() + self._busy
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                if not is_busy(error) or time.monotonic() > end:
+                    raise
+                time.sleep(_TRY_SECONDS)
+            else:
+                return
+
     def _look(self, job: Job) -> Done:
         try:
             session = Session(self._connect(), self._connected_at)
@@ -189,8 +209,13 @@ class Writer:
 
     def _connect(self) -> sqlite3.Connection:
         if self._connection is None:
-            self._connection = prepare(self._path, busy=self._busy)
+            self._connection = self._prepared()
         return self._connection
+
+    def _prepared(self) -> sqlite3.Connection:
+        connection = prepare(self._path, busy=self._busy)
+        connection.execute("PRAGMA busy_timeout = 0")  # `_begin` waits
+        return connection
 
     def _roll_back(self) -> None:
         if self._connection is None:

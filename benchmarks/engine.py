@@ -1,0 +1,120 @@
+"""The engine against a hand-written loop over the same scripted server.
+
+    python benchmarks/engine.py [--runs 64] [--many 256] [--json]
+
+CPU counts this process and its children, not the server's. Rows: CPU a run of 10 rounds; a round
+at 100 rounds against one at 10; throughput with many runs at once and a slow model, as a share of
+the bare loop's; memory a run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import gc
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import aiohttp
+from _agent import Pages, bare_run, engine, engine_run, script, served
+
+
+class Spent(NamedTuple):
+    """Seconds of CPU and on the clock, and megabytes that the resident set grew by."""
+
+    cpu: float
+    wall: float
+    grown: float
+
+
+def _cpu() -> float:
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
+
+
+def _resident() -> float:
+    fields = Path("/proc/self/statm").read_text(encoding="ascii").split()
+    return int(fields[1]) * resource.getpagesize() / 1e6
+
+
+async def _spent(runs: int, one: Callable[[int], Awaitable[object]]) -> Spent:
+    gc.collect()
+    cpu, wall, memory, peak = _cpu(), time.perf_counter(), _resident(), 0.0
+
+    async def watch() -> None:
+        nonlocal peak
+        while True:
+            peak = max(peak, _resident())
+            await asyncio.sleep(0.05)
+
+    watching = asyncio.create_task(watch())
+    async with asyncio.TaskGroup() as group:
+        for number in range(runs):
+            group.create_task(one(number))
+    watching.cancel()
+    return Spent(cpu=_cpu() - cpu, wall=time.perf_counter() - wall, grown=peak - memory)
+
+
+async def bare(runs: int, url: str, delay: float) -> Spent:
+    """Hold `runs` conversations at once by hand."""
+    pages = Pages(delay)
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+        await bare_run(session, url, pages)
+        return await _spent(runs, lambda _: bare_run(session, url, pages))
+
+
+async def whole(runs: int, url: str, delay: float) -> Spent:
+    """Carry `runs` runs at once through the engine."""
+    with tempfile.TemporaryDirectory() as folder:
+        async with engine(url, Pages(delay), Path(folder)) as made:
+            await engine_run(made, "warm")
+            return await _spent(runs, lambda number: engine_run(made, f"run-{number}"))
+
+
+def measure(runs: int, many: int) -> dict[str, float]:
+    """Return the figures by name."""
+    found: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        place = Path(folder)
+        with served(script(10, delay=0.0), place) as url:
+            found["bare_cpu_ms"] = asyncio.run(bare(runs, url, 0.0)).cpu / runs * 1000
+            found["engine_cpu_ms"] = asyncio.run(whole(runs, url, 0.0)).cpu / runs * 1000
+        found["engine_over_bare"] = found["engine_cpu_ms"] / found["bare_cpu_ms"]
+        long = {}
+        for rounds in (5, 15, 90, 100):
+            with served(script(rounds, delay=0.0), place) as url:
+                long[rounds] = asyncio.run(whole(8, url, 0.0)).cpu / 8 * 1000
+        found["round_at_10_ms"] = (long[15] - long[5]) / 10
+        found["round_at_100_ms"] = (long[100] - long[90]) / 10
+        found["round_100_over_10"] = found["round_at_100_ms"] / found["round_at_10_ms"]
+        with served(script(10, delay=0.2), place) as url:
+            by_hand = asyncio.run(bare(many, url, 0.1))
+            full = asyncio.run(whole(many, url, 0.1))
+        found["throughput_of_bare"] = by_hand.wall / full.wall
+        found["mb_a_run"] = full.grown / many
+    return found
+
+
+def main() -> None:
+    """Print the figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=64)
+    parser.add_argument("--many", type=int, default=256)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    found = measure(options.runs, options.many)
+    if options.json:
+        json.dump(found, sys.stdout)
+        return
+    for name, value in found.items():
+        print(f"{name:24} {value:10.3f}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""Report to page: the order of its parts, its citations and remarks, its table of sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+from leadline.domain import Claim, Contradiction, Report, Source, Verdict
+from leadline.render.page import Block, Kind, Look, Page, Run
+from leadline.telling.addresses import address, linkable, name, readable
+from leadline.telling.numbering import Numbered, Numbers, Told, answer, flat, quoting, said, sentences, subject
+from leadline.telling.wording import facts, label, place, reasons, strong, word
+from leadline.text.clean import squeeze, visible
+from leadline.text.han import is_han
+
+QUOTE: Final = 300
+"""Characters of a quotation beside its source; the whole of it is in JSON and HTML."""
+
+_WRONG: Final = frozenset({Verdict.CONTRADICTED, Verdict.UNSUPPORTED})
+_CLOSED: Final = "。！？；：，、”’）」』】》"
+
+
+def compose(report: Report) -> Page:
+    """Return the report as blocks, in the order of reading; a closed report (see `telling`) is expected."""
+    return _Composer(report).page()
+
+
+def shown(text: str, *, limit: int | None = None) -> str:
+    """Return text on one line, without characters that hide, turn, or cannot be in XML."""
+    return visible(squeeze(text, limit=limit)).strip()
+
+
+class _Composer:
+    """What the parts of a page share: the report, its claims and sources, its citations by number."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
+        self._language = report.language
+        self._chinese = report.language == "zh"
+        self._claims = {claim.id: claim for claim in report.claims}
+        self._sources = {source.id: source for source in report.sources}
+        self._numbers = Numbers(report)
+
+    def page(self) -> Page:
+        report = self._report
+        blocks = [
+            *self._head(),
+            *self._answer(),
+            *(block for part in report.sections for block in self._section(part.title, sentences(part, self._claims))),
+            *self._contradictions(),
+            *self._listed(self._word("unexamined"), report.unexamined),
+            *self._table(),
+            *self._notes(),
+        ]
+        title = shown(report.question)
+        return Page(title=title, language=self._language, created_at=report.created_at, blocks=tuple(blocks))
+
+    def _word(self, key: str) -> str:
+        return word(key, self._language)
+
+    def _head(self) -> Iterator[Block]:
+        report = self._report
+        yield Block(Kind.TITLE, (Run(shown(report.question)),))
+        made = [f"{self._word('generated')} {report.created_at}", report.strategy, ", ".join(report.models)]
+        yield Block(Kind.BYLINE, (Run(" · ".join(shown(part) for part in made if part), Look.QUIET),))
+
+    # --- what is told ------------------------------------------------------------------------
+
+    def _answer(self) -> Iterator[Block]:
+        told = answer(self._report, self._claims)
+        if told:
+            yield _plain(Kind.HEADING, self._word("answer"))
+            yield Block(Kind.ANSWER, self._prose(told))
+
+    def _section(self, title: str, told: Sequence[Told]) -> Iterator[Block]:
+        if shown(title):
+            yield _plain(Kind.HEADING, shown(title))
+        if told and quoting(told):
+            yield from (Block(Kind.ITEM, tuple(self._told(t))) for t in told)
+        elif told:
+            yield Block(Kind.TEXT, self._prose(told))
+
+    def _prose(self, told: Iterable[Told]) -> tuple[Run, ...]:
+        runs: list[Run] = []
+        for each in told:
+            more = list(self._told(each))
+            if runs and more and not (self._chinese and _tight(runs[-1].text, more[0].text)):
+                runs.append(Run(" "))
+            runs += more
+        return tuple(runs)
+
+    def _told(self, told: Told) -> Iterator[Run]:
+        """Yield a sentence, its citations, and its verdict unless that is the best there is."""
+        text, claim = shown(told.text), told.claim
+        wrong = claim is not None and claim.verdict in _WRONG
+        if text:
+            yield Run(text)
+        if claim is None:
+            return
+        cited = self._numbers.numbered(claim.citations)
+        if text and cited and not self._chinese:
+            yield Run(" ")
+        yield from _links(cited)
+        if not strong(claim):
+            yield Run(self._remark(claim), Look.WARNING if wrong else Look.REMARK)
+
+    def _remark(self, claim: Claim) -> str:
+        why = [shown(part) for part in (label(claim, self._language), *reasons(claim, self._language))]
+        return f"（{'；'.join(why)}）" if self._chinese else f" ({'; '.join(why)})"
+
+    def _contradictions(self) -> Iterator[Block]:
+        for index, pair in enumerate(self._report.contradictions):
+            if index == 0:
+                yield _plain(Kind.HEADING, self._word("contradictions"))
+            yield from self._pair(pair)
+
+    def _pair(self, pair: Contradiction) -> Iterator[Block]:
+        yield _plain(Kind.SUBHEADING, shown(subject(pair), limit=QUOTE))
+        for side in self._numbers.numbered(pair.sides):
+            named = name(self._sources[side.citation.source_id])
+            quote = Run(self._quoted(side) if self._chinese else self._quoted(side) + " ")
+            where = f"（{named}）" if self._chinese else f" ({named})"
+            yield Block(Kind.ITEM, (quote, *_links([side]), Run(where, Look.QUIET)))
+
+    def _listed(self, title: str, items: Sequence[str]) -> Iterator[Block]:
+        if items:
+            yield _plain(Kind.HEADING, title)
+        yield from (_plain(Kind.ITEM, shown(item)) for item in items)
+
+    # --- what it stands on -------------------------------------------------------------------
+
+    def _table(self) -> Iterator[Block]:
+        if self._report.sources:
+            yield _plain(Kind.HEADING, self._word("sources"))
+        repeated = frozenset(said(self._report))
+        for source in self._report.sources:
+            yield from self._source(source, repeated)
+
+    def _source(self, source: Source, repeated: frozenset[str]) -> Iterator[Block]:
+        uri = address(source)
+        url = uri if linkable(uri) else None
+        yield Block(Kind.SOURCE, (Run(name(source), Look.STRONG, url=url),))
+        about = [*source.authors, source.published or "", self._word("truncated") if source.truncated else ""]
+        known = " · ".join(shown(part) for part in about if part)
+        if known:
+            yield Block(Kind.DETAIL, (Run(known, Look.QUIET),))
+        yield Block(Kind.DETAIL, (Run(readable(uri), Look.QUIET, url=url),))
+        if source.also:
+            also = f"{self._word('also')} {', '.join(readable(more) for more in source.also[:2])}"
+            yield Block(Kind.DETAIL, (Run(also, Look.QUIET),))
+        yield from self._cited(source, repeated)
+
+    def _cited(self, source: Source, repeated: frozenset[str]) -> Iterator[Block]:
+        """Yield by place what is cited of a source; a quotation that the report shows is not repeated."""
+        places: dict[str, list[int]] = {}
+        colon = "：" if self._chinese else ": "
+        for numbered in self._numbers.in_source(source.id):
+            where = shown(place(numbered.citation.locator, title=source.title, language=self._language), limit=QUOTE)
+            if flat(numbered.citation.quote) not in repeated:
+                where = f"{where}{colon}{self._quoted(numbered)}" if where else self._quoted(numbered)
+            places.setdefault(where, []).append(numbered.number)
+        for where, cited in places.items():
+            marks = Run("".join(f"[{number}]" for number in cited), Look.STRONG)
+            runs = (marks, Run(f" {where}")) if where else (marks,)
+            yield Block(Kind.CITED, runs, entries=tuple(cited))
+
+    def _quoted(self, numbered: Numbered) -> str:
+        return f"“{shown(numbered.citation.quote, limit=QUOTE)}”"
+
+    def _notes(self) -> Iterator[Block]:
+        report = self._report
+        notes = list(report.notes)
+        if any(strong(claim) and claim.checks.decided_by == "values" for claim in report.claims):
+            notes.append(self._word("unmarked"))
+        yield _plain(Kind.HEADING, self._word("notes"))
+        yield from (_plain(Kind.NOTE, shown(line)) for line in (*notes, facts(report)) if shown(line))
+
+
+def _plain(kind: Kind, text: str) -> Block:
+    return Block(kind, (Run(text),))
+
+
+def _links(cited: Iterable[Numbered]) -> Iterator[Run]:
+    return (Run(f"[{numbered.number}]", cites=numbered.number) for numbered in cited)
+
+
+def _tight(before: str, behind: str) -> bool:
+    """Whether two sentences of a Chinese text stand side by side without a blank."""
+    return is_han(behind[0]) or before[-1] in _CLOSED or before.endswith("]")

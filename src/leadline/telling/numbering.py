@@ -1,0 +1,1 @@
+../research/numbering.py
