@@ -36,28 +36,34 @@ from leadline.tools.search import SearchTool
 from leadline.tools.visit import VisitTool
 from leadline.worker import Worker
 
-SENTENCE = "The keeper of tower {n} wrote that the lamp number {n} was lit on day {n} of the year 17{n:02d}. "
+CORPUS = Path(__file__).parents[1] / "examples" / "corpus"
 
 
-def page(number: int) -> str:
-    """Return a page of about 4,000 characters."""
-    return "".join(SENTENCE.format(n=(number * 7 + i) % 90) for i in range(40))
+def pages() -> list[str]:
+    """Return the example corpus's English text files, each made about 4,000 characters long."""
+    texts = [file.read_text(encoding="utf-8") for file in sorted(CORPUS.rglob("*.md")) if file.stat().st_size]
+    english = [text for text in texts if text.isascii() or text.encode()[:200].isascii()]
+    return [(text + "\n\n" + english[(i + 1) % len(english)])[:4_000] for i, text in enumerate(english)]
 
 
 def script(rounds: int, *, delay: float) -> list[Rule]:
     """Return a conversation of `rounds` turns: searches and visits in turn, then the answer; and the report."""
-    report = "ANSWER: The lamp number 7 was lit on day 7 of the year 1707 [1].\n\n## More\nThe keeper wrote it [1]."
+    report = (
+        "ANSWER: The Trieste reached the bottom on 23 January 1960 [1].\n\n## More\n"
+        "The sounding weight was armed with tallow [2]. The line was marked with leather and cloth [1][2]. "
+        "The echo sounder replaced it in the 1920s [3]. It weighed 14 pounds [1]."
+    )
     rules = [Rule(system="numbered excerpts", reply=Reply(text=report, first_delay=delay, chunk=64))]
     for turn in range(rounds - 1):
         name, arguments = (
-            ("visit", {"url": f"https://tower.test/{turn}", "goal": "when the lamp was lit"})
+            ("visit", {"url": f"https://page.test/{turn}", "goal": "when the dive of the Trieste took place"})
             if turn % 2
-            else ("search", {"query": f"lamp of tower {turn}"})
+            else ("search", {"query": f"dive of the Trieste {turn}"})
         )
         call = ToolCall(name=name, arguments=arguments, id=f"call-{turn}")
-        thought = f"In turn {turn} the next thing to look at is the lamp of tower {turn}. " * 3
+        thought = f"In turn {turn} the next thing to look at is page {turn} about the dive. " * 3
         rules.append(Rule(turn=turn, reply=Reply(text=thought, tool_calls=(call,), first_delay=delay, chunk=64)))
-    rules.append(Rule(turn=rounds - 1, reply=Reply(text="<answer>In 1707.</answer>", first_delay=delay)))
+    rules.append(Rule(turn=rounds - 1, reply=Reply(text="<answer>In 1960.</answer>", first_delay=delay)))
     return rules
 
 
@@ -95,7 +101,11 @@ class Pages:
 
     def __init__(self, delay: float) -> None:
         self._delay = delay
-        self._pages = {f"https://tower.test/{n}": fetched(f"https://tower.test/{n}", page(n)) for n in range(100)}
+        texts = pages()
+        self._pages = {
+            f"https://page.test/{n}": fetched(f"https://page.test/{n}", f"Page {n}\n\n{texts[n % len(texts)]}")
+            for n in range(100)
+        }
 
     async def search(self, query: Query, *, deadline: float) -> Found:
         """Find five pages."""
@@ -206,7 +216,7 @@ async def engine_run(made: Engine, name: str) -> None:
     options = Options(
         strategy=StrategyName.REACT, model="m", web=True, window=200_000, max_tokens=2_000, budget=Budget(steps=400)
     )
-    question = Question(text="When was the lamp number 7 lit?", language="en")
+    question = Question(text="When did the bathyscaphe Trieste reach the bottom?", language="en")
     new = NewRun(id=name, tenant="local", question=question, options=options, seed=1)
     made.worker.take(await made.store.create(new, owner="bench", lease=60.0))
     await made.worker.wait(name)

@@ -6,9 +6,11 @@ look at any more is `unchecked`, and says so.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from leadline.domain import Contradiction, Draft, Policy
+from leadline.domain import Contradiction, Draft, DraftSentence, Policy
 from leadline.events import ClaimChecked
 from leadline.research.claims import Told, build_claims, sentences_of
 from leadline.research.contradictions import contradictions
@@ -21,6 +23,7 @@ from leadline.research.judge import (
     out_of_budget,
     parse_judgement,
 )
+from leadline.research.statements import Desk
 from leadline.research.study import Study
 from leadline.research.verify import Checked, check_claims
 from leadline.text.rank import Bm25
@@ -48,24 +51,36 @@ async def check(study: Study, draft: Draft) -> Findings:
     study.next_round()
     cpu, ledger = study.means.cpu, study.ledger
     sentences = sentences_of(draft)
-    size = 200 * len(sentences) + sum(min(source.chars, 2_000) for source in ledger.sources)
-    checked = list(await cpu.run(check_claims, sentences, ledger, size=size))
+    size = 400 * len(sentences) + sum(excerpt.end - excerpt.start for excerpt in ledger.excerpts)
+    looked = await cpu.run(look, study.question.text, sentences, ledger, size=size * 4)
+    checked = list(looked.checked)
     if study.means.judge is not None:
         await _judge(study, checked, answer=len(draft.answer))
     told = build_claims(draft, checked, drop=study.options.policy is Policy.DROP)
     for claim in told.claims:
         event = ClaimChecked(claim=claim.id, verdict=claim.verdict, decided_by=claim.checks.decided_by)
         study.branch.note(event)
-    found = await cpu.run(disagreements, study.question.text, ledger, size=size * 4)
-    return Findings(told=told, contradictions=found)
+    return Findings(told=told, contradictions=looked.contradictions)
 
 
-def disagreements(question: str, ledger: Ledger) -> tuple[Contradiction, ...]:
-    """Return the contradictions among the excerpts nearest to the question. Pure."""
+class Looked(NamedTuple):
+    """What words and values say of a draft, and of the evidence against itself."""
+
+    checked: tuple[Checked, ...]
+    contradictions: tuple[Contradiction, ...]
+
+
+def look(question: str, sentences: Sequence[DraftSentence], ledger: Ledger) -> Looked:
+    """Check every sentence, and compare the excerpts nearest to the question with each other. Pure."""
+    desk = Desk()  # each sentence of the evidence is taken apart once for both
+    return Looked(check_claims(sentences, ledger, desk=desk), _disagreements(question, ledger, desk))
+
+
+def _disagreements(question: str, ledger: Ledger, desk: Desk) -> tuple[Contradiction, ...]:
     excerpts = ledger.excerpts
     scores = Bm25([ledger.quote(e) for e in excerpts]).scores(question)
     nearest = sorted(range(len(excerpts)), key=lambda i: (-scores[i], i))[:COMPARED]
-    return contradictions([excerpts[i] for i in sorted(nearest)], ledger)
+    return contradictions([excerpts[i] for i in sorted(nearest)], ledger, desk=desk)
 
 
 async def _judge(study: Study, checked: list[Checked], *, answer: int) -> None:

@@ -98,20 +98,20 @@ class _Pair(NamedTuple):
     key: frozenset[str]
 
 
-def contradictions(excerpts: Sequence[Excerpt], ledger: Ledger) -> tuple[Contradiction, ...]:
+def contradictions(
+    excerpts: Sequence[Excerpt], ledger: Ledger, *, desk: Desk | None = None
+) -> tuple[Contradiction, ...]:
     """Return the disagreements among the sentences of these excerpts, each told once.
 
     Sides come in the order of the excerpts. Sentences of one source are not held against each
     other.
     """
-    statements = _statements(excerpts, ledger)
+    statements = _statements(excerpts, ledger, desk or Desk())
     titles = {source.id: frozenset(content_terms(source.title)) for source in ledger.sources}
     told: dict[frozenset[str], Contradiction] = {}
     for one, other in _partners(statements):
-        if not _named_alike(one, other, titles):
-            continue
         pair = _disagreement(one, other)
-        if pair is None or pair.key in told:
+        if pair is None or pair.key in told or not _named_alike(one, other, titles):
             continue
         sides = tuple(ledger.citation(s.source_id, s.start, s.start + len(s.text)) for s in (pair.one, pair.other))
         told[pair.key] = Contradiction(about=pair.about, sides=(sides[0], sides[1]))
@@ -120,8 +120,7 @@ def contradictions(excerpts: Sequence[Excerpt], ledger: Ledger) -> tuple[Contrad
     return tuple(told.values())
 
 
-def _statements(excerpts: Sequence[Excerpt], ledger: Ledger) -> list[Statement]:
-    desk = Desk()
+def _statements(excerpts: Sequence[Excerpt], ledger: Ledger, desk: Desk) -> list[Statement]:
     found: dict[tuple[str, int], Statement] = {}
     for excerpt in excerpts:
         text = ledger.text(excerpt.source_id)

@@ -29,7 +29,7 @@ __all__ = ["MAX_CLAIM", "Checked", "check", "check_claims"]
 _NEIGHBOURS: Final = 2
 _BESIDE: Final = 400
 # A longer excerpt is searched for the passages that speak of the claim.
-_WIDE: Final = 6_000
+_WIDE: Final = 1_500
 _PASSAGES: Final = 4
 # A longer sentence claims too much at once to be checked.
 MAX_CLAIM: Final = 4_000
@@ -37,13 +37,15 @@ MAX_CLAIM: Final = 4_000
 _CANDIDATES: Final = 3
 
 
-def check_claims(sentences: Sequence[DraftSentence], ledger: Ledger) -> tuple[Checked, ...]:
+def check_claims(
+    sentences: Sequence[DraftSentence], ledger: Ledger, *, desk: Desk | None = None
+) -> tuple[Checked, ...]:
     """Return the verdict on each sentence of a draft, in order.
 
     A sentence that asserts nothing, and holds no number, date or quotation, stays a plain one.
     One that names no excerpt is bound by retrieval over the ledger, or stays `unchecked`.
     """
-    desk = Desk()
+    desk = desk or Desk()
     return tuple(_checked(sentence, ledger, desk=desk) for sentence in sentences)
 
 
