@@ -52,7 +52,7 @@ def _is_there(needed: str) -> bool:
 
 
 def _skips_are_failures() -> bool:
-    return os.environ.get("CI") == "true" or os.environ.get("LEADLINE_REQUIRE_SERVERS") == "1"
+    return os.environ.get("CI") == "true" or os.environ.get("TESTS_REQUIRE_SERVERS") == "1"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

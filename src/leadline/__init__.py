@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from leadline.version import __version__
 
 if TYPE_CHECKING:
-    from leadline.api import Leadline, RunCancelled, RunFailed, research
+    from leadline.api import Leadline, research
     from leadline.domain import (
         Budget,
         Citation,
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         Usage,
         Verdict,
     )
-    from leadline.errors import LeadlineError
+    from leadline.errors import LeadlineError, RunCancelled, RunFailed
     from leadline.events import Progress, Record
     from leadline.settings import Settings
 
@@ -62,8 +62,8 @@ __all__ = [
 ]
 
 _HOMES = {
-    "api": ("Leadline", "RunCancelled", "RunFailed", "research"),
-    "errors": ("LeadlineError",),
+    "api": ("Leadline", "research"),
+    "errors": ("LeadlineError", "RunCancelled", "RunFailed"),
     "events": ("Progress", "Record"),
     "settings": ("Settings",),
 }

@@ -539,4 +539,4 @@ def excerpt_id(source: str, start: int, end: int) -> str:
 def claim_id(index: int, text: str, citations: Sequence[Citation]) -> str:
     """Return the id of the `index`-th claim of a report, bound to its text and evidence."""
     spans = "|".join(f"{c.source_id}:{c.start}:{c.end}" for c in citations)
-    return "c" + hashlib.blake2b(f"{index}:{text}:{spans}".encode(), digest_size=6).hexdigest()
+    return "c" + hashlib.blake2b(f"{index}:{text}:{spans}".encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()

@@ -17,7 +17,15 @@
     ├── ToolError                   a tool did not give a result (exit 5)
     │   ├── ToolFailed              the model may see it and go on
     │   │   ├── InvalidArguments    the model can correct its call
-    │   │   └── NotFound            the address or document does not exist
+    │   │   ├── NotFound            the address or document does not exist
+    │   │   ├── Forbidden           the guard or robots.txt refuses the address
+    │   │   └── FetchFailed         an address gave no page; carries `status`
+    │   │       ├── FetchRefused    the server will not show it: 401, 403, 451 and the like
+    │   │       ├── FetchTooLarge   more bytes than allowed, and of no use when cut
+    │   │       ├── FetchUnreadable the bytes are of a kind that no parser reads, or damaged
+    │   │       ├── FetchTimeout    * it took longer than allowed
+    │   │       └── FetchUnavailable * down, unreachable, broken off, or 5xx
+    │   │           └── FetchRateLimited * asked to wait; carries `retry_after`
     │   └── ToolStop                the run must stop
     ├── ExtractError                bytes could not be turned into text (exit 5)
     │   ├── UnknownFormat
@@ -33,6 +41,8 @@
     ├── BudgetError                 a budget cannot be kept (exit 7)
     │   └── PriceUnknown            money is limited but the model has no price
     ├── WorkDied                    a process for CPU work died on the same work twice
+    ├── RunFailed                   a run ended without a report (exit of what failed in it)
+    ├── RunCancelled                a run was cancelled, so there is no report (exit 130)
     ├── CheckFailed                 `verify`: a quote does not stand (exit 8)
     └── ReplayError                 the record does not lead where it led (exit 9)
         ├── Diverged                a request differs from the recorded one
@@ -59,6 +69,22 @@ class LeadlineError(Exception):
         """Give each class a stable machine name derived from its own: `ModelTimeout` -> `model_timeout`."""
         super().__init_subclass__()
         cls.code = "".join(f"_{c.lower()}" if c.isupper() else c for c in cls.__name__).lstrip("_")
+
+    @property
+    def family(self) -> type[LeadlineError]:
+        """The class whose code and exit code this failure has: its own, unless it only reports another."""
+        return type(self)
+
+
+def family_of(code: str) -> type[LeadlineError]:
+    """Return the class with this `code`, as a recorded failure names it; `LeadlineError` where none has it."""
+    waiting = [LeadlineError]
+    while waiting:
+        family = waiting.pop()
+        if family.code == code:
+            return family
+        waiting += family.__subclasses__()
+    return LeadlineError
 
 
 class InputError(LeadlineError):
@@ -151,6 +177,50 @@ class NotFound(ToolFailed):
     """The address or document does not exist."""
 
 
+class Forbidden(ToolFailed):
+    """The guard refuses the address, or its robots.txt asks not to read it; another way round is refused too."""
+
+
+class FetchFailed(ToolFailed):
+    """An address gave no page; `status` is the HTTP status where there was one."""
+
+    def __init__(self, message: str, *, status: int | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class FetchRefused(FetchFailed):
+    """The server will not show the page to us: it wants a key, a payment or another client."""
+
+
+class FetchTooLarge(FetchFailed):
+    """The document has more bytes than allowed, and a part of it would be of no use."""
+
+
+class FetchUnreadable(FetchFailed):
+    """The bytes are of a kind that no parser reads, or are damaged."""
+
+
+class FetchTimeout(FetchFailed):
+    """The page took longer than allowed."""
+
+    retryable = True
+
+
+class FetchUnavailable(FetchFailed):
+    """The server is down, unreachable, broke off or answered 5xx."""
+
+    retryable = True
+
+
+class FetchRateLimited(FetchUnavailable):
+    """The host asked to wait, `retry_after` seconds where it told."""
+
+    def __init__(self, message: str, *, status: int | None = None, retry_after: float | None = None) -> None:
+        super().__init__(message, status=status)
+        self.retry_after = retry_after
+
+
 class ToolStop(ToolError):
     """The tool failed in a way that makes going on useless or unsafe: the run must stop."""
 
@@ -217,6 +287,25 @@ class PriceUnknown(BudgetError):
 
 class WorkDied(LeadlineError):
     """A process for CPU work died on the same work twice, or was closed during it."""
+
+
+class RunFailed(LeadlineError):
+    """A run ended without a report; `cause` is the code of what failed in it."""
+
+    def __init__(self, message: str, *, cause: str) -> None:
+        super().__init__(message)
+        self.cause = cause
+
+    @property
+    def family(self) -> type[LeadlineError]:
+        """The class of what failed in the run."""
+        return family_of(self.cause)
+
+
+class RunCancelled(LeadlineError):
+    """A run was cancelled, so there is no report."""
+
+    exit_code = 130
 
 
 class CheckFailed(LeadlineError):

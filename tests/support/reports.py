@@ -142,8 +142,17 @@ _ENGLISH = _Case(
     language="en",
     texts=(LIGHTHOUSE, REGISTER),
     sources=(
-        {"uri": "https://example.org/skarvik", "title": "The lighthouse", "authors": ("A. Author",), "published": "2019-05-02"},
-        {"uri": "file:///srv/papers/lights/register%20of%20lights.txt", "title": "Register of lights", "truncated": True},
+        {
+            "uri": "https://example.org/skarvik",
+            "title": "The lighthouse",
+            "authors": ("A. Author",),
+            "published": "2019-05-02",
+        },
+        {
+            "uri": "file:///srv/papers/lights/register%20of%20lights.txt",
+            "title": "Register of lights",
+            "truncated": True,
+        },
     ),
     answer="The lighthouse at Skarvik stands 34 metres tall.",
     prose=(
@@ -161,7 +170,13 @@ _CHINESE = _Case(
     language="zh",
     texts=(BRIDGE, GAZETTEER),
     sources=(
-        {"uri": "https://example.org/bridge", "title": "赵州桥", "authors": ("李四",), "published": "2020-03-01", "language": "zh"},
+        {
+            "uri": "https://example.org/bridge",
+            "title": "赵州桥",
+            "authors": ("李四",),
+            "published": "2020-03-01",
+            "language": "zh",
+        },
         {"uri": "file:///srv/papers/%E5%9C%B0%E6%96%B9%E5%BF%97.txt", "title": "地方志", "language": "zh"},
     ),
     answer="赵州桥的净跨度为37.02米。",
@@ -220,7 +235,14 @@ def _assembled(case: _Case) -> Made:
         strategy=StrategyName.REACT,
         stop=StopReason.ANSWERED,
         at=AT,
-        usage=Usage(model_calls=4, prompt_tokens=12_345, completion_tokens=678, cost_usd=0.0123, seconds=9.5, tool_calls={"search": 3}),
+        usage=Usage(
+            model_calls=4,
+            prompt_tokens=12_345,
+            completion_tokens=678,
+            cost_usd=0.0123,
+            seconds=9.5,
+            tool_calls={"search": 3},
+        ),
         unread=("An unread page",),
         failed={"https://example.org/gone": "404"},
     )

@@ -21,11 +21,11 @@ from typing import Any
 
 from leadline.api.engine import Leadline
 from leadline.api.estimate import Estimate
-from leadline.api.results import GcReport, RunCancelled, RunFailed, Verification
+from leadline.api.results import GcReport, Verification
 from leadline.domain import Report
 from leadline.settings import Settings
 
-__all__ = ["Estimate", "GcReport", "Leadline", "RunCancelled", "RunFailed", "Verification", "research"]
+__all__ = ["Estimate", "GcReport", "Leadline", "Verification", "research"]
 
 
 def research(

@@ -16,7 +16,7 @@ from typing import Any, Literal, Self, TypeAlias
 from leadline.api import keeping
 from leadline.api.estimate import Estimate, estimate
 from leadline.api.keeping import LOCAL
-from leadline.api.results import GcReport, RunCancelled, RunFailed, Verification
+from leadline.api.results import GcReport, Verification
 from leadline.domain import (
     Budget,
     Dialect,
@@ -30,7 +30,15 @@ from leadline.domain import (
     RunState,
     StrategyName,
 )
-from leadline.errors import InputError, PriceUnknown, UnknownRun, WrongState
+from leadline.errors import (
+    InputError,
+    PriceUnknown,
+    RunCancelled,
+    RunFailed,
+    SettingsError,
+    UnknownRun,
+    WrongState,
+)
 from leadline.events import ENGINE, Progress, Record, RunFinished
 from leadline.hub import Hub, Listener
 from leadline.ports import NewRun, Observer, Run

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from leadline.api.results import GcReport, Verification
 from leadline.domain import ModelAnswer, ModelRequest, Report, Source, sha256
-from leadline.errors import CheckFailed, InputError, RecordIncomplete
+from leadline.errors import InputError, RecordIncomplete
 from leadline.events import Record, SourceStored
 from leadline.ports import Run
 from leadline.research import archive
+from leadline.research.foreign import read_report
 from leadline.research.pipeline import conduct
 from leadline.research.recheck import recheck
 from leadline.research.recorder import Recorder
-from leadline.research.report import from_json, to_json
+from leadline.research.report import to_json
 from leadline.wiring import Platform
 from leadline.worker import finished, journal
 
@@ -73,19 +74,16 @@ async def verify_file(platform: Platform, path: Path) -> Verification:
     """
     if path.suffix == ".zip":
         opened = await asyncio.to_thread(archive.open_archive, path)
-        by_hash = {sha256(text.encode()): text for text in opened.texts.values()}
-        return await asyncio.to_thread(_verified, opened.report, by_hash.__getitem__, opened.problems)
+        return await asyncio.to_thread(_verified, opened.report, opened.read, opened.problems)
     try:
-        report = from_json(await asyncio.to_thread(path.read_bytes))
+        report = read_report(await asyncio.to_thread(path.read_bytes))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    except ValueError as error:
-        raise CheckFailed(f"{path} is not a report: {error}") from error
     return await verify(platform, report)
 
 
 def _verified(report: Report, read: Callable[[str], str], problems: Sequence[str]) -> Verification:
-    found = [*problems, *(str(problem) for problem in recheck(report, read))]
+    found = [*problems, *(problem.message for problem in recheck(report, read))]
     return Verification(
         ok=not found,
         problems=tuple(found),

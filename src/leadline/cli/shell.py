@@ -58,8 +58,7 @@ class Shell:
     def fail(self, error: LeadlineError) -> int:
         """Report a failure in one line and return its exit code."""
         text = " ".join(str(error).split()) or type(error).__name__
-        # A run's failure belongs to the family of what failed in it.
-        family: type[LeadlineError] = getattr(error, "family", type(error))
+        family = error.family
         if self.events:
             self.event(
                 {

@@ -10,8 +10,6 @@ import re
 import unicodedata
 from typing import Final
 
-from leadline.text.han import is_han
-
 _NOT_FIRST: Final = frozenset(
     "，。、；：？！…—～·）》」』】〕〗〉〞｝］％‰℃°’”ー々〜゛゜ヽヾゝゞっゃゅょぁぃぅぇぉッャュョァィゥェォ"
     ",.;:?!)]}%>'\"»›"
@@ -40,7 +38,7 @@ def breaks(text: str) -> frozenset[int]:
 
 def wide(char: str) -> bool:
     """Whether a line may end beside this character without a blank: Han, kana, hangul, their marks."""
-    return is_han(char) or (ord(char) >= 0x1100 and unicodedata.east_asian_width(char) in "WF")
+    return char >= "\u1100" and unicodedata.east_asian_width(char) in {"W", "F"}
 
 
 def _may_break(text: str, at: int) -> bool:

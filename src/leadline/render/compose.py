@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from typing import Final
 
 from leadline.domain import Claim, Contradiction, Report, Source, Verdict
+from leadline.render.breaks import wide
+from leadline.render.links import web_address
 from leadline.render.page import Block, Kind, Look, Page, Run
-from leadline.telling.addresses import address, linkable, name, readable
+from leadline.telling.addresses import address, name, readable
 from leadline.telling.numbering import Numbered, Numbers, Told, answer, flat, quoting, said, sentences, subject
 from leadline.telling.wording import facts, label, place, reasons, strong, word
 from leadline.text.clean import squeeze, visible
-from leadline.text.han import is_han
 
 QUOTE: Final = 300
 """Characters of a quotation beside its source; the whole of it is in JSON and HTML."""
 
 _WRONG: Final = frozenset({Verdict.CONTRADICTED, Verdict.UNSUPPORTED})
+_MEANINGLESS: Final = frozenset({"Co", "Cn"})
 _CLOSED: Final = "。！？；：，、”’）」』】》"
 
 
@@ -26,8 +30,14 @@ def compose(report: Report) -> Page:
 
 
 def shown(text: str, *, limit: int | None = None) -> str:
-    """Return text on one line, without characters that hide, turn, or cannot be in XML."""
-    return visible(squeeze(text, limit=limit)).strip()
+    """Return text on one line, without characters that hide, turn, or cannot be in XML.
+
+    What means nothing outside its own page (private use, unassigned) is written out as `[U+E001]`.
+    """
+    flat = visible(squeeze(text, limit=limit)).strip()
+    if flat.isascii():
+        return flat
+    return "".join(f"[U+{ord(c):04X}]" if unicodedata.category(c) in _MEANINGLESS else c for c in flat)
 
 
 class _Composer:
@@ -61,7 +71,7 @@ class _Composer:
     def _head(self) -> Iterator[Block]:
         report = self._report
         yield Block(Kind.TITLE, (Run(shown(report.question)),))
-        made = [f"{self._word('generated')} {report.created_at}", report.strategy, ", ".join(report.models)]
+        made = [f"{self._word('generated')} {_moment(report.created_at)}", report.strategy, ", ".join(report.models)]
         yield Block(Kind.BYLINE, (Run(" · ".join(shown(part) for part in made if part), Look.QUIET),))
 
     # --- what is told ------------------------------------------------------------------------
@@ -117,7 +127,7 @@ class _Composer:
     def _pair(self, pair: Contradiction) -> Iterator[Block]:
         yield _plain(Kind.SUBHEADING, shown(subject(pair), limit=QUOTE))
         for side in self._numbers.numbered(pair.sides):
-            named = name(self._sources[side.citation.source_id])
+            named = shown(name(self._sources[side.citation.source_id]))
             quote = Run(self._quoted(side) if self._chinese else self._quoted(side) + " ")
             where = f"（{named}）" if self._chinese else f" ({named})"
             yield Block(Kind.ITEM, (quote, *_links([side]), Run(where, Look.QUIET)))
@@ -138,15 +148,15 @@ class _Composer:
 
     def _source(self, source: Source, repeated: frozenset[str]) -> Iterator[Block]:
         uri = address(source)
-        url = uri if linkable(uri) else None
-        yield Block(Kind.SOURCE, (Run(name(source), Look.STRONG, url=url),))
+        url = web_address(uri)
+        yield Block(Kind.SOURCE, (Run(shown(name(source)), Look.STRONG, url=url),))
         about = [*source.authors, source.published or "", self._word("truncated") if source.truncated else ""]
         known = " · ".join(shown(part) for part in about if part)
         if known:
             yield Block(Kind.DETAIL, (Run(known, Look.QUIET),))
-        yield Block(Kind.DETAIL, (Run(readable(uri), Look.QUIET, url=url),))
+        yield Block(Kind.DETAIL, (Run(shown(readable(uri)), Look.QUIET, url=url),))
         if source.also:
-            also = f"{self._word('also')} {', '.join(readable(more) for more in source.also[:2])}"
+            also = f"{self._word('also')} {', '.join(shown(readable(more)) for more in source.also[:2])}"
             yield Block(Kind.DETAIL, (Run(also, Look.QUIET),))
         yield from self._cited(source, repeated)
 
@@ -156,13 +166,12 @@ class _Composer:
         colon = "：" if self._chinese else ": "
         for numbered in self._numbers.in_source(source.id):
             where = shown(place(numbered.citation.locator, title=source.title, language=self._language), limit=QUOTE)
-            if flat(numbered.citation.quote) not in repeated:
+            if not where or flat(numbered.citation.quote) not in repeated:
                 where = f"{where}{colon}{self._quoted(numbered)}" if where else self._quoted(numbered)
             places.setdefault(where, []).append(numbered.number)
         for where, cited in places.items():
             marks = Run("".join(f"[{number}]" for number in cited), Look.STRONG)
-            runs = (marks, Run(f" {where}")) if where else (marks,)
-            yield Block(Kind.CITED, runs, entries=tuple(cited))
+            yield Block(Kind.CITED, (marks, Run(" "), Run(where)), entries=tuple(cited))
 
     def _quoted(self, numbered: Numbered) -> str:
         return f"“{shown(numbered.citation.quote, limit=QUOTE)}”"
@@ -176,6 +185,15 @@ class _Composer:
         yield from (_plain(Kind.NOTE, shown(line)) for line in (*notes, facts(report)) if shown(line))
 
 
+def _moment(at: str) -> str:
+    """Return a moment as people read it; text that is none stays as it is."""
+    try:
+        made = datetime.fromisoformat(at)
+    except ValueError:
+        return at
+    return made.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC") if made.tzinfo else at
+
+
 def _plain(kind: Kind, text: str) -> Block:
     return Block(kind, (Run(text),))
 
@@ -186,4 +204,4 @@ def _links(cited: Iterable[Numbered]) -> Iterator[Run]:
 
 def _tight(before: str, behind: str) -> bool:
     """Whether two sentences of a Chinese text stand side by side without a blank."""
-    return is_han(behind[0]) or before[-1] in _CLOSED or before.endswith("]")
+    return wide(behind[0]) or before[-1] in _CLOSED or before.endswith("]")

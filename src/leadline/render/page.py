@@ -26,7 +26,6 @@ class Kind(StrEnum):
     ANSWER = "answer"
     TEXT = "text"
     ITEM = "item"
-    SUBITEM = "subitem"
     SOURCE = "source"  # a source's name
     DETAIL = "detail"  # what is known about it
     CITED = "cited"  # one place of it that the report cites, behind the citations' numbers

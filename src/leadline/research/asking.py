@@ -7,10 +7,10 @@ failure. Related words come from `relations`.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
+from typing import NamedTuple
 
 from leadline.research.relations import related
 from leadline.text.language import has_cjk
@@ -29,8 +29,7 @@ class Kind(StrEnum):
     OTHER = "other"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """A word of a text as names are found by: folded, with its place and whether it has a capital or digit."""
 
     folded: str
@@ -145,21 +144,15 @@ def words_of(text: str) -> list[Word]:
     """Return the words of a text, a CJK run as one, without a possessive "s"."""
     found = []
     for match in _WORD.finditer(text):
-        word = match[0].rstrip("'\u2019")
+        word = match[0]
+        if word[-1] in "'\u2019":
+            word = word[:-1]
+        elif word == "s" and match.start() and text[match.start() - 1] in "'\u2019":
+            continue
         mark = word[0]
-        found.append(
-            Word(
-                folded=_folded(word),
-                start=match.start(),
-                end=match.start() + len(word),
-                marked=mark.isupper() or mark.isdigit() or not word.isascii(),
-            )
-        )
-    return [w for i, w in enumerate(found) if not _is_possessive(text, w, index=i)]
-
-
-def _is_possessive(text: str, word: Word, *, index: int) -> bool:
-    return index > 0 and word.folded == "s" and text[word.start - 1] in "'\u2019"
+        marked = mark.isupper() or mark.isdigit() or not word.isascii()
+        found.append(Word(_folded(word), match.start(), match.start() + len(word), marked))
+    return found
 
 
 @lru_cache(maxsize=1 << 15)
@@ -176,10 +169,3 @@ def key_of(name: str) -> str:
     while len(found) > 1 and found[0] in _ARTICLE:
         found = found[1:]
     return ("" if has_cjk(name) else " ").join(found)
-
-
-def runs(words: list[Word], *, longest: int = 8) -> Iterator[tuple[str, int, int]]:
-    """Yield every run of up to `longest` words as key, first and last index + 1; longest first at each place."""
-    for first in range(len(words)):
-        for last in range(min(len(words), first + longest), first, -1):
-            yield " ".join(word.folded for word in words[first:last]), first, last

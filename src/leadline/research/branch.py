@@ -14,6 +14,7 @@ from leadline.domain import (
     Failure,
     Flag,
     Json,
+    Message,
     ModelAnswer,
     ModelRequest,
     Source,
@@ -22,12 +23,28 @@ from leadline.domain import (
     ToolSpec,
     Usage,
 )
+from leadline.errors import ModelBroken, ModelTimeout
 from leadline.events import Event, ModelAnswered, ModelAsked, Record, ToolAnswered, ToolAsked
 from leadline.ports import CallContext
 from leadline.research.history import Past
-from leadline.research.recorder import CANCEL_MARGIN, Answered, Body, Call, Made, Recorder
+from leadline.research.recorder import (
+    CANCEL_MARGIN,
+    DEADLINE,
+    INTERRUPTED,
+    Answered,
+    Body,
+    Call,
+    Made,
+    Recorder,
+)
 
-COSTLY_FAILURES = frozenset({"deadline", "interrupted", "model_timeout", "model_broken"})
+ANY_FLAG = frozenset({Flag.FINISH, Flag.CANCEL})
+"""Gathering is broken off by whatever a person wishes."""
+
+CANCEL_ONLY = frozenset({Flag.CANCEL})
+"""What a finished run needs goes on until a person cancels."""
+
+COSTLY_FAILURES = frozenset({DEADLINE, INTERRUPTED, ModelTimeout.code, ModelBroken.code})
 """Failures after which a server may have worked: the reservation is charged."""
 
 
@@ -62,7 +79,10 @@ class Ask:
 
 
 class Branch:
-    """A part of a run: rounds in order, its own clock, its slice of the budget."""
+    """A part of a run: rounds in order, its own clock, its slice of the budget.
+
+    `slowest` are the seconds that the longest model call so far has taken.
+    """
 
     def __init__(self, *, name: str, budget: Budget, recorder: Recorder, after: Branch | None = None) -> None:
         """Begin a part of the run at the time that `after` has reached, or at the run's start."""
@@ -72,9 +92,11 @@ class Branch:
         self.at: float = at
         self.spent = Usage()
         self.round = 0
+        self.slowest = 0.0
         self.random = random.Random(f"{recorder.started.seed}:{name}")  # noqa: S311 repeatable choice, no secret
         self._began = at
         self._recorder = recorder
+        self._chain = RequestChain()
         self._calls = 0
         recorder.enter(self)
 
@@ -102,11 +124,11 @@ class Branch:
         """Return a source's stored text."""
         return await self._recorder.text(source)
 
-    async def models(self, wanted: Sequence[Ask], *, interruptible: bool = True) -> list[Reply]:
+    async def models(self, wanted: Sequence[Ask], *, breaks: frozenset[Flag] = ANY_FLAG) -> list[Reply]:
         """Ask a model, several requests side by side; replies come in the order of `wanted`."""
         calls = [self._model_call(ask) for ask in wanted]
         replies = []
-        for record, past in await self._recorder.calls(self.name, calls, interruptible=interruptible):
+        for record, past in await self._recorder.calls(self.name, calls, breaks=breaks):
             answered = record.event
             assert isinstance(answered, ModelAnswered)  # noqa: S101 a model's intent has a model's outcome
             self._take(record, past, answered.usage)
@@ -117,7 +139,7 @@ class Branch:
         asked = ModelAsked(
             call=self._id("model"),
             model=ask.request.model,
-            request=fingerprint(ask.request),
+            request=self._chain.fingerprint(ask.request),
             purpose=ask.purpose,
             reserved=ask.reserved,
         )
@@ -126,9 +148,9 @@ class Branch:
             answer = await ask.complete(max(0.1, ask.timeout - CANCEL_MARGIN))
             return Made(ModelAnswered(call=asked.call, answer=answer, usage=replace(answer.usage, model_calls=1)))
 
-        def failed(failure: Failure) -> Answered:
-            lost = ask.reserved if failure.code in COSTLY_FAILURES else Usage()
-            return ModelAnswered(call=asked.call, failure=failure, usage=replace(lost, model_calls=1))
+        def failed(failure: Failure, *, began: bool) -> Answered:
+            lost = ask.reserved if began and failure.code in COSTLY_FAILURES else Usage()
+            return ModelAnswered(call=asked.call, failure=failure, usage=replace(lost, model_calls=int(began)))
 
         return Call(asked=asked, make=make, timeout=ask.timeout, failed=failed)
 
@@ -139,11 +161,11 @@ class Branch:
         specs: Mapping[str, ToolSpec],
         context: CallContext,
         invoke: Callable[[ToolCall, CallContext], Awaitable[ToolResult]],
-        interruptible: bool = True,
+        breaks: frozenset[Flag] = ANY_FLAG,
     ) -> list[Observation]:
         """Call tools side by side; outcomes come in the order of `calls`."""
         wanted = [self._tool_call(call, specs[call.name], context=context, invoke=invoke) for call in calls]
-        outcomes = await self._recorder.calls(self.name, wanted, interruptible=interruptible)
+        outcomes = await self._recorder.calls(self.name, wanted, breaks=breaks)
         observations = []
         for call, (record, past) in zip(calls, outcomes, strict=True):
             answered = record.event
@@ -189,8 +211,9 @@ class Branch:
             )
             return Made(answered, tuple(Body(f.source, f.text, f.raw) for f in result.sources))
 
-        def failed(failure: Failure) -> Answered:
-            return ToolAnswered(call=asked.call, tool=call.name, failure=failure, usage=counted)
+        def failed(failure: Failure, *, began: bool) -> Answered:
+            usage = counted if began else Usage()
+            return ToolAnswered(call=asked.call, tool=call.name, failure=failure, usage=usage)
 
         return Call(asked=asked, make=make, timeout=context.deadline, failed=failed)
 
@@ -203,9 +226,34 @@ class Branch:
         self.at = max(self.at, record.at)
         self.spent += usage
         asked = past.asked.event
+        if isinstance(asked, ModelAsked):
+            self.slowest = max(self.slowest, self._recorder.held(record.at) - self._recorder.held(past.asked.at))
         if past.lost and isinstance(asked, ModelAsked | ToolAsked):
             for _ in range(past.lost):
                 self.spent += asked.reserved
+
+
+class RequestChain:
+    """Hashes the requests of a growing conversation: messages that the last one had are not read again.
+
+    The hash is that of the same request hashed alone.
+    """
+
+    def __init__(self) -> None:
+        self._seen: tuple[Message, ...] = ()
+        self._hash = hashlib.blake2b(digest_size=16)
+
+    def fingerprint(self, request: ModelRequest) -> str:
+        """Return the hash by which a recorded request is known again."""
+        messages, known = request.messages, len(self._seen)
+        if messages[:known] != self._seen:  # the same objects compare at once
+            self._seen, self._hash, known = (), hashlib.blake2b(digest_size=16), 0
+        for message in messages[known:]:
+            self._hash.update(codec.canonical(message) + b"\n")
+        self._seen = messages
+        whole = self._hash.copy()
+        whole.update(codec.canonical(replace(request, messages=())))
+        return whole.hexdigest()
 
 
 def fingerprint(request: object) -> str:

@@ -41,6 +41,23 @@ def prompt_tokens(messages: Sequence[Message]) -> int:
     )
 
 
+class PromptTokens:
+    """Estimates a transcript that grows: what was counted for the last one is not counted again."""
+
+    def __init__(self) -> None:
+        self._counted: tuple[Message, ...] = ()
+        self._total = 0
+
+    def of(self, messages: Sequence[Message]) -> int:
+        """Return `prompt_tokens(messages)`."""
+        known = len(self._counted)
+        if tuple(messages[:known]) != self._counted:  # the same objects compare at once
+            self._counted, self._total, known = (), 0, 0
+        self._total += prompt_tokens(messages[known:])
+        self._counted = tuple(messages)
+        return self._total
+
+
 def cut(text: str, goal: str, limit: int) -> str:
     """Return at most about `limit` characters of `text`: the passages nearest to `goal`, in order.
 

@@ -14,7 +14,7 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final
 
-from leadline.research.numbering import Numbered
+from leadline.telling.numbering import Numbered
 from leadline.text.clean import visible
 
 AROUND: Final = 5_000

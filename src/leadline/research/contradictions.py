@@ -155,7 +155,7 @@ def _content(statement: Statement) -> frozenset[str]:
 
 def _close(one: frozenset[str], other: frozenset[str]) -> bool:
     shared = len(one & other)
-    return shared >= _SHARED_TERMS and shared >= _SHARED * min(len(one), len(other))
+    return shared >= _SHARED_TERMS and shared >= _SHARED * max(len(one), len(other))
 
 
 def _disagreement(one: Statement, other: Statement) -> _Pair | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from leadline.domain import Flag, Source
 from leadline.events import (
+    ContextFolded,
     FlagSeen,
     ModelAnswered,
     ModelAsked,
@@ -76,7 +77,7 @@ class History:
         self.timeline.see(record)
         if isinstance(event, ModelAsked | ToolAsked):
             self.calls[event.call] = Past(asked=record)
-            self.rounds[record.branch] = max(self.rounds[record.branch], int(event.call.split("/")[1]))
+            self._reached(record.branch, int(event.call.split("/")[1]))
         elif isinstance(event, SourceStored):
             self.calls[event.call].sources.append(event.source)
         elif isinstance(event, ModelAnswered | ToolAnswered):
@@ -92,7 +93,12 @@ class History:
             self.finished = event
         elif not isinstance(event, RunHandedOver | RunWaiting):
             self.notes[record.branch].append(record)
+            if isinstance(event, ContextFolded):
+                self._reached(record.branch, event.round)
+
+    def _reached(self, branch: str, round_: int) -> None:
+        self.rounds[branch] = max(self.rounds[branch], round_)
 
     def passed(self, branch: str, round_: int) -> bool:
-        """Return whether the journal shows calls of this round or a later one."""
+        """Return whether the journal shows this round at work, or a later one: then its flags were looked at."""
         return self.rounds.get(branch, -1) >= round_

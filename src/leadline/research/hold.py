@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 from leadline.domain import Flag
@@ -21,14 +22,22 @@ class Hold:
         self._until = monotonic() + lease
         self._lost = False
         self._watchers: list[Callable[[Flag], None]] = []
+        self._news = asyncio.Event()
+
+    @property
+    def lost(self) -> bool:
+        """Whether another worker owns the run."""
+        return self._lost
 
     def renewed(self, lease: float) -> None:
         """Note that the store confirmed the lease for `lease` more seconds."""
         self._until = self._monotonic() + lease
+        self._news.set()
 
     def lose(self) -> None:
         """Note that another worker owns the run."""
         self._lost = True
+        self._news.set()
 
     def raise_flag(self, flag: Flag) -> None:
         """Note a person's wish; `cancel` outranks `finish`."""
@@ -42,9 +51,13 @@ class Hold:
         """Call `watcher` with each new flag."""
         self._watchers.append(watcher)
 
-    def check(self) -> None:
-        """Raise `LeaseLost` where no paid call may start."""
+    async def fresh(self) -> None:
+        """Return once a paid call may start: at once, or when the store has confirmed a lease that ran out.
+
+        Raises `LeaseLost` where the run went to another worker meanwhile.
+        """
+        while not self._lost and self._monotonic() >= self._until:
+            self._news.clear()
+            await self._news.wait()
         if self._lost:
             raise LeaseLost("another worker took the run over")
-        if self._monotonic() >= self._until:
-            raise LeaseLost("the lease ran out before the store confirmed it again")

@@ -17,11 +17,16 @@ from leadline.research.asking import Asked, Kind, key_of, take_apart, words_of
 from leadline.research.evidence import Ledger
 from leadline.research.reading import Line, Names, Page, read
 from leadline.text.dates import find_dates
+from leadline.text.language import has_cjk
+from leadline.text.names import find_names
 from leadline.text.numbers import find_numbers
 from leadline.text.tokens import terms
 
 SEEDS = 8
 """Pages from which a hop may start."""
+
+NAMED_LINES = 6
+"""Lines of a page whose names may lead on."""
 
 SYNONYM = 0.6
 """What a related word counts of the word that it stands for."""
@@ -43,20 +48,36 @@ class Weights(NamedTuple):
     mention: float
     rank: float
     kind: float
+    first: float
+    hop_rank: float
+    onward_rank: float
+    apart: float
+    via: float
+    via_rank: float
+    own_rank: float
 
 
-DIRECT = Weights(-4.0, 2.0, 3.0, 1.0, 2.0, 0.0, 0.0, 1.0, 1.0, 0.3)
-JOINT = Weights(-4.5, 1.5, 2.5, 1.0, 2.0, 4.0, 2.0, 1.0, 1.0, 0.3)
+DIRECT = Weights(-5.4, -1.1, -0.1, 0.5, 3.0, 0.0, 0.0, 0.3, 3.5, 0.5, 2.6, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+JOINT = Weights(-6.1, -1.2, -0.3, -0.3, 4.5, 6.7, -1.4, -0.9, 2.7, 0.4, 2.4, 0.1, 1.6, -0.3, 1.8, 1.6, 2.0)
 
 
 class Hop(NamedTuple):
-    """A way from a page to another: the line that names it, the name, and how good it is, 0 to 1."""
+    """A way from a page to another over a name: the line that holds it, and how good the way is, 0 to 1.
+
+    The target goes by the name, or mentions it in the line `there`.
+    """
 
     origin: int
     target: int
     line: Line
+    there: Line | None
     key: str
     score: float
+
+    @property
+    def titled(self) -> bool:
+        """Whether the target goes by the name."""
+        return self.there is None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,9 +150,9 @@ def weigh(asked: Asked, pages: Sequence[Page]) -> dict[str, float]:
 
 def _linked(asked: Asked, names: Names) -> tuple[dict[int, float], frozenset[str]]:
     """Return the pages that the question names, and by which keys."""
-    spots = names.spotted(asked.text, asked=True)
+    spots = names.spotted(words_of(asked.text), asked=True)
     for name in asked.names:
-        spots += names.spotted(name, asked=True)
+        spots += names.spotted(words_of(name), asked=True)
     linked: dict[int, float] = {}
     for page, strength, key in spots:
         sharing = sum(1 for other, s, k in dict.fromkeys(spots) if k == key and s >= strength)
@@ -159,23 +180,26 @@ class _Desk:
         self.linked = linked
         self.keys = keys
         self.asked_key = f" {' '.join(w.folded for w in words_of(asked.text))} "
-        self.best: list[float] = [0.0] * len(pages)
+        own = {term for key in keys for term in terms(key)}
+        self.open = [t for t in asked.terms if t not in own] or list(asked.terms)
+        self.named: dict[int, list[tuple[Line, list[str]]]] = {}
+        self.holding: dict[str, list[Line]] = {}
+        self.lefts: dict[tuple[int, int, int, int], float] = {}
         self.base = [self._features(page) for page in pages]
         top = max((f.rank for f in self.base), default=0.0) or 1.0
         self.base = [f._replace(rank=f.rank / top) for f in self.base]
 
     def survey(self) -> Survey:
-        first = [logit(f, DIRECT) for f in self.base]
-        hops: dict[tuple[int, int], Hop] = {}
+        odds = [logit(f, DIRECT) for f in self.base]
+        hops: dict[tuple[int, int, bool], Hop] = {}
         features = self.base
-        odds = first
         for _ in range(2):
             seeds = sorted(range(len(self.pages)), key=lambda i: (-odds[i], i))[:SEEDS]
             for seed in seeds:
-                for hop in self._hops_from(seed, odds[seed]):
-                    known = hops.get((hop.origin, hop.target))
+                for hop in [*self._to_titles(seed, odds[seed]), *self._to_mentions(seed, odds[seed])]:
+                    known = hops.get((hop.origin, hop.target, hop.titled))
                     if known is None or hop.score > known.score:
-                        hops[hop.origin, hop.target] = hop
+                        hops[hop.origin, hop.target, hop.titled] = hop
             features = self._joined(hops)
             odds = [logit(f, JOINT) for f in features]
         ordered = tuple(sorted(hops.values(), key=lambda h: (-h.score, h.origin, h.target)))
@@ -200,10 +224,8 @@ class _Desk:
         rest = max((self._cover(line.terms, self.asked.rest) for line in lines), default=0.0) if self.asked.rest else 0.0
         mention = 0.0
         if page.index not in self.linked:
-            for name in self.asked.names:
-                key = key_of(name)
-                if any(key in key_of(page.text[line.start : line.end]) for line in lines if _may_hold(line, name)):
-                    mention = 1.0
+            keys = [key_of(name) for name in self.asked.names]
+            mention = float(any(line.holds(key) for key in keys for line in lines))
         return Weights(
             bias=1.0,
             cover=whole,
@@ -215,6 +237,13 @@ class _Desk:
             mention=mention,
             rank=whole + best,
             kind=self._kind(page),
+            first=1.0 / (1.0 + page.index),
+            hop_rank=0.0,
+            onward_rank=0.0,
+            via=0.0,
+            via_rank=0.0,
+            own_rank=0.0,
+            apart=1.0 if self.linked and page.index not in self.linked else 0.0,
         )
 
     def _kind(self, page: Page) -> float:
@@ -226,44 +255,115 @@ class _Desk:
         text = page.text[line.start : line.end]
         return 1.0 if (find_dates(text) if self.asked.kind is Kind.DATE else find_numbers(text)) else 0.0
 
-    def _hops_from(self, seed: int, odds: float) -> list[Hop]:
-        """Return the hops from a page: names in its sentences that are other pages' and not the question's."""
+    def _said(self, line: Line, page: Page) -> float:
+        """Return how much of the question a line says, and of what it asks of its names."""
+        rest = self._cover(line.terms, self.asked.rest) if self.asked.rest else 0.0
+        return 0.3 + 0.4 * self._cover(line.terms | page.title_terms) + 0.3 * rest
+
+    def _to_titles(self, seed: int, odds: float) -> list[Hop]:
+        """Return the hops from a page to those that its sentences name, where the question does not."""
         page = self.pages[seed]
         found: dict[int, Hop] = {}
-        trust = sigmoid(odds)
+        trust = sigmoid(odds) ** 0.5
         for line in page.lines:
-            text = page.text[line.start : line.end]
-            said = self._cover(line.terms | page.title_terms)
-            rest = self._cover(line.terms, self.asked.rest) if self.asked.rest else 0.0
-            for target, strength, key in self.names.spotted(text):
-                if target == seed or key in self.keys or target in self.linked:
+            said = self._said(line, page)
+            for target, strength, key in self.names.spotted(line.words):
+                if target == seed or target in self.linked or self._in_question(key):
                     continue
-                if f" {key} " in self.asked_key:
-                    continue
-                score = trust**0.5 * strength * (0.3 + 0.4 * said + 0.3 * rest) * (0.4 + 0.6 * self._left(line, page, target))
+                left = self._left(line, page, self.pages[target].lines, self.pages[target])
+                score = trust * strength * said * (0.4 + 0.6 * left)
                 if target not in found or score > found[target].score:
-                    found[target] = Hop(seed, target, line, key, score)
+                    found[target] = Hop(seed, target, line, None, key, score)
         return list(found.values())
 
-    def _left(self, line: Line, page: Page, target: int) -> float:
-        """Return how much of what the line leaves open the target says."""
-        there = self.pages[target]
-        left = [t for t in self.asked.terms if t not in line.terms and t not in page.title_terms]
-        if not left:
-            return 0.5
-        return max((self._cover(other.terms | there.title_terms, left) for other in there.lines), default=0.0)
+    def _to_mentions(self, seed: int, odds: float) -> list[Hop]:
+        """Return the hops to pages whose sentences mention what this page is, or whom its best sentences name."""
+        page = self.pages[seed]
+        found: dict[int, Hop] = {}
+        trust = sigmoid(odds) ** 0.5
+        for key, (worth, line) in self._bridges(page).items():
+            holding = self._holding(key)
+            common = 1.0 + math.log(max(1, len({other.page for other in holding})))
+            for other in holding:
+                target = other.page
+                if target == seed or target in self.linked:
+                    continue
+                left = self._left(line, page, (other,), self.pages[target])
+                score = trust * worth * (0.3 + 0.7 * left) / common
+                if target not in found or score > found[target].score:
+                    found[target] = Hop(seed, target, line, other, key, score)
+        return list(found.values())
 
-    def _joined(self, hops: dict[tuple[int, int], Hop]) -> list[Weights]:
-        into: dict[int, float] = {}
-        onward: dict[int, float] = {}
+    def _bridges(self, page: Page) -> dict[str, tuple[float, Line]]:
+        """Return the names that may lead on from a page, with their worth and the line that holds them."""
+        found: dict[str, tuple[float, Line]] = {}
+        if not page.lines:
+            return found
+        for key, strength in page.keys:
+            if not self._in_question(key):
+                found[key] = (strength * self._said(page.lines[0], page), page.lines[0])
+        for line, keys in self._named(page):
+            said = 0.8 * self._said(line, page)
+            for key in keys:
+                if key not in found or said > found[key][0]:
+                    found[key] = (said, line)
+        return found
+
+    def _named(self, page: Page) -> list[tuple[Line, list[str]]]:
+        """Return the names in a page's best lines, by key, without those that the question holds."""
+        if page.index not in self.named:
+            best = sorted(page.lines, key=lambda ln: (-self._said(ln, page), ln.start))[:NAMED_LINES]
+            made = []
+            for line in best:
+                keys = (key_of(name.text) for name in find_names(page.text[line.start : line.end]))
+                made.append((line, [k for k in dict.fromkeys(keys) if len(k) > 1 and not self._in_question(k)]))
+            self.named[page.index] = made
+        return self.named[page.index]
+
+    def _in_question(self, key: str) -> bool:
+        return key in self.asked_key if has_cjk(key) else f" {key} " in self.asked_key
+
+    def _holding(self, key: str) -> list[Line]:
+        if key not in self.holding:
+            self.holding[key] = [line for page in self.pages for line in page.lines if line.holds(key)]
+        return self.holding[key]
+
+    def _left(self, line: Line, page: Page, lines: Sequence[Line], there: Page) -> float:
+        """Return how much of what a line leaves open the lines of another page say, at best."""
+        key = (line.page, line.start, there.index, lines[0].start if len(lines) == 1 else -1)
+        if key not in self.lefts:
+            sides = []
+            for wanted in (self.asked.terms, self.open):
+                left = [t for t in wanted if t not in line.terms and t not in page.title_terms]
+                best = max((self._cover(o.terms | there.title_terms, left) for o in lines), default=0.0)
+                sides.append(best if left else 0.5)
+            self.lefts[key] = sum(sides) / 2
+        return self.lefts[key]
+
+    def _joined(self, hops: dict[tuple[int, int, bool], Hop]) -> list[Weights]:
+        size = len(self.pages)
+        into, via, onward = [0.0] * size, [0.0] * size, [0.0] * size
         for hop in hops.values():
-            into[hop.target] = max(into.get(hop.target, 0.0), hop.score)
-            onward[hop.origin] = max(onward.get(hop.origin, 0.0), hop.score)
-        return [f._replace(hop=into.get(i, 0.0), onward=onward.get(i, 0.0)) for i, f in enumerate(self.base)]
-
-
-def _may_hold(line: Line, name: str) -> bool:
-    return set(terms(name)) <= line.terms
+            side = into if hop.titled else via
+            side[hop.target] = max(side[hop.target], hop.score)
+            onward[hop.origin] = max(onward[hop.origin], hop.score)
+        most_in, most_via, most_on = (max(values, default=0.0) or 1.0 for values in (into, via, onward))
+        own = [0.0] * size
+        for hop in hops.values():
+            share = (hop.score / (onward[hop.origin] or 1.0)) ** 2 * onward[hop.origin] / most_on
+            own[hop.target] = max(own[hop.target], share)
+        return [
+            f._replace(
+                hop=into[i],
+                hop_rank=(into[i] / most_in) ** 2,
+                via=via[i],
+                via_rank=(via[i] / most_via) ** 2,
+                onward=onward[i],
+                onward_rank=(onward[i] / most_on) ** 2,
+                own_rank=own[i],
+            )
+            for i, f in enumerate(self.base)
+        ]
 
 
 def logit(features: Weights, weights: Weights) -> float:

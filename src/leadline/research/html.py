@@ -16,11 +16,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from leadline.domain import Claim, Report, Source, Verdict
-from leadline.research.addresses import address, linkable, name, readable
+from leadline.telling.addresses import address, linkable, name, readable
 from leadline.research.assets import asset
 from leadline.research.contexts import Context, Cut, Piece, Standing, contexts, shown
-from leadline.research.numbering import Numbered, Numbers, Told, answer, flat, quoting, said, sentences, subject
-from leadline.research.wording import facts, label, meaning, place, reasons, strong, word
+from leadline.telling.numbering import Numbered, Numbers, Told, answer, flat, quoting, said, sentences, subject
+from leadline.telling.wording import facts, label, meaning, place, reasons, strong, word
 from leadline.text.clean import squeeze
 
 _HINT: Final = 120
@@ -117,7 +117,7 @@ def _document(page: _Page, body: str) -> str:
 <div class="bar"><h2 id="panel-name"></h2><button id="panel-close" type="button">{page.word("close")}</button></div>
 <p id="panel-place"></p>
 <div id="panel-about"></div>
-<div id="panel-text" class="text" role="region" aria-labelledby="panel-name" tabindex="0"></div>
+<div id="panel-text" class="text" role="group" aria-labelledby="panel-name" tabindex="0"></div>
 </dialog>
 <script>{script}</script>
 </body>
@@ -173,7 +173,7 @@ def _told(page: _Page, told: Told) -> str:
 
 def _verdict(page: _Page, claim: Claim) -> str:
     why = reasons(claim, page.language)
-    told = f'<span class="why">{text("; ".join(why))}</span>' if why else ""
+    told = f'<span class="why">{text(("；" if page.language == "zh" else "; ").join(why))}</span>' if why else ""
     kind = "strong" if strong(claim) else str(claim.verdict)
     return f' <span class="verdict {kind}">{text(label(claim, page.language))}</span>{told}'
 
@@ -276,7 +276,7 @@ def _block(page: _Page, source: Source, context: Context) -> str:
     return (
         f'<article class="evidence"><h3 dir="auto">{title}</h3>'
         f'<div class="about"><p class="where"><bdi>{text(readable(address(source)))}</bdi></p>{warned}</div>'
-        f'{head}<pre class="text" dir="auto"{language} role="region" aria-label="{title}" tabindex="0">'
+        f'{head}<pre class="text" dir="auto"{language} role="group" aria-label="{title}" tabindex="0">'
         f"\n{pieces}</pre>{tail}</article>"
     )
 

@@ -9,15 +9,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-import json_repair
-import orjson
-
 from leadline.domain import Json, Message, Verdict
 from leadline.research.evidence import Ledger
 from leadline.research.passages import sentences_near
 from leadline.research.statements import figures
 from leadline.research.verify import Checked
 from leadline.text.clean import neutralise, squeeze
+from leadline.text.repair import NotJson, parse_json
 
 # What words support this clearly needs no judge.
 _CLEAR: Final = 0.85
@@ -101,9 +99,9 @@ def parse_judgement(text: str) -> Judgement | None:
         return None
     body = text[low : high + 1] if high > low else text[low:]
     try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        value = json_repair.loads(body[:_SHOWN])
+        value = parse_json(body[:_SHOWN])
+    except NotJson:
+        return None
     if not isinstance(value, dict):
         return None
     word = str(value.get("verdict", "")).strip().lower()

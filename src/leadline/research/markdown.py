@@ -11,9 +11,9 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 from leadline.domain import Report, Source
-from leadline.research.addresses import address, linkable, name, readable
-from leadline.research.numbering import Numbered, Numbers, Told, answer, flat, quoting, said, sentences, subject
-from leadline.research.wording import facts, label, place, reasons, strong, word
+from leadline.telling.addresses import address, linkable, name, readable
+from leadline.telling.numbering import Numbered, Numbers, Told, answer, flat, quoting, said, sentences, subject
+from leadline.telling.wording import facts, label, place, reasons, strong, word
 from leadline.text.clean import squeeze, visible
 
 _QUOTE: Final = 300
@@ -29,6 +29,7 @@ _ACTIVE: Final = re.compile(
     r"|\$(?!\d)"
     r"|\{(?=[{%:#.])|(?<=\{)[{%]"
     r"|!(?=\[)"
+    r"|(?<=\s)#(?=#*$)"  # the end of a heading
     # what renderers turn into links by themselves
     r"|/(?=/)|(?<=\bmailto):|(?<=\bxmpp):|(?<=\bwww)\.|(?<=\S)@(?=\S)"
     r"|(?<=[^\W_])\.(?=(?:[a-z]{2}|biz|com|edu|gov|net|org|pro|web|xxx|aero|asia|coop|info|museum|name|shop|рф)\b)",
@@ -118,7 +119,8 @@ class _Page:
         parts = [part for part in (text, marks) if part]
         if not strong(claim):
             why = [label(claim, self.language), *reasons(claim, self.language)]
-            parts.append(f"*({'; '.join(map(escape, why))})*")
+            stop = "；" if self.language == "zh" else "; "
+            parts.append(f"*({stop.join(map(escape, why))})*")
         return " ".join(parts)
 
     def place(self, numbered: Numbered, source: Source) -> str:

@@ -21,9 +21,9 @@ _PHRASES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         },
         "no_model": {
             "en": "No language model wrote this report: it consists of sentences quoted from the sources. "
-            "To have one write it, set LEADLINE_MODEL__URLS and LEADLINE_MODEL__NAME, or run `leadline init`.",
+            "To have one write it, set LEADLINE_MODEL__URLS and LEADLINE_MODEL__NAME, or run leadline init.",
             "zh": "本报告并非由语言模型撰写，全部由来源原文摘录组成。如需由模型撰写，请设置 LEADLINE_MODEL__URLS 与 "
-            "LEADLINE_MODEL__NAME，或运行 `leadline init`。",
+            "LEADLINE_MODEL__NAME，或运行 leadline init。",
         },
         "model_failed": {
             "en": "The language model did not answer ({reason}), so the report consists of sentences quoted from the "

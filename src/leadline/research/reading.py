@@ -39,13 +39,22 @@ _END = re.compile(r"[.!?\u3002\uff01\uff1f\uff1b;:\uff1a\u2026][\"'\u201d\u2019)
 
 
 class Line(NamedTuple):
-    """A sentence of a page: where it stands, its terms, and whether it is prose rather than a heading or label."""
+    """A sentence of a page: where it stands, its terms, and whether it is prose rather than a heading or label.
+
+    `flat` are its folded words between blanks, for finding names in it.
+    """
 
     page: int
     start: int
     end: int
     terms: frozenset[str]
     prose: bool
+    flat: str
+    words: tuple[Word, ...]
+
+    def holds(self, key: str) -> bool:
+        """Whether a name stands in the sentence, given as `asking.key_of` returns it."""
+        return key in self.flat if has_cjk(key) else f" {key} " in self.flat
 
 
 class Page(NamedTuple):
@@ -99,7 +108,10 @@ def _lines(index: int, title: str, *, goal: str, text: str) -> list[Line]:
             least = MIN_CJK_SENTENCE if has_cjk(line) else MIN_SENTENCE
             if least <= len(line) <= MAX_SENTENCE and not (len(line) < 2 * len(title) + 8 and key_of(line) == own):
                 prose = bool(_END.search(line)) and not _HEADING.match(line)
-                found.append(Line(index, low + span.start, low + span.end, frozenset(terms(line)), prose))
+                words = tuple(words_of(line))
+                flat = f" {' '.join(word.folded for word in words)} "
+                held = frozenset(terms(line))
+                found.append(Line(index, low + span.start, low + span.end, held, prose, flat, words))
     return found
 
 
@@ -139,12 +151,11 @@ class Names:
                 table.setdefault(key, []).append((page.index, strength))
         self._longest = max((key.count(" ") + 1 for key in self._plain), default=0)
 
-    def spotted(self, text: str, *, asked: bool = False) -> list[tuple[int, float, str]]:
-        """Return pages whose names stand in `text`, with strength and key; the longest name at each place.
+    def spotted(self, words: Sequence[Word], *, asked: bool = False) -> list[tuple[int, float, str]]:
+        """Return pages whose names stand among `words`, with strength and key; the longest name at each place.
 
         A name of one word must be capitalised. In a question (`asked`) longer ones need no capital.
         """
-        words = words_of(text)
         found: list[tuple[int, float, str]] = []
         at = 0
         while at < len(words):
@@ -152,9 +163,9 @@ class Names:
             if key:
                 found += [(page, strength, key) for page, strength in self._plain[key]]
             at = max(last, at + 1)
-        if self._joined and has_cjk(text):
+        if self._joined:
             flat = "".join(word.folded for word in words)
-            hits = [key for key in self._joined if key in flat]
+            hits = [key for key in self._joined if key in flat] if has_cjk(flat) else []
             for key in hits:
                 if not any(key != other and key in other for other in hits):
                     found += [(page, strength, key) for page, strength in self._joined[key]]

@@ -16,7 +16,7 @@ held the run (`Timeline`). Outcomes are taken in call order, whatever the order 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeAlias
 
@@ -47,6 +47,15 @@ CANCEL_MARGIN = 0.05
 
 STORE_PATIENCE = 600.0
 """Seconds for which finished outcomes wait in memory for a store that is away."""
+
+LEAVING_PATIENCE = 3.0
+"""The same for a worker that gives the run up: what it cannot write is paid once more."""
+
+INTERRUPTED = "interrupted"
+"""Failure code of a call that a flag ended."""
+
+DEADLINE = "deadline"
+"""Failure code of a call that had no time left."""
 
 Asked: TypeAlias = ModelAsked | ToolAsked
 Answered: TypeAlias = ModelAnswered | ToolAnswered
@@ -84,6 +93,14 @@ class Outside:
     observers: tuple[Observer, ...] = ()
 
 
+class FailedAs(Protocol):
+    """Makes the outcome of a call that failed."""
+
+    def __call__(self, failure: Failure, *, began: bool) -> Answered:
+        """Return the outcome, with what it cost: nothing where the call never began."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
     """A call that is about to be made: its intent, and how to make it live."""
@@ -91,7 +108,7 @@ class Call:
     asked: Asked
     make: Callable[[], Awaitable[Made]]
     timeout: float
-    failed: Callable[[Failure], Answered]
+    failed: FailedAs
 
 
 class Recorder:
@@ -111,11 +128,12 @@ class Recorder:
         self.branches: list[Part] = []
         self._outside = outside
         self._outbox: list[Entry] = []
-        self._flushing: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._writes: set[asyncio.Task[None]] = set()
         self._writing = asyncio.Lock()  # entries leave in the order in which they came
-        self._interruptible: set[asyncio.Task[Answered]] = set()
-        self._interrupted: set[asyncio.Task[Answered]] = set()
+        self._patience = STORE_PATIENCE
+        self._breaks: dict[asyncio.Task[Answered], frozenset[Flag]] = {}
+        self._broken: set[asyncio.Task[Answered]] = set()
         if outside is not None:
             outside.hold.watch(self._interrupt)
 
@@ -153,16 +171,18 @@ class Recorder:
         await self._flush([self._entry("", event)])
 
     async def close(self) -> None:
-        """Write what waits and end the writer; a store that fails now keeps what it has."""
+        """Write what waits; a store that fails now keeps what it has."""
+        self._patience = min(self._patience, LEAVING_PATIENCE)
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        if self._flushing is not None:
-            await self._flushing
+        if self._writes:
+            await asyncio.wait(self._writes)
         await self._flush_quietly()
 
     async def hand_over(self, reason: str, owner: str) -> None:
         """Give the run back for another worker to go on."""
+        self._patience = LEAVING_PATIENCE
         await self._flush([self._entry("", RunHandedOver(owner=owner, reason=reason))])
 
     def progress(self, observe: Callable[[Observer], None]) -> None:
@@ -197,12 +217,17 @@ class Recorder:
             self._outbox.append(self._entry(branch, FlagSeen(round=round_, flag=flag)))
         return flag
 
-    async def calls(self, branch: str, wanted: Sequence[Call], *, interruptible: bool) -> list[tuple[Record, Past]]:
-        """Return the outcomes of `wanted`, in their order; recorded ones as they are, others made now."""
+    async def calls(
+        self, branch: str, wanted: Sequence[Call], *, breaks: frozenset[Flag]
+    ) -> list[tuple[Record, Past]]:
+        """Return the outcomes of `wanted`, in their order; recorded ones as they are, others made now.
+
+        A flag among `breaks` ends calls that are under way, and lets none begin.
+        """
         fresh = [call for call in wanted if self._past(call) is None]
         if fresh or any(self._unanswered(call) for call in wanted):
             await self._intend(branch, fresh)
-            await self._make([c for c in wanted if self._unanswered(c)], branch, interruptible=interruptible)
+            await self._make([c for c in wanted if self._unanswered(c)], branch, breaks=breaks)
         outcomes = []
         for call in wanted:
             past = self.history.calls[call.asked.call]
@@ -242,34 +267,37 @@ class Recorder:
         for call, entry in zip(fresh, entries, strict=True):
             intent = Record(seq=0, at=entry.at, branch=branch, event=call.asked)
             self.history.calls[call.asked.call] = Past(asked=intent)
-        self._outside.hold.check()
+        await self._outside.hold.fresh()
 
     @staticmethod
     def _first(fresh: Sequence[Call]) -> str:
         return f"call {fresh[0].asked.call}" if fresh else "the outcome of a call in flight"
 
-    async def _make(self, wanted: Sequence[Call], branch: str, *, interruptible: bool) -> None:
-        async with asyncio.TaskGroup() as group:
-            for call in wanted:
-                task = group.create_task(self._one(call, branch), name=f"call {call.asked.call}")
-                if interruptible:
-                    self._interruptible.add(task)
-                    task.add_done_callback(self._interruptible.discard)
+    async def _make(self, wanted: Sequence[Call], branch: str, *, breaks: frozenset[Flag]) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                for call in wanted:
+                    _ = group.create_task(self._one(call, branch, breaks), name=f"call {call.asked.call}")
+        except BaseExceptionGroup as failures:
+            # What a store raises ends the hold; it must come out as itself.
+            of_store = failures.subgroup(StoreError) or failures
+            raise of_store.exceptions[0] from failures
 
-    async def _one(self, call: Call, branch: str) -> Answered:
+    async def _one(self, call: Call, branch: str, breaks: frozenset[Flag]) -> Answered:
         assert self._outside is not None  # noqa: S101 only live calls come here
         past = self.history.calls[call.asked.call]
         stored: Sequence[Body] = ()
         if isinstance(call.asked, ToolAsked) and not call.asked.idempotent and past.lost:
-            answered = call.failed(
-                Failure(
-                    code="unknown_outcome",
-                    message="the worker died during this call; whether it took effect is unknown",
-                )
+            failure = Failure(
+                code="unknown_outcome",
+                message="the worker died during this call; whether it took effect is unknown",
             )
+            answered = call.failed(failure, began=False)
+        elif self._outside.hold.flag in breaks:
+            failure = Failure(code=INTERRUPTED, message="not begun: a stop was asked for before")
+            answered = call.failed(failure, began=False)
         else:
-            answered, stored = await self._attempt(call)
-            self._interruptible.discard(asyncio.current_task())
+            answered, stored = await self._attempt(call, breaks)
         entries = [self._entry(branch, SourceStored(call=call.asked.call, source=source)) for source, _, _ in stored]
         last = self._entry(branch, answered)
         await self._keep(stored)
@@ -279,24 +307,29 @@ class Recorder:
         self._flush_soon()
         return answered
 
-    async def _attempt(self, call: Call) -> Made:
+    async def _attempt(self, call: Call, breaks: frozenset[Flag]) -> Made:
         """Make the call; its typed failures, an interruption and its deadline are outcomes too."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 a coroutine runs in a task
+        self._breaks[task] = breaks
         try:
             async with asyncio.timeout(call.timeout):
                 return await call.make()
         except TimeoutError:
-            failure = Failure(code="deadline", message=f"no answer within {call.timeout:.0f} s", retryable=True)
+            failure = Failure(code=DEADLINE, message=f"no answer within {call.timeout:.0f} s", retryable=True)
         except asyncio.CancelledError:
-            task = asyncio.current_task()
-            if task is None or task not in self._interrupted:
+            if task not in self._broken:
                 raise
+            self._broken.discard(task)
             task.uncancel()
-            failure = Failure(code="interrupted", message="stopped on request")
+            failure = Failure(code=INTERRUPTED, message="stopped on request")
         except StoreError:
             raise
         except LeadlineError as error:
             failure = Failure(code=error.code, message=str(error), retryable=error.retryable)
-        return Made(call.failed(failure))
+        finally:
+            del self._breaks[task]
+        return Made(call.failed(failure, began=True))
 
     async def _keep(self, stored: Sequence[Body]) -> None:
         """Make texts and raw bytes durable before the rows that name them."""
@@ -306,9 +339,10 @@ class Recorder:
                 await self.blobs.put(self.tenant, raw)
 
     def _interrupt(self, flag: Flag) -> None:
-        for task in tuple(self._interruptible):
-            self._interrupted.add(task)
-            task.cancel(f"flag {flag.value}")
+        for task, breaks in self._breaks.items():
+            if flag in breaks and task not in self._broken:
+                self._broken.add(task)
+                task.cancel(f"flag {flag.value}")
 
     def _entry(self, branch: str, event: Event) -> Entry:
         at = self._outside.clock.now() if self._outside is not None else self.latest
@@ -320,19 +354,32 @@ class Recorder:
 
     def _flush_now(self) -> None:
         self._timer = None
-        if self._outbox and (self._flushing is None or self._flushing.done()):
-            loop = asyncio.get_running_loop()
-            self._flushing = loop.create_task(self._flush_quietly(), name=f"journal {self.run_id}")
+        if self._outbox:
+            self._write(self._flush_quietly())
+
+    def _write(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Start a write, which no cancellation of a caller ends; `close` waits for it."""
+        task = asyncio.get_running_loop().create_task(work, name=f"journal {self.run_id}")
+        self._writes.add(task)
+        task.add_done_callback(self._writes.discard)
+        return task
 
     async def _flush_quietly(self) -> None:
         """Write what waits; where that fails the entries stay, and the next append meets the failure."""
         try:
-            await self._flush([])
+            await self._flushed([])
         except StoreError:
             return
 
     async def _flush(self, entries: Sequence[Entry]) -> None:
-        """Append what waits and `entries`, durably; observers are told after."""
+        """Append what waits and `entries`, durably.
+
+        A caller that is cancelled leaves the append to its end: entries are written once, or not.
+        """
+        await asyncio.shield(self._write(self._flushed(entries)))
+
+    async def _flushed(self, entries: Sequence[Entry]) -> None:
+        """Append in turn; observers are told after."""
         async with self._writing:
             batch = [*self._outbox, *entries]
             if not batch or self._outside is None:
@@ -354,7 +401,7 @@ class Recorder:
             try:
                 return await outside.store.append(self.run_id, outside.hold.fence, batch)
             except StoreUnavailable:
-                if waited >= STORE_PATIENCE:
+                if waited >= self._patience:
                     raise
                 await outside.clock.sleep(pause)
                 waited, pause = waited + pause, min(2.0, pause * 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from leadline import codec
@@ -71,7 +71,7 @@ def _cited(ledger: Ledger, findings: Findings) -> tuple[Source, ...]:
     """Return the sources that claims or contradictions cite, in order of their first citation."""
     ids = dict.fromkeys(c.source_id for claim in findings.told.claims for c in claim.citations)
     ids.update(dict.fromkeys(side.source_id for pair in findings.contradictions for side in pair.sides))
-    return tuple(ledger.source(i) for i in ids)
+    return tuple(replace(ledger.source(i), marks=()) for i in ids)
 
 
 def _models(ending: Ending, draft: Draft) -> tuple[str, ...]:
@@ -111,7 +111,10 @@ def _notes(ending: Ending, draft: Draft, dropped: int) -> tuple[str, ...]:
 
 def to_json(report: Report) -> bytes:
     """Return the report as the bytes of schema `leadline.report/1`: what is stored, hashed and verified."""
-    return codec.encode(report)
+    tree = codec.orjson_tree(report)
+    for source in tree["sources"]:
+        del source["marks"]  # thousands in a long document; each citation carries its own place
+    return codec.encode(tree)
 
 
 def from_json(data: bytes | str) -> Report:

@@ -111,6 +111,7 @@ class Study:
         self.visited: list[str] = []
         self._recorder = recorder
         self._asked: dict[str, int] = {}
+        self._prompt = context.PromptTokens()
         self._ratio = 1.0  # real prompt tokens for an estimated one, learnt from usage
 
     # -- budget -------------------------------------------------------------------------------
@@ -142,7 +143,7 @@ class Study:
 
     def estimate(self, messages: Sequence[Message]) -> int:
         """Estimate a prompt's tokens, by what servers counted so far in this branch."""
-        return int(context.prompt_tokens(messages) * self._ratio)
+        return int(self._prompt.of(messages) * self._ratio)
 
     def seconds_left(self, *, reserve: bool) -> float:
         """Return the seconds that a call of this branch may take."""
@@ -188,7 +189,7 @@ class Study:
         ask = self._asking(self.means.model, request, purpose, price=self.options.price, reserve=reserve)
         [reply] = await self.branch.models([ask], interruptible=reserve)
         if reply.answer is not None and reply.answer.usage.prompt_tokens:
-            estimated = context.prompt_tokens(messages)
+            estimated = self._prompt.of(messages)
             self._ratio = min(4.0, max(0.25, reply.answer.usage.prompt_tokens / max(1, estimated)))
         return reply
 
@@ -293,7 +294,7 @@ class Study:
             texts[source.id] = text
         for shown in observation.shown:
             if texts.get(shown.source_id, "")[max(0, shown.start) : shown.end].strip():
-                self.ledger.excerpt(shown.source_id, shown.start, shown.end)
+                self.ledger.excerpt(shown.source_id, shown.start, shown.end, snap=False)
         text = context.cut(self.means.tools.render(call.name, observation.value, texts), self._goal(call), limit)
         return Seen(call=call, text=text, fresh=True, value=observation.value, observation=observation)
 

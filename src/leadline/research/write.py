@@ -1,7 +1,7 @@
 """The writers: ledger -> draft.
 
 Neither sees the transcript. The model's gets numbered excerpts and names them; the extractive one
-takes sentences as they stand. Ids that the ledger does not know are dropped and counted.
+(`quoting`) takes sentences as they stand. Ids that the ledger does not know are dropped and counted.
 """
 
 from __future__ import annotations
@@ -19,27 +19,17 @@ from leadline.domain import (
 from leadline.research.evidence import Ledger
 from leadline.research.phrases import language_name, phrase
 from leadline.research.prompts import prompt
-from leadline.research.ranking import Ranked, asked, choose, rank
+from leadline.research.quoting import EXTRACTIVE, extract, extractive_draft
 from leadline.text.rank import Bm25
 from leadline.text.sentences import split
-from leadline.text.tokens import terms
 
-EXTRACTIVE = "extractive"
-
-SENTENCES = {Length.SHORT: 4, Length.NORMAL: 8, Length.LONG: 20}
-"""Sentences of a report without a model."""
+__all__ = ["EXTRACTIVE", "draft_of", "extract", "extractive_draft", "sentences_of", "writer_messages"]
 
 LENGTHS = {
     Length.SHORT: "At most 5 sentences after the answer, in one section.",
     Length.NORMAL: "About 10 to 20 sentences after the answer, in two to four sections.",
     Length.LONG: "About 30 to 60 sentences after the answer, in four to eight sections.",
 }
-
-FOUND = 0.38
-"""Share of the question's weight that one sentence with its title must cover, else nothing was found."""
-
-FLOOR = 0.45
-"""Share of the best sentence's score below which a sentence is left out."""
 
 _MARKERS = re.compile(r"[\[【](\s*\d{1,6}(?:\s*[,，、;-]\s*\d{1,6})*\s*)[\]】]")
 _TRAILING = re.compile(r"\s+([.,;:!?。，；：！？])")
@@ -169,61 +159,3 @@ def _labels(group: str) -> list[str]:
 
 def _plain(line: str) -> str:
     return _EMPHASIS.sub("", line).strip()
-
-
-# --- the writer without a model --------------------------------------------------------------
-
-
-class Extract(NamedTuple):
-    """What the extractive writer chose: sentences, and the question's terms that no source covers."""
-
-    chosen: tuple[Ranked, ...]
-    uncovered: tuple[str, ...]
-
-
-def extract(question: str, ledger: Ledger, length: Length) -> Extract:
-    """Choose the sentences of a report; none where no sentence covers enough of the question. Pure."""
-    ranked = rank(question, ledger, 60)
-    if not ranked or max(r.coverage for r in ranked) < FOUND:
-        return Extract(chosen=(), uncovered=())
-    chosen = choose(ranked, limit=SENTENCES[length], floor=FLOOR)
-    return Extract(chosen=chosen, uncovered=_uncovered(question, ledger))
-
-
-def _uncovered(question: str, ledger: Ledger) -> tuple[str, ...]:
-    held: set[str] = set()
-    for source in ledger.sources:
-        held.update(terms(source.title))
-        held.update(terms(ledger.text(source.id)))
-    missing = [term for term in asked(question).terms if term not in held]
-    words = [w for w in re.findall(r"[^\W_]+", question) if any(t in missing for t in terms(w))]
-    return tuple(dict.fromkeys(words))
-
-
-def extractive_draft(made: Extract, ledger: Ledger, *, language: str) -> Draft:
-    """Return the draft of chosen sentences, grouped by source in order of their best."""
-    groups: dict[str, list[Ranked]] = {}
-    for sentence in made.chosen:
-        groups.setdefault(sentence.source_id, []).append(sentence)
-    sections: list[DraftSection] = []
-    for source, members in groups.items():
-        sentences = [_quoted(ledger, member) for member in sorted(members, key=lambda m: m.start)]
-        sections.append(DraftSection(title=ledger.source(source).title, sentences=tuple(sentences)))
-    missing = _gaps(made, language)
-    if missing:
-        sections.append(DraftSection(title=phrase("not_found", language), sentences=missing))
-    return Draft(answer=(), sections=tuple(sections), written_by=EXTRACTIVE)
-
-
-def _quoted(ledger: Ledger, sentence: Ranked) -> DraftSentence:
-    excerpt = ledger.excerpt(sentence.source_id, sentence.start, sentence.end, snap=False)
-    return DraftSentence(text=" ".join(ledger.quote(excerpt).split()), excerpt_ids=(excerpt.id,))
-
-
-def _gaps(made: Extract, language: str) -> tuple[DraftSentence, ...]:
-    if not made.chosen:
-        return (DraftSentence(text=phrase("nothing", language), claims=False),)
-    if made.uncovered:
-        listed = ("、" if language == "zh" else ", ").join(made.uncovered)
-        return (DraftSentence(text=phrase("uncovered", language, terms=listed), claims=False),)
-    return ()

@@ -88,7 +88,7 @@ def test_an_export_stands(tmp_path: Path, made: Made) -> None:
 
 def test_the_same_run_gives_the_same_bytes(tmp_path: Path) -> None:
     made = english()
-    other = Made(made.report, dict(reversed(made.texts.items())))
+    other = Made(made.report, dict(reversed(list(made.texts.items()))))
     assert write(tmp_path / "a.zip", made).read_bytes() == write(tmp_path / "b.zip", other).read_bytes()
     with zipfile.ZipFile(tmp_path / "a.zip") as zipped:
         infos = zipped.infolist()
@@ -172,7 +172,13 @@ def test_a_change_is_found_although_every_hash_was_fixed_up(
 
 
 def test_files_that_do_not_belong_are_named(tmp_path: Path, export: Path) -> None:
-    more = {"../../etc/cron.d/x": b"x", "/abs": b"x", "texts/evil.txt": b"x", "raw/" + "0" * 64: b"x", "a\x1b[31m": b"x"}
+    more = {
+        "../../etc/cron.d/x": b"x",
+        "/abs": b"x",
+        "texts/evil.txt": b"x",
+        "raw/" + "0" * 64: b"x",
+        "a\x1b[31m": b"x",
+    }
     found = archive.open_archive(packed(tmp_path / "more.zip", {**files_of(export), **more})).problems
     assert "../../etc/cron.d/x: no file of an export" in found
     assert any(p.startswith(f"raw/{'0' * 64}: not in the manifest") for p in found)
@@ -276,8 +282,14 @@ def test_other_packings_are_refused(tmp_path: Path, export: Path, method: int) -
 
 @pytest.mark.parametrize(
     "manifest",
-    [b"", b"[]", b"{}", b'{"schema":"leadline.export/1","files":[],"software":"1"}', b'{"schema":"other","files":{},"software":"1"}',
-     b'{"schema":"leadline.export/1","files":{"report.json":5},"software":"1"}'],
+    [
+        b"",
+        b"[]",
+        b"{}",
+        b'{"schema":"leadline.export/1","files":[],"software":"1"}',
+        b'{"schema":"other","files":{},"software":"1"}',
+        b'{"schema":"leadline.export/1","files":{"report.json":5},"software":"1"}',
+    ],
 )
 def test_a_bad_manifest_is_refused(tmp_path: Path, export: Path, manifest: bytes) -> None:
     refused(packed(tmp_path / "a.zip", {**files_of(export), "manifest.json": manifest}), "is no export")

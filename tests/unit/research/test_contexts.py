@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from leadline.domain import Citation
 from leadline.research.contexts import AROUND, Context, Cut, Standing, contexts, shown
-from leadline.research.numbering import Numbered
+from leadline.telling.numbering import Numbered
 
 text = st.text(alphabet="ab \n\r\u2028\u200b\u202e\x00中𝄞😀", min_size=1, max_size=60)
 
@@ -44,10 +44,14 @@ def test_each_quotation_is_cut_from_its_context(filler: str, spans: list[tuple[i
         low, high = max(0, n.citation.start - AROUND), min(len(body), n.citation.end + AROUND)
         assert context.standing is Standing.STANDS
         assert (cut.before, cut.after) == (low > 0, high < len(body))
-        # Cutting between the two halves of a line break shows one break more: only there.
-        assert part(context, cut.start, cut.end).replace("\n", "") == shown(n.citation.quote).replace("\n", "")
-        assert part(context, cut.low, cut.start).replace("\n", "") == shown(body[low : n.citation.start]).replace("\n", "")
-        assert part(context, cut.end, cut.high).replace("\n", "") == shown(body[n.citation.end : high]).replace("\n", "")
+        stretches = [
+            (cut.low, cut.start, body[low : n.citation.start]),
+            (cut.start, cut.end, n.citation.quote),
+            (cut.end, cut.high, body[n.citation.end : high]),
+        ]
+        for start, end, stored in stretches:
+            # Cutting between the two halves of a line break shows one break more: only there.
+            assert part(context, start, end).replace("\n", "") == shown(stored).replace("\n", "")
 
 
 @settings(max_examples=20)

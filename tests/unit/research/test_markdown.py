@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
@@ -11,10 +13,10 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from tests.support.reports import Made, a_claim, a_report, a_source, chinese, cite, english, simple
 
-from leadline.domain import Contradiction, StopReason, Verdict
-from leadline.research import wording
+from leadline.domain import Contradiction, Section, Sentence, StopReason, Verdict
+from leadline.telling import wording
 from leadline.research.markdown import code, escape, to_markdown
-from leadline.research.numbering import answer
+from leadline.telling.numbering import answer
 from leadline.text.clean import squeeze, visible
 
 HOSTILE = [
@@ -27,6 +29,7 @@ HOSTILE = [
     "https://evil.example/path www.evil.example evil.com me@evil.com mailto:me@evil.com",
     "*a* **b** _c_ __d__ `e` ``f`` ~~g~~ ~h~",
     "# not a heading",
+    "ends as a heading ##",
     "> not a quotation",
     "- not a list",
     "+ not a list",
@@ -86,6 +89,7 @@ def test_escaped_text_is_text(parser: MarkdownIt, value: str) -> None:
     escaped = escape(value)
     assert {t.type for t in tokens(parser.parse(escaped))} <= INERT
     assert shown(parser, escaped) == visible(squeeze(value)).strip()
+    assert shown(parser, f"## {escaped}") == shown(parser, escaped)
 
 
 @given(value=text)
@@ -116,10 +120,13 @@ def test_no_source_reaches_a_reports_markup(parser: MarkdownIt, parts: tuple[str
         contradictions=(Contradiction(about=said, sides=(evidence, evidence)),),
         unexamined=(said, quote),
         notes=(title,),
+        sections=(Section(title=title, sentences=tuple(Sentence(text=c.text, claim_id=c.id) for c in claims)),),
     )
     rendered = to_markdown(report)
     made = tokens(parser.parse(rendered))
-    assert not [t for t in made if t.type in {"image", "html_block", "html_inline", "fence", "code_block", "table_open"}]
+    assert not [
+        t for t in made if t.type in {"image", "html_block", "html_inline", "fence", "code_block", "table_open"}
+    ]
     assert links(parser, rendered) == []
     assert visible(rendered) == rendered
     assert [t.markup for t in made if t.type == "heading_open" and t.tag == "h1"] == ["#"]
@@ -158,7 +165,12 @@ def test_a_report_without_a_model_says_nothing_twice() -> None:
     source = a_source(body, title="The lamp")
     quotes = ["The lamp was lit in 1868", "It burns oil."]
     claims = [
-        a_claim(f"{q.rstrip('.')}.", cite(source, body, q, locator="page 2, heading: The lamp › History"), decided_by="quote", index=i)
+        a_claim(
+            f"{q.rstrip('.')}.",
+            cite(source, body, q, locator="page 2, heading: The lamp › History"),
+            decided_by="quote",
+            index=i,
+        )
         for i, q in enumerate(quotes)
     ]
     rendered = to_markdown(a_report(claims, [source]))
@@ -189,7 +201,7 @@ def test_a_report_without_a_model_says_nothing_twice() -> None:
             chinese(),
             [
                 "**回答：** 赵州桥的净跨度为37.02米。",
-                "*(与来源矛盾，按数值核对; 证据为 1955年，而非 1965年)*",
+                "*(与来源矛盾，按数值核对；证据为 1955年，而非 1965年)*",
                 "*(措辞相符)*",
                 "## 来源之间的矛盾",
                 "第 3 页, 修缮： “1955年对该桥进行了全面修缮。”",
@@ -238,7 +250,11 @@ def test_the_answer_is_cut_behind_its_claims() -> None:
     two = a_claim("It is two.", cite(source, body, "Two."), index=1)
     lost = a_claim("Nowhere.", cite(source, body, "Two."), index=2)
     report = a_report(
-        [one, two, lost], [source], answer="It is one. In short: It is two. So.", answer_claims=(one.id, two.id, lost.id), sections=()
+        [one, two, lost],
+        [source],
+        answer="It is one. In short: It is two. So.",
+        answer_claims=(one.id, two.id, lost.id),
+        sections=(),
     )
     told = answer(report, {c.id: c for c in report.claims})
     assert [(t.text.strip(), t.claim and t.claim.text) for t in told] == [
@@ -270,3 +286,39 @@ def test_reasons_are_told_in_the_reports_language() -> None:
     claim = a_claim("x", decided_by="values", reasons=("the evidence says 3 km, not 5 km", "budget", "my own words"))
     assert wording.reasons(claim, "zh") == ("证据为 3 km，而非 5 km", "剩余预算不足以核查", "my own words")
     assert wording.reasons(claim, "en")[0] == "the evidence says 3 km, not 5 km"
+
+
+OPENINGS = (
+    "the evidence ",
+    "in the evidence ",
+    "the quotation ",
+    "a negation ",
+    "no passage ",
+    "some of ",
+    "few of ",
+    "too long ",
+    "it says ",
+    "it holds ",
+    "the judge gave ",
+)
+
+
+def given_reasons() -> list[str]:
+    """Return the reasons that the checks can give, as their code has them, `1982` in place of what is filled in."""
+    folder = Path(wording.__file__).parents[1] / "research"
+    found = []
+    for path in sorted(folder.glob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                found.append("".join(str(v.value) if isinstance(v, ast.Constant) else "1982" for v in node.values))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    known = [reason for reason in found if reason.startswith(OPENINGS) and "\n" not in reason]
+    return [r for r in dict.fromkeys(known) if not any(r != other and other.startswith(r) for other in known)]
+
+
+def test_every_reason_that_checks_give_is_told_in_chinese() -> None:
+    known = given_reasons()
+    assert len(known) >= 10
+    told = {reason: wording.reasons(a_claim("x", reasons=(reason,)), "zh")[0] for reason in known}
+    assert {reason for reason, chinese_ in told.items() if chinese_.isascii()} == set()

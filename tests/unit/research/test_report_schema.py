@@ -132,7 +132,9 @@ def test_a_foreign_report_reads_as_its_own(made: Made) -> None:
     assert read_report(orjson.dumps(newer)) == from_json(written)
 
 
-@pytest.mark.parametrize("data", [b"", b"null", b"[]", b"{", b'{"schema":"leadline.report/1"}', b"\xff", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "data", [b"", b"null", b"[]", b"{", b'{"schema":"leadline.report/1"}', b"\xff", b"[" * 100_000]
+)
 def test_what_is_no_report_is_refused(data: bytes) -> None:
     with pytest.raises(CheckFailed):
         read_report(data)

@@ -1,0 +1,133 @@
+"""Web pages as stored texts: fetch, extract, and say where it all came from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+
+from leadline.domain import Fetched, Mark, Source, sha256, source_id
+from leadline.errors import ExtractError, ExtractTimeout, FetchTimeout, FetchTooLarge, FetchUnreadable, NotFound, TooLarge
+from leadline.extract.types import Extracted, Link, Locator, locate
+from leadline.fetch.headers import Validators
+from leadline.fetch.http import Fetcher, Page
+from leadline.fetch.urls import shortened
+
+
+class PageParser(Protocol):
+    """Turns the bytes of a page into text; `leadline.extract.children.ExtractPool` does."""
+
+    async def extract(self, source: bytes, /, *, name: str | None = None, declared: str | None = None) -> Extracted:
+        """Return the text. `declared` is the Content-Type. Raises `ExtractError`."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Visited:
+    """A page that was read, with what a stored source does not hold.
+
+    `links` are the page's own, for telling which addresses a run may visit next; `validators` are
+    for asking later whether it changed; `warnings` are the parser's.
+    """
+
+    fetched: Fetched
+    links: tuple[Link, ...] = ()
+    validators: Validators = Validators()
+    warnings: tuple[str, ...] = ()
+
+
+class WebReader:
+    """`Reader` of http and https addresses, straight from their hosts."""
+
+    def __init__(self, fetcher: Fetcher, parser: PageParser, *, provider: str = "web") -> None:
+        self._fetcher = fetcher
+        self._parser = parser
+        self._provider = provider
+
+    def reads(self, uri: str) -> bool:
+        """See `ports.Reader`."""
+        return is_web(uri)
+
+    async def read(self, uri: str, *, deadline: float) -> Fetched:
+        """See `ports.Reader`. Raises `Forbidden`, `NotFound` and `FetchFailed` subclasses."""
+        return (await self.visit(uri, deadline=deadline)).fetched
+
+    async def visit(self, uri: str, *, deadline: float) -> Visited:
+        """Read a page and keep its links; raises as `read` does."""
+        if not is_web(uri):
+            raise NotFound(f"not an address on the web: {shortened(uri)}")
+        page = await self._fetcher.fetch(uri, deadline=deadline)
+        declared = page.headers.get("content-type")
+        extracted = await extract(self._parser, page.body, name=page.final_url, declared=declared)
+        if not extracted.text.strip():
+            raise FetchUnreadable(f"{shortened(uri)} holds no text", status=page.status)
+        return Visited(
+            fetched=Fetched(source=self._source(page, extracted), text=extracted.text, raw=page.body),
+            links=extracted.links,
+            validators=page.validators,
+            warnings=extracted.warnings,
+        )
+
+    def _source(self, page: Page, extracted: Extracted) -> Source:
+        return source_of(
+            extracted,
+            uri=page.url,
+            final_uri=page.final_url,
+            provider=self._provider,
+            fetched_at=page.fetched_at,
+            truncated=page.truncated,
+        )
+
+
+async def extract(parser: PageParser, raw: bytes, *, name: str, declared: str | None) -> Extracted:
+    """Return the text of a fetched document; parsers' failures become `FetchFailed` subclasses."""
+    try:
+        return await parser.extract(raw, name=name, declared=declared)
+    except ExtractTimeout as error:
+        raise FetchTimeout(f"the parser gave up: {error}") from error
+    except TooLarge as error:
+        raise FetchTooLarge(str(error)) from error
+    except ExtractError as error:
+        raise FetchUnreadable(str(error)) from error
+
+
+def source_of(
+    extracted: Extracted, *, uri: str, final_uri: str | None, provider: str, fetched_at: float, truncated: bool
+) -> Source:
+    """Return the source that stands for an extracted page; `fetched_at` is Unix time."""
+    digest = sha256(extracted.text.encode("utf-8", "replace"))
+    return Source(
+        id=source_id(digest),
+        uri=uri,
+        sha256=digest,
+        raw_sha256=extracted.raw_sha256,
+        extractor=extracted.extractor,
+        content_type=extracted.content_type,
+        chars=len(extracted.text),
+        title=extracted.title or "",
+        authors=extracted.authors,
+        published=extracted.published,
+        language=extracted.language,
+        fetched_at=datetime.fromtimestamp(fetched_at, UTC).isoformat(timespec="seconds"),
+        final_uri=final_uri if final_uri != uri else None,
+        provider=provider,
+        truncated=truncated or extracted.truncated,
+        marks=marks(extracted.locators),
+    )
+
+
+def marks(locators: Sequence[Locator]) -> tuple[Mark, ...]:
+    """Return locators as marks whose labels say the whole place: `page 3, heading: Results`."""
+    latest: dict[str, Locator] = {}
+    found: dict[int, str] = {}
+    for locator in locators:
+        latest.pop(locator.kind, None)
+        latest[locator.kind] = locator
+        found[locator.start] = locate(tuple(latest.values()), locator.start)
+    return tuple(Mark(start=start, label=label) for start, label in found.items())
+
+
+def is_web(uri: str) -> bool:
+    """Return whether `uri` is an http or https address; whether it may be fetched is the guard's affair."""
+    return uri[:8].lower().startswith(("http://", "https://"))

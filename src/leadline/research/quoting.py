@@ -1,0 +1,144 @@
+"""The writer without a model: chosen sentences as they stand, with what they leave unsaid in brackets.
+
+A direct answer comes first only where a rule fires surely (see `answering`). Where no sentence
+covers enough of the question, the draft says so and cites nothing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from leadline.domain import Draft, DraftSection, DraftSentence, Length
+from leadline.research.answering import Answer, answer
+from leadline.research.antecedents import antecedent
+from leadline.research.asking import words_of
+from leadline.research.evidence import Ledger
+from leadline.research.hops import Survey, survey
+from leadline.research.phrases import phrase
+from leadline.research.ranking import Ranked, choose, ranked
+from leadline.text.language import CJK, CJK_MARKS, has_cjk
+from leadline.text.tokens import is_stop, terms
+
+EXTRACTIVE = "extractive"
+
+SENTENCES = {Length.SHORT: 4, Length.NORMAL: 8, Length.LONG: 20}
+"""Sentences of a report without a model."""
+
+WORDS = {Length.SHORT: 110, Length.NORMAL: 215, Length.LONG: 560}
+"""Words of such a report, titles included; a CJK character counts half."""
+
+FOUND = 0.38
+"""Share of the question's weight that one sentence with its title must cover, else nothing was found."""
+
+_BREAK = re.compile(rf"(?<=[{CJK}{CJK_MARKS}])\s*\n\s*(?=[{CJK}{CJK_MARKS}])")
+_CJK_CHAR = re.compile(f"[{CJK}]")
+
+
+class Extract(NamedTuple):
+    """What the extractive writer chose: an answer, sentences, and the question's words that no source holds."""
+
+    answer: Answer | None
+    chosen: tuple[Ranked, ...]
+    uncovered: tuple[str, ...]
+    said: dict[Ranked, str]
+
+
+def extract(question: str, ledger: Ledger, length: Length) -> Extract:
+    """Choose the sentences of a report; none where the ledger does not bear on the question. Pure."""
+    seen = survey(question, ledger)
+    best = ranked(seen)
+    if not relevant(seen, best):
+        return Extract(None, (), (), {})
+    direct = answer(seen)
+    limit = SENTENCES[length] - (1 if direct else 0)
+    chosen = _within(choose(best, seen, limit=limit), ledger, words=WORDS[length])
+    said = {sentence: antecedent(ledger, sentence.source_id, sentence.start) for sentence in chosen}
+    return Extract(direct, chosen, _uncovered(seen), said)
+
+
+def relevant(seen: Survey, best: Sequence[Ranked]) -> bool:
+    """Whether the ledger bears on the question at all."""
+    return bool(best) and max(r.coverage for r in best) >= FOUND
+
+
+def _within(chosen: Sequence[Ranked], ledger: Ledger, *, words: int) -> tuple[Ranked, ...]:
+    """Return the chosen sentences that fit a number of words together, in their order of worth."""
+    kept: list[Ranked] = []
+    for sentence in chosen:
+        text = ledger.text(sentence.source_id)[sentence.start : sentence.end]
+        words -= length_of(text) + length_of(ledger.source(sentence.source_id).title)
+        if words < 0 and kept:
+            break
+        kept.append(sentence)
+    return tuple(kept)
+
+
+def length_of(text: str) -> int:
+    """Return a text's length in words; two CJK characters count as one."""
+    return len(text.split()) + len(_CJK_CHAR.findall(text)) // 2
+
+
+def _uncovered(seen: Survey) -> tuple[str, ...]:
+    """Return the words of the question that nothing read holds, as the question writes them."""
+    held: set[str] = set()
+    for page in seen.pages:
+        held |= page.terms
+        held.update(terms(page.text))
+    related = dict(seen.asked.related)
+    missing = {
+        term for term in seen.asked.terms if term not in held and related.get(term, frozenset()).isdisjoint(held)
+    }
+    found = []
+    for word in words_of(seen.asked.text):
+        written = seen.asked.text[word.start : word.end]
+        if not has_cjk(written) and not missing.isdisjoint(terms(written)) and not is_stop(word.folded):
+            found.append(written)
+    for name in seen.asked.names:
+        if has_cjk(name) and all(term in missing for term in terms(name)):
+            found.append(name)
+    return tuple(dict.fromkeys(found))
+
+
+def extractive_draft(made: Extract, ledger: Ledger, *, language: str) -> Draft:
+    """Return the draft of chosen sentences, grouped by source in order of their best."""
+    groups: dict[str, list[Ranked]] = {}
+    for sentence in made.chosen:
+        groups.setdefault(sentence.source_id, []).append(sentence)
+    sections: list[DraftSection] = []
+    for source, members in groups.items():
+        ordered = sorted(members, key=lambda m: m.start)
+        sentences = [_quoted(ledger, member, subject=made.said.get(member, "")) for member in ordered]
+        sections.append(DraftSection(title=ledger.source(source).title, sentences=tuple(sentences)))
+    missing = _gaps(made, language)
+    if missing:
+        sections.append(DraftSection(title=phrase("not_found", language), sentences=missing))
+    return Draft(answer=_direct(made.answer, ledger), sections=tuple(sections), written_by=EXTRACTIVE)
+
+
+def _direct(made: Answer | None, ledger: Ledger) -> tuple[DraftSentence, ...]:
+    if made is None:
+        return ()
+    ids = [ledger.excerpt(e.source_id, e.start, e.end, snap=False).id for e in made.evidence]
+    return (DraftSentence(text=made.text, excerpt_ids=tuple(dict.fromkeys(ids))),)
+
+
+def _quoted(ledger: Ledger, sentence: Ranked, *, subject: str) -> DraftSentence:
+    excerpt = ledger.excerpt(sentence.source_id, sentence.start, sentence.end, snap=False)
+    text = on_one_line(ledger.quote(excerpt))
+    return DraftSentence(text=f"[{subject}] {text}" if subject else text, excerpt_ids=(excerpt.id,))
+
+
+def on_one_line(text: str) -> str:
+    """Return a text without line breaks; between CJK characters nothing takes their place."""
+    return " ".join(_BREAK.sub("", text).split())
+
+
+def _gaps(made: Extract, language: str) -> tuple[DraftSentence, ...]:
+    if not made.chosen:
+        return (DraftSentence(text=phrase("nothing", language), claims=False),)
+    if made.uncovered:
+        listed = ("、" if language == "zh" else ", ").join(made.uncovered)
+        return (DraftSentence(text=phrase("uncovered", language, terms=listed), claims=False),)
+    return ()
