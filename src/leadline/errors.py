@@ -18,6 +18,12 @@
     │   ├── ToolFailed              the model may see it and go on
     │   │   ├── InvalidArguments    the model can correct its call
     │   │   ├── NotFound            the address or document does not exist
+    │   │   ├── LimitReached        * our own limit leaves no room in time; carries `retry_after`
+    │   │   ├── ProviderFailed      a search or scholar service gave no answer; never "nothing found"
+    │   │   │   ├── ProviderDenied  wrong or expired key, no permission, or what was paid for is used up
+    │   │   │   ├── ProviderBroken  it does not take our request, or its answer is in no known shape
+    │   │   │   └── ProviderUnavailable * down, unreachable, too slow, or 5xx
+    │   │   │       └── ProviderLimited * asked to wait; carries `retry_after`
     │   │   ├── Forbidden           the guard or robots.txt refuses the address
     │   │   └── FetchFailed         an address gave no page; carries `status`
     │   │       ├── FetchRefused    the server will not show it: 401, 403, 451 and the like
@@ -175,6 +181,42 @@ class InvalidArguments(ToolFailed):
 
 class NotFound(ToolFailed):
     """The address or document does not exist."""
+
+
+class LimitReached(ToolFailed):
+    """Our own limit leaves no room within the deadline; there is some in `retry_after` seconds."""
+
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: float) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class ProviderFailed(ToolFailed):
+    """A search or scholar service gave no answer; an empty answer is no failure."""
+
+
+class ProviderDenied(ProviderFailed):
+    """The key is wrong, expired or missing, has no permission, or has used up what was paid for."""
+
+
+class ProviderBroken(ProviderFailed):
+    """The service does not take our request, or answers in no shape that we know."""
+
+
+class ProviderUnavailable(ProviderFailed):
+    """The service is down, unreachable, too slow, or answered 5xx."""
+
+    retryable = True
+
+
+class ProviderLimited(ProviderUnavailable):
+    """The service asked to wait: `retry_after` seconds where it told."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Forbidden(ToolFailed):

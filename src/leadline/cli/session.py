@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
@@ -36,12 +37,20 @@ def engine_of(shell: Shell, settings: Settings) -> Engine:
 def with_engine(shell: Shell, work: Callable[[Engine], Awaitable[T]]) -> T:
     """Return what `work` gives, in an engine that is open while it lasts."""
     settings = settings_of(shell)
+    _log(debug=shell.debug)
 
     async def inside() -> T:
         async with engine_of(shell, settings) as engine:
             return await work(engine)
 
     return on_loop(inside())
+
+
+def _log(*, debug: bool) -> None:
+    """Let the engine's log reach standard error only where a person asked for it."""
+    logger = logging.getLogger("leadline")
+    logger.handlers[:] = [logging.StreamHandler() if debug else logging.NullHandler()]
+    logger.setLevel(logging.DEBUG if debug else logging.CRITICAL)
 
 
 def on_loop(work: Coroutine[Any, Any, T]) -> T:

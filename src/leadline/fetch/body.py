@@ -17,9 +17,7 @@ _PIECE: Final = 1 << 16
 _BOUNDARY: Final = 4_096
 _LONGEST_UTF8: Final = 4
 # Whole or useless; text is worth reading also where it was cut off.
-_WHOLE: Final = frozenset(
-    {sniff.PDF, sniff.DOCX, sniff.PPTX, sniff.XLSX, sniff.EPUB, sniff.ZIP, sniff.OLE}
-)
+_WHOLE: Final = frozenset({sniff.PDF, sniff.DOCX, sniff.PPTX, sniff.XLSX, sniff.EPUB, sniff.ZIP, sniff.OLE})
 _NEVER: Final = ("image/", "audio/", "video/", "font/")
 
 

@@ -42,7 +42,7 @@ def translated(url: str) -> Iterator[None]:
         raise FetchFailed(f"{shown} answered with no valid HTTP: {error.message[:200]}") from error
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
         raise FetchUnavailable(f"{shown} could not be reached or broke off: {type(error).__name__}") from error
-    except (aiohttp.ClientError, OSError, ValueError) as error:
+    except (aiohttp.ClientError, OSError) as error:
         if isinstance(error, TimeoutError):
             raise
         raise FetchFailed(f"{shown} could not be read: {type(error).__name__}") from error

@@ -15,8 +15,18 @@ _TOKEN: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE: Final = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 # They frame the message or route it: the client's own affair.
 _OURS: Final = frozenset(
-    {"accept-encoding", "connection", "content-length", "expect", "host", "proxy-authorization", "te", "trailer",
-     "transfer-encoding", "upgrade"}
+    {
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "proxy-authorization",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
 )
 # Validators and what tells a cache how long a page holds; all else of a response is dropped.
 _KEPT: Final = (

@@ -170,9 +170,7 @@ class Fetcher:
             seconds = min(deadline, self._limits.seconds)
             raise FetchTimeout(f"{shortened(url)} took longer than {seconds:.3g} s") from error
 
-    async def _follow(
-        self, url: str, target: Target, *, validators: Validators | None, deadline: Deadline
-    ) -> Page:
+    async def _follow(self, url: str, target: Target, *, validators: Validators | None, deadline: Deadline) -> Page:
         seen: set[str] = set()
         for hop in range(self._limits.redirects + 1):
             if target.url in seen:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
 from leadline.domain import Fetched, Mark, Source, sha256, source_id
-from leadline.errors import ExtractError, ExtractTimeout, FetchTimeout, FetchTooLarge, FetchUnreadable, NotFound, TooLarge
+from leadline.errors import (
+    ExtractError,
+    ExtractTimeout,
+    FetchTimeout,
+    FetchTooLarge,
+    FetchUnreadable,
+    NotFound,
+    TooLarge,
+)
 from leadline.extract.types import Extracted, Link, Locator, locate
 from leadline.fetch.headers import Validators
 from leadline.fetch.http import Fetcher, Page
 from leadline.fetch.urls import shortened
+from leadline.ports import Reader
+from leadline.resilience import Deadline
 
 
 class PageParser(Protocol):
@@ -37,6 +48,14 @@ class Visited:
     warnings: tuple[str, ...] = ()
 
 
+class PageReader(Reader, Protocol):
+    """A `Reader` of pages that keeps their links."""
+
+    async def visit(self, uri: str, *, deadline: float) -> Visited:
+        """Return the page. Raises `Forbidden`, `NotFound`, `FetchFailed` subclasses."""
+        ...
+
+
 class WebReader:
     """`Reader` of http and https addresses, straight from their hosts."""
 
@@ -57,9 +76,10 @@ class WebReader:
         """Read a page and keep its links; raises as `read` does."""
         if not is_web(uri):
             raise NotFound(f"not an address on the web: {shortened(uri)}")
+        limit = Deadline(deadline)
         page = await self._fetcher.fetch(uri, deadline=deadline)
         declared = page.headers.get("content-type")
-        extracted = await extract(self._parser, page.body, name=page.final_url, declared=declared)
+        extracted = await extract(self._parser, page.body, name=page.final_url, declared=declared, deadline=limit)
         if not extracted.text.strip():
             raise FetchUnreadable(f"{shortened(uri)} holds no text", status=page.status)
         return Visited(
@@ -80,12 +100,13 @@ class WebReader:
         )
 
 
-async def extract(parser: PageParser, raw: bytes, *, name: str, declared: str | None) -> Extracted:
+async def extract(parser: PageParser, raw: bytes, *, name: str, declared: str | None, deadline: Deadline) -> Extracted:
     """Return the text of a fetched document; parsers' failures become `FetchFailed` subclasses."""
     try:
-        return await parser.extract(raw, name=name, declared=declared)
-    except ExtractTimeout as error:
-        raise FetchTimeout(f"the parser gave up: {error}") from error
+        async with asyncio.timeout(deadline.left()):
+            return await parser.extract(raw, name=name, declared=declared)
+    except (ExtractTimeout, TimeoutError) as error:
+        raise FetchTimeout(f"{shortened(name)} took too long to read: {error}") from error
     except TooLarge as error:
         raise FetchTooLarge(str(error)) from error
     except ExtractError as error:
@@ -93,9 +114,20 @@ async def extract(parser: PageParser, raw: bytes, *, name: str, declared: str | 
 
 
 def source_of(
-    extracted: Extracted, *, uri: str, final_uri: str | None, provider: str, fetched_at: float, truncated: bool
+    extracted: Extracted,
+    *,
+    uri: str,
+    final_uri: str | None,
+    provider: str,
+    fetched_at: float,
+    truncated: bool,
+    title: str = "",
+    published: str | None = None,
 ) -> Source:
-    """Return the source that stands for an extracted page; `fetched_at` is Unix time."""
+    """Return the source that stands for an extracted page.
+
+    `fetched_at` is Unix time; `title` and `published` are used where the text itself has none.
+    """
     digest = sha256(extracted.text.encode("utf-8", "replace"))
     return Source(
         id=source_id(digest),
@@ -105,9 +137,9 @@ def source_of(
         extractor=extracted.extractor,
         content_type=extracted.content_type,
         chars=len(extracted.text),
-        title=extracted.title or "",
+        title=extracted.title or title,
         authors=extracted.authors,
-        published=extracted.published,
+        published=extracted.published or published,
         language=extracted.language,
         fetched_at=datetime.fromtimestamp(fetched_at, UTC).isoformat(timespec="seconds"),
         final_uri=final_uri if final_uri != uri else None,

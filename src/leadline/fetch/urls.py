@@ -78,9 +78,7 @@ def parse(url: str) -> Target:
     shown = f"[{host}]" if isinstance(literal, IPv6Address) else host
     suffix = "" if effective == DEFAULT_PORTS[scheme] else f":{effective}"
     rest = _path(match["path"]) + _encode(match["query"] or "", _QUERY_SAFE)
-    return Target(
-        url=f"{scheme}://{shown}{suffix}{rest}", scheme=scheme, host=host, port=effective, literal=literal
-    )
+    return Target(url=f"{scheme}://{shown}{suffix}{rest}", scheme=scheme, host=host, port=effective, literal=literal)
 
 
 def join(base: Target, location: str) -> Target:

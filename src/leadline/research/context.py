@@ -98,3 +98,14 @@ def shrink(messages: Sequence[Message], *, head: int) -> tuple[Message, ...]:
         m if i < head or m.role == "assistant" else replace(m, content=m.content[: max(400, len(m.content) // 2)])
         for i, m in enumerate(messages)
     )
+
+
+def joined(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """Return the messages with neighbouring user messages made one: turns alternate, as many templates demand."""
+    made: list[Message] = []
+    for message in messages:
+        if made and message.role == made[-1].role == "user":
+            made[-1] = replace(made[-1], content=f"{made[-1].content}\n\n{message.content}")
+        else:
+            made.append(message)
+    return tuple(made)

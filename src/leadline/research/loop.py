@@ -8,21 +8,26 @@ is in what it returns, and the report is written from the ledger all the same.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
-from leadline.domain import Flag, Message, ModelAnswer, StopReason, ToolSpec
+from leadline.domain import Failure, Flag, Message, ModelAnswer, StopReason, ToolSpec
+from leadline.errors import ContextOverflow, ModelBroken, ModelRateLimited, ModelTimeout, ModelUnavailable
 from leadline.events import ContextFolded
 from leadline.research.branch import Reply
 from leadline.research.parse import Answer, Calls, Malformed, parse_turn
+from leadline.research.recorder import DEADLINE, INTERRUPTED
 from leadline.research.study import Gathered, Seen, Study
 
 PATIENCE = 3
 """Rounds in a row that may bring nothing (rubbish, repetitions, failures) before gathering ends."""
 
-CALLS_A_ROUND = 8
-"""Calls of one turn that are made; a model that asks for more is told so."""
+CALLS_A_TURN = 8
+"""Calls of one turn that are made side by side, where the dialect has no other number."""
 
-RETRY_CODES = frozenset({"model_unavailable", "model_rate_limited", "model_timeout", "model_broken", "deadline"})
+RETRY_CODES = frozenset(
+    {ModelUnavailable.code, ModelRateLimited.code, ModelTimeout.code, ModelBroken.code, DEADLINE}
+)
 """Failures after which the loop asks once more."""
 
 
@@ -37,6 +42,11 @@ class Transcript(Protocol):
     @property
     def tools(self) -> tuple[ToolSpec, ...]:
         """Tools to offer natively; none where the dialect describes them in text."""
+        ...
+
+    @property
+    def calls_a_turn(self) -> int:
+        """Calls of one turn that are made; a model that asks for more is told so."""
         ...
 
     @property
@@ -61,15 +71,38 @@ class Transcript(Protocol):
         ...
 
 
+@dataclass(kw_only=True, slots=True)
+class Course:
+    """How the rounds went: how many in a row brought nothing, whether any brought something, the last failure."""
+
+    barren: int = 0
+    useful: bool = False
+    failure: Failure | None = None
+
+    def failed(self, failure: Failure) -> None:
+        """Take note of a call that gave no answer."""
+        self.barren += 1
+        self.failure = failure
+
+    def saw(self, turn: Calls | Malformed, *, fresh: bool) -> None:
+        """Take note of a turn. Turns that never could be acted on are a failure of the model."""
+        self.useful = self.useful or fresh
+        self.barren = 0 if fresh else self.barren + 1
+        self.failure = None
+        if self.barren >= PATIENCE and not self.useful:
+            why = turn.reason if isinstance(turn, Malformed) else "its calls name no tool or repeat each other"
+            self.failure = Failure(code=ModelBroken.code, message=f"the model's turns could not be acted on: {why}")
+
+
 async def think_act_observe(study: Study, transcript: Transcript) -> Gathered:
     """Run rounds until there is a reason to stop."""
-    barren = 0
+    course = Course()
     while True:
         reason = study.stop(transcript.messages, max_tokens=study.options.max_tokens)
-        if reason is not None:
-            return _ended(reason, transcript)
-        if study.next_round() is Flag.FINISH:
+        if reason is None and study.next_round() is Flag.FINISH:
             return _ended(StopReason.FINISHED_EARLY, transcript)
+        if reason is not None:
+            return _ended(reason, transcript, course.failure)
         _fit(study, transcript)
         reply = await study.ask(
             transcript.messages,
@@ -78,20 +111,16 @@ async def think_act_observe(study: Study, transcript: Transcript) -> Gathered:
             stop=transcript.stop,
         )
         if reply.answer is None:
-            barren += 1
-            if not _goes_on(reply, study, transcript, barren=barren):
-                return _failed(reply, transcript)
+            if not _goes_on(reply, study, transcript, course=course):
+                return _ended(StopReason.ERROR, transcript, course.failure)
             continue
         turn = parse_turn(reply.answer.text, native_calls=reply.answer.tool_calls, tools=tuple(study.specs.values()))
         if isinstance(turn, Answer):
             transcript.heard(reply.answer, None)
             return Gathered(stop=StopReason.ANSWERED, answer=turn.text, messages=transcript.messages)
-        fresh = await _act(study, transcript, answer=reply.answer, turn=turn)
-        barren = 0 if fresh else barren + 1
-        if barren >= PATIENCE:
-            gathered = _ended(StopReason.ANSWERED, transcript)
-            gathered.notes.append("loop")
-            return gathered
+        course.saw(turn, fresh=await _act(study, transcript, answer=reply.answer, turn=turn))
+        if course.barren >= PATIENCE:
+            return _gave_up(transcript, course)
 
 
 async def _act(study: Study, transcript: Transcript, *, answer: ModelAnswer, turn: Calls | Malformed) -> bool:
@@ -101,10 +130,11 @@ async def _act(study: Study, transcript: Transcript, *, answer: ModelAnswer, tur
         transcript.told(f"Error ({turn.code}): {turn.reason}")
         return False
     transcript.heard(answer, turn)
-    seen = await study.act(turn.calls[:CALLS_A_ROUND], limit=observation_limit(study, len(turn.calls)))
-    for call in turn.calls[CALLS_A_ROUND:]:
-        text = f"Error (too_many_calls): only {CALLS_A_ROUND} calls a turn are made; this one was not."
-        seen.append(Seen(call=call, text=text, fresh=False))
+    most = transcript.calls_a_turn
+    seen = await study.act(turn.calls[:most], limit=observation_limit(study, min(most, len(turn.calls))))
+    for call in turn.calls[most:]:
+        made = "only one call a turn is made" if most == 1 else f"only {most} calls a turn are made"
+        seen.append(Seen(call=call, text=f"Error (too_many_calls): {made}; this one was not.", fresh=False))
     transcript.observed(seen)
     if turn.broken:
         transcript.told("\n".join(f"Error (malformed_call): {reason}" for reason in turn.broken))
@@ -113,16 +143,15 @@ async def _act(study: Study, transcript: Transcript, *, answer: ModelAnswer, tur
 
 def observation_limit(study: Study, calls: int) -> int:
     """Return the characters each of `calls` observations may have: together a sixth of the window, at least 600."""
-    return max(600, study.options.window * 4 // 6 // max(1, min(calls, CALLS_A_ROUND)))
+    return max(600, study.options.window * 4 // 6 // max(1, calls))
 
 
 def _fit(study: Study, transcript: Transcript) -> None:
-    """Fold before a prompt that would not leave room for the answer."""
-    room = study.options.window - study.options.max_tokens
-    before = study.estimate(transcript.messages)
-    if before <= room:
-        return
-    _fold(study, transcript, before=before, reason="window")
+    """Fold, as often as it helps, before a prompt that would not leave room for the answer."""
+    while (before := study.estimate(transcript.messages)) > study.room:
+        _fold(study, transcript, before=before, reason="window")
+        if study.estimate(transcript.messages) >= before:
+            return
 
 
 def _fold(study: Study, transcript: Transcript, *, before: int, reason: str) -> None:
@@ -140,26 +169,35 @@ def digest(study: Study) -> str:
     return "\n".join(lines)
 
 
-def _goes_on(reply: Reply, study: Study, transcript: Transcript, *, barren: int) -> bool:
+def _goes_on(reply: Reply, study: Study, transcript: Transcript, *, course: Course) -> bool:
     """Return whether another round may help after a failed call."""
-    assert reply.failure is not None  # noqa: S101 a reply holds an answer or a failure
-    if reply.failure.code == "interrupted":
+    failure = reply.failure
+    assert failure is not None  # noqa: S101 a reply holds an answer or a failure
+    if failure.code == INTERRUPTED:
         return True  # the next round sees the flag
-    if reply.failure.code == "context_overflow" and barren < PATIENCE:
-        _fold(study, transcript, before=study.estimate(transcript.messages), reason="server")
+    course.failed(failure)
+    if failure.code == ContextOverflow.code and course.barren < PATIENCE:
+        before = study.estimate(transcript.messages)
+        study.room = min(study.room, before * 3 // 4)  # what the server takes is less than was thought
+        _fold(study, transcript, before=before, reason="server")
         return True
-    return reply.failure.code in RETRY_CODES and barren < 2
+    return failure.code in RETRY_CODES and course.barren < 2
 
 
-def _failed(reply: Reply, transcript: Transcript) -> Gathered:
-    assert reply.failure is not None  # noqa: S101 a reply holds an answer or a failure
-    return Gathered(
-        stop=StopReason.ERROR,
-        failure_code=reply.failure.code,
-        failure_message=reply.failure.message,
-        messages=transcript.messages,
-    )
+def _gave_up(transcript: Transcript, course: Course) -> Gathered:
+    """End gathering with a model that brings nothing any more, or never did."""
+    if course.failure is not None:
+        return _ended(StopReason.ERROR, transcript, course.failure)
+    gathered = _ended(StopReason.ANSWERED, transcript)
+    gathered.notes.append("loop")
+    return gathered
 
 
-def _ended(reason: StopReason, transcript: Transcript) -> Gathered:
-    return Gathered(stop=reason, messages=transcript.messages)
+def _ended(reason: StopReason, transcript: Transcript, failure: Failure | None = None) -> Gathered:
+    """Return what gathering came to. A model that failed to the end is why it ended, unless it used up the time."""
+    gathered = Gathered(stop=reason, messages=transcript.messages)
+    if failure is not None:
+        late = failure.code in {DEADLINE, ModelTimeout.code}
+        gathered.failure = replace(failure, code=ModelTimeout.code) if late else failure
+        gathered.stop = reason if late and reason is StopReason.DEADLINE else StopReason.ERROR
+    return gathered

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from leadline.research.asking import Kind
 from leadline.research.evidence import Ledger
@@ -28,7 +29,30 @@ SURE_PAGES = 2
 LEAST = 0.04
 """Probability below which a further page is left out."""
 
-W_PAGE, W_TITLED, W_OWN, W_REST, W_KIND, W_OPENING, W_BRIDGE = 0.35, 1.0, 1.0, 1.2, 0.3, 0.5, 1.2
+
+class Merits(NamedTuple):
+    """What speaks for a sentence, each about 0 to 1; also the weights of these, in log-odds."""
+
+    bias: float
+    page: float  # its page's probability
+    titled: float  # the question's terms in it and its title
+    own: float  # in it alone
+    rest: float  # of what the question says of its names
+    left: float  # of what the line that led here left open
+    bridge: float  # a page of worth was found over it
+    kind: float  # holds a value of the kind asked for
+    opening: float  # opens its page
+    early: float  # stands near its page's beginning
+    prose: float
+    long: float
+
+
+WORTH = Merits(-6.9, 2.9, -0.5, 2.1, 0.3, 1.6, 0.8, 0.2, 0.0, 2.4, 1.0, 0.0)
+SHORT_PAGE = 40
+"""Sentences up to which a page's beginning tells what it is about."""
+
+SPAN = 3.0
+"""How much a sentence's log-odds count against the penalties of choice."""
 REPEATED = 0.5
 NEW = 1.0
 
@@ -52,25 +76,67 @@ def rank(question: str, ledger: Ledger, limit: int) -> tuple[Ranked, ...]:
 
 def ranked(seen: Survey) -> tuple[Ranked, ...]:
     """Return the sentences of the pages that bear on the question, best first."""
+    found = [
+        Ranked(
+            source_id=seen.pages[line.page].source.id,
+            start=line.start,
+            end=line.end,
+            score=sum(m * w for m, w in zip(merits, WORTH, strict=True)),
+            coverage=seen.cover(line.terms | seen.pages[line.page].title_terms),
+            terms=line.terms,
+        )
+        for line, merits in weighed(seen)
+    ]
+    found.sort(key=lambda r: (-r.score, r.source_id, r.start))
+    return tuple(found)
+
+
+def weighed(seen: Survey) -> list[tuple[Line, Merits]]:
+    """Return the sentences of the pages that bear on the question, with what speaks for each."""
     bridges = _bridges(seen)
     found = []
     for index in bearing(seen):
         page = seen.pages[index]
-        opening = next((line for line in page.lines if line.prose), None)
-        for line in page.lines:
-            score = _score(seen, line, bridge=bridges.get((line.page, line.start), 0.0), opening=line is opening)
-            found.append(
-                Ranked(
-                    source_id=page.source.id,
-                    start=line.start,
-                    end=line.end,
-                    score=score,
-                    coverage=seen.cover(line.terms | page.title_terms),
-                    terms=line.terms,
-                )
+        left = _left(seen, index)
+        opening = next((line.start for line in page.lines if line.prose), -1)
+        for place, line in enumerate(page.lines):
+            merits = Merits(
+                bias=1.0,
+                page=sigmoid(seen.odds[index]),
+                titled=seen.cover(line.terms | page.title_terms),
+                own=seen.cover(line.terms),
+                rest=seen.cover(line.terms, seen.asked.rest),
+                left=seen.cover(line.terms, left),
+                bridge=bridges.get((index, line.start), 0.0),
+                kind=_kind(seen, line),
+                opening=float(line.start == opening),
+                early=1.0 / (1.0 + place) if len(page.lines) <= SHORT_PAGE else 0.0,
+                prose=float(line.prose),
+                long=min(1.0, (line.end - line.start) / 200),
             )
-    found.sort(key=lambda r: (-r.score, r.source_id, r.start))
-    return tuple(found)
+            found.append((line, merits))
+    return found
+
+
+def _left(seen: Survey, index: int) -> tuple[str, ...]:
+    """Return the terms that the best line leading to a page leaves open; all of `rest` where none leads there."""
+    best = max(
+        (hop for hop in seen.hops if hop.target == index),
+        key=lambda hop: (hop.score * sigmoid(seen.odds[hop.origin]), -hop.origin),
+        default=None,
+    )
+    rest = seen.asked.rest or seen.asked.terms
+    if best is None:
+        return rest
+    said = best.line.terms | seen.pages[best.origin].title_terms
+    return tuple(term for term in rest if term not in said) or rest
+
+
+def _kind(seen: Survey, line: Line) -> float:
+    if seen.asked.kind not in {Kind.DATE, Kind.NUMBER}:
+        return 0.0
+    text = seen.pages[line.page].text[line.start : line.end]
+    return float(bool(find_dates(text) if seen.asked.kind is Kind.DATE else find_numbers(text)))
 
 
 def bearing(seen: Survey) -> list[int]:
@@ -89,27 +155,6 @@ def _bridges(seen: Survey) -> dict[tuple[int, int], float]:
                 worth = sigmoid(seen.odds[end])
                 found[line.page, line.start] = max(found.get((line.page, line.start), 0.0), worth)
     return found
-
-
-def _score(seen: Survey, line: Line, *, bridge: float, opening: bool) -> float:
-    page = seen.pages[line.page]
-    rest = seen.asked.rest
-    titled = seen.cover(line.terms | page.title_terms)
-    score = (
-        W_PAGE * max(-4.0, min(4.0, seen.odds[line.page]))
-        + W_TITLED * titled
-        + W_OWN * seen.cover(line.terms)
-        + W_BRIDGE * bridge
-    )
-    if rest:
-        score += W_REST * seen.cover(line.terms, rest)
-    if opening:
-        score += W_OPENING
-    if seen.asked.kind in {Kind.DATE, Kind.NUMBER}:
-        text = page.text[line.start : line.end]
-        holds = find_dates(text) if seen.asked.kind is Kind.DATE else find_numbers(text)
-        score += W_KIND if holds else 0.0
-    return score if line.prose else score - 1.0
 
 
 def choose(found: Sequence[Ranked], seen: Survey, *, limit: int) -> tuple[Ranked, ...]:
@@ -131,7 +176,7 @@ def choose(found: Sequence[Ranked], seen: Survey, *, limit: int) -> tuple[Ranked
 
 def _gain(candidate: Ranked, seen: Survey, counted: Counter[str], held: frozenset[str]) -> float:
     new = seen.cover(candidate.terms | held) - seen.cover(held)
-    return candidate.score - REPEATED * counted[candidate.source_id] + NEW * new
+    return candidate.score / SPAN - REPEATED * counted[candidate.source_id] + NEW * new
 
 
 def _same(one: Ranked, other: Ranked) -> bool:

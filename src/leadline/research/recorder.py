@@ -280,8 +280,7 @@ class Recorder:
                     _ = group.create_task(self._one(call, branch, breaks), name=f"call {call.asked.call}")
         except BaseExceptionGroup as failures:
             # What a store raises ends the hold; it must come out as itself.
-            of_store = failures.subgroup(StoreError) or failures
-            raise of_store.exceptions[0] from failures
+            raise _first(failures.subgroup(StoreError) or failures) from failures
 
     async def _one(self, call: Call, branch: str, breaks: frozenset[Flag]) -> Answered:
         assert self._outside is not None  # noqa: S101 only live calls come here
@@ -405,3 +404,8 @@ class Recorder:
                     raise
                 await outside.clock.sleep(pause)
                 waited, pause = waited + pause, min(2.0, pause * 2)
+
+
+def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
+    inner = failures.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from leadline.domain import (
     Budget,
+    Failure,
     Flag,
     Json,
     Message,
@@ -26,13 +27,14 @@ from leadline.domain import (
     ToolSpec,
     Usage,
 )
+from leadline.errors import ToolStop
 from leadline.events import Progress
 from leadline.ports import CallContext, Cpu, Model, Observer, Run, Tools
 from leadline.research import budget as budgets
 from leadline.research import context
-from leadline.research.branch import Ask, Branch, Observation, Reply, fingerprint
+from leadline.research.branch import ANY_FLAG, CANCEL_ONLY, Ask, Branch, Observation, Reply, fingerprint
 from leadline.research.evidence import Ledger
-from leadline.research.recorder import Recorder
+from leadline.research.recorder import INTERRUPTED, Recorder
 
 TOOL_SECONDS = 120.0
 """Seconds that a round's tool calls may take, where the budget leaves as much."""
@@ -89,13 +91,16 @@ class Gathered:
     answer: str = ""
     notes: list[str] = field(default_factory=list)
     open: list[str] = field(default_factory=list)
-    failure_code: str | None = None
-    failure_message: str = ""
+    failure: Failure | None = None
     messages: tuple[Message, ...] = ()
 
 
 class Study:
-    """One branch's desk."""
+    """One branch's desk.
+
+    `room` is what a prompt may have of the window, in tokens. `interrupted` tells that a flag broke
+    a call off which the next round has not seen yet.
+    """
 
     def __init__(
         self, *, recorder: Recorder, branch: Branch, ledger: Ledger, means: Means, question: Question, options: Options
@@ -110,6 +115,8 @@ class Study:
         self.searched: list[str] = []
         self.visited: list[str] = []
         self._recorder = recorder
+        self.interrupted = False
+        self.room = options.window - options.max_tokens
         self._asked: dict[str, int] = {}
         self._prompt = context.PromptTokens()
         self._ratio = 1.0  # real prompt tokens for an estimated one, learnt from usage
@@ -122,8 +129,14 @@ class Study:
         return budgets.reservation(self.options.price, prompt=max(0, prompt), completion=self.options.max_tokens)
 
     def stop(self, messages: Sequence[Message] = (), *, max_tokens: int = 0) -> StopReason | None:
-        """Return why no further round may begin, or `None`."""
-        keep = budgets.reserve(self.branch.budget, answer=self.answer_cost() if self.means.model else Usage())
+        """Return why no further round may begin, or `None`; a flag that broke a call off is for that round to see."""
+        if self.interrupted:
+            return None
+        keep = budgets.reserve(
+            self.branch.budget,
+            answer=self.answer_cost() if self.means.model else Usage(),
+            seconds=max(budgets.ANSWER_SECONDS, self.branch.slowest),
+        )
         ahead = budgets.reservation(self.options.price, prompt=self.estimate(messages), completion=max_tokens)
         return budgets.stop(
             self.branch.budget,
@@ -136,6 +149,7 @@ class Study:
 
     def next_round(self) -> Flag | None:
         """Begin a round. Raises `Cancelled`; returns `finish` where a person wants the report now."""
+        self.interrupted = False
         flag = self.branch.next_round()
         if flag is Flag.CANCEL:
             raise Cancelled
@@ -175,7 +189,7 @@ class Study:
         stop: Sequence[str] = (),
         reserve: bool = True,
     ) -> Reply:
-        """Ask the model. `reserve` keeps writing's share of the time free, and lets a flag break the call off."""
+        """Ask the model. `reserve` keeps writing's share of the time free, and lets any flag break the call off."""
         request = ModelRequest(
             messages=tuple(messages),
             model=self.options.model or "",
@@ -187,7 +201,8 @@ class Study:
             seed=self.branch.random.getrandbits(31),
         )
         ask = self._asking(self.means.model, request, purpose, price=self.options.price, reserve=reserve)
-        [reply] = await self.branch.models([ask], interruptible=reserve)
+        [reply] = await self.branch.models([ask], breaks=ANY_FLAG if reserve else CANCEL_ONLY)
+        self._heed(reply.failure)
         if reply.answer is not None and reply.answer.usage.prompt_tokens:
             estimated = self._prompt.of(messages)
             self._ratio = min(4.0, max(0.25, reply.answer.usage.prompt_tokens / max(1, estimated)))
@@ -208,7 +223,10 @@ class Study:
                 schema=schema,
             )
             asks.append(self._asking(self.means.judge, request, "judge", price=self.options.judge_price, reserve=False))
-        return await self.branch.models(asks)
+        replies = await self.branch.models(asks)
+        for reply in replies:
+            self._heed(reply.failure)
+        return replies
 
     def _asking(
         self, model: Model | None, request: ModelRequest, purpose: str, *, price: Price | None, reserve: bool
@@ -228,11 +246,13 @@ class Study:
             complete=complete,
         )
 
-    async def act(self, calls: Sequence[ToolCall], *, limit: int) -> list[Seen]:
+    async def act(
+        self, calls: Sequence[ToolCall], *, limit: int, breaks: frozenset[Flag] = ANY_FLAG
+    ) -> list[Seen]:
         """Make calls side by side; texts are at most about `limit` characters each.
 
         A call of an unknown tool, or one that was made before in this branch, is not made: the
-        text says so.
+        text says so. Raises `ToolStop` where a tool says that the run must stop.
         """
         wanted: list[ToolCall] = []
         refused: dict[int, str] = {}
@@ -242,7 +262,7 @@ class Study:
                 refused[index] = reason
             else:
                 wanted.append(call)
-        observations = iter(await self._make(wanted) if wanted else ())
+        observations = iter(await self._make(wanted, breaks) if wanted else ())
         seen = []
         for index, call in enumerate(calls):
             if index in refused:
@@ -263,7 +283,7 @@ class Study:
         self._asked[key] = self.branch.round
         return ""
 
-    async def _make(self, calls: Sequence[ToolCall]) -> list[Observation]:
+    async def _make(self, calls: Sequence[ToolCall], breaks: frozenset[Flag]) -> list[Observation]:
         tool_context = CallContext(
             run_id=self.branch.run_id,
             tenant=self._recorder.tenant,
@@ -273,14 +293,17 @@ class Study:
             options=self.options,
         )
         return await self.branch.tools(
-            calls, specs=self.specs, context=tool_context, invoke=self.means.tools.call, interruptible=True
+            calls, specs=self.specs, context=tool_context, invoke=self.means.tools.call, breaks=breaks
         )
 
     async def _show(self, observation: Observation, limit: int) -> Seen:
         call = observation.call
         if observation.failure is not None:
             failure = observation.failure
-            if failure.retryable:
+            self._heed(failure)
+            if failure.code == ToolStop.code:
+                raise ToolStop(failure.message)
+            if failure.retryable or failure.code == INTERRUPTED:
                 self._asked.pop(fingerprint([call.name, call.arguments]), None)
             return Seen(
                 call=call, text=f"Error ({failure.code}): {failure.message}", fresh=False, observation=observation
@@ -295,8 +318,12 @@ class Study:
         for shown in observation.shown:
             if texts.get(shown.source_id, "")[max(0, shown.start) : shown.end].strip():
                 self.ledger.excerpt(shown.source_id, shown.start, shown.end, snap=False)
+        self.failed_addresses.update(_unread(observation.value))
         text = context.cut(self.means.tools.render(call.name, observation.value, texts), self._goal(call), limit)
         return Seen(call=call, text=text, fresh=True, value=observation.value, observation=observation)
+
+    def _heed(self, failure: Failure | None) -> None:
+        self.interrupted = self.interrupted or (failure is not None and failure.code == INTERRUPTED)
 
     def _goal(self, call: ToolCall) -> str:
         goal = call.arguments.get("goal")
@@ -312,6 +339,13 @@ class Study:
             observer.progress(Progress(run_id=self.branch.run_id, branch=self.branch.name, kind=kind, text=text))
 
         self._recorder.progress(tell)
+
+
+def _unread(value: Json) -> dict[str, str]:
+    """Return the pages of a visit that could not be read, with the reason."""
+    pages = value.get("pages") if isinstance(value, dict) else None
+    failed = [p for p in pages if isinstance(p, dict) and "failure" in p] if isinstance(pages, list) else []
+    return {page["url"]: page["failure"]["message"] for page in failed}
 
 
 def _strings(value: Json) -> list[str]:

@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from leadline import codec
-from leadline.domain import Dialect, Message, ModelAnswer, ToolSpec
+from leadline.domain import Dialect, Message, ModelAnswer, ToolCall, ToolSpec
 from leadline.research import context
-from leadline.research.loop import think_act_observe
+from leadline.research.loop import CALLS_A_TURN, think_act_observe
 from leadline.research.parse import Calls
 from leadline.research.phrases import language_name
 from leadline.research.prompts import prompt
@@ -53,17 +53,33 @@ def described(specs: Sequence[ToolSpec]) -> str:
     )
 
 
-class Native:
+class Conversation:
+    """What the dialects share: messages that only grow, and folds that start from instructions and question."""
+
+    tools: tuple[ToolSpec, ...] = ()
+    stop: tuple[str, ...] = ()
+    calls_a_turn: int = CALLS_A_TURN
+
+    def __init__(self, *, system: str, question: str) -> None:
+        self._head = (Message(role="system", content=system), Message(role="user", content=question))
+        self.messages: tuple[Message, ...] = self._head
+
+    def told(self, text: str) -> None:
+        """Add a user message; what follows another one joins it, for servers that want turns to alternate."""
+        self.messages = context.joined((*self.messages, Message(role="user", content=text)))
+
+    def fold(self, digest: str) -> None:
+        """Replace the older rounds; the digest stands below the question."""
+        rounds = self.messages[len(self._head) :]
+        self.messages = context.joined(context.fold((*self._head, *rounds), head=len(self._head), digest=digest))
+
+
+class Native(Conversation):
     """Calls and results as the server's API has them; a model that writes tags all the same is understood."""
 
-    stop: tuple[str, ...] = ()
-
     def __init__(self, *, system: str, question: str, tools: tuple[ToolSpec, ...]) -> None:
+        super().__init__(system=system, question=question)
         self.tools = tools
-        self.messages: tuple[Message, ...] = (
-            Message(role="system", content=system),
-            Message(role="user", content=question),
-        )
         self._by_text = False
 
     def heard(self, answer: ModelAnswer, calls: Calls | None) -> None:
@@ -81,32 +97,25 @@ class Native:
         results = tuple(Message(role="tool", content=o.text, call_id=o.call.id) for o in seen)
         self.messages = (*self.messages, *results)
 
-    def told(self, text: str) -> None:
-        """Add a user message."""
-        self.messages = (*self.messages, Message(role="user", content=text))
 
-    def fold(self, digest: str) -> None:
-        """Replace the older rounds."""
-        self.messages = context.fold(self.messages, head=2, digest=digest)
-
-
-class Tagged:
+class Tagged(Conversation):
     """Calls and results as tags in text; `single` keeps to one call a turn, as Tongyi was trained."""
 
-    tools: tuple[ToolSpec, ...] = ()
-    stop: tuple[str, ...] = ("\n" + TOOL_RESPONSE, TOOL_RESPONSE)
+    stop = ("\n" + TOOL_RESPONSE, TOOL_RESPONSE)
 
     def __init__(self, *, system: str, question: str, single: bool) -> None:
+        super().__init__(system=system, question=question)
         self.single = single
-        self.messages: tuple[Message, ...] = (
-            Message(role="system", content=system),
-            Message(role="user", content=question),
-        )
+        self.calls_a_turn = 1 if single else CALLS_A_TURN
 
     def heard(self, answer: ModelAnswer, calls: Calls | None) -> None:
-        """Add the model's turn as it wrote it, thoughts included where it was trained so."""
-        del calls
-        text = answer.text.split(TOOL_RESPONSE)[0]
+        """Add the model's turn as it wrote it, thoughts included where it was trained so.
+
+        Calls that the server read out of the text are written back into it.
+        """
+        text = answer.text.split(TOOL_RESPONSE)[0].rstrip("\n")
+        if answer.tool_calls and calls is not None:
+            text = "\n".join([*filter(None, [text]), *(called(call) for call in calls.calls)])
         if answer.reasoning and self.single:
             text = f"<think>\n{answer.reasoning.strip()}\n</think>\n{text.lstrip()}"
         self.messages = (*self.messages, Message(role="assistant", content=text))
@@ -115,13 +124,11 @@ class Tagged:
         """Add the results as one user message."""
         self.told("\n".join(wrapped(outcome.text) for outcome in seen))
 
-    def told(self, text: str) -> None:
-        """Add a user message."""
-        self.messages = (*self.messages, Message(role="user", content=text))
 
-    def fold(self, digest: str) -> None:
-        """Replace the older rounds."""
-        self.messages = context.fold(self.messages, head=2, digest=digest)
+def called(call: ToolCall) -> str:
+    """Return a call as a model writes it in text."""
+    body = codec.encode({"name": call.name, "arguments": dict(call.arguments)}).decode()
+    return f"<tool_call>\n{body}\n</tool_call>"
 
 
 def wrapped(text: str) -> str:

@@ -1,0 +1,211 @@
+"""A proxy on loopback that guards what is not our own client: Chromium, and libraries with their own HTTP.
+
+It speaks CONNECT and plain forwarding of one request a connection, wants a token that only its
+user knows, and lets nothing out that `Guard` would not let out: a name is resolved here, checked,
+and the very address is connected to. Time and bytes of each connection are bounded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hmac
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Final, Self
+
+from leadline.errors import FetchUnavailable, Forbidden, NotFound, ToolFailed
+from leadline.fetch.guard import Guard, check_peer
+from leadline.fetch.proxy_wire import BadRequest, Request, forwarded, read_head, read_request, response_head
+from leadline.fetch.urls import Target
+from leadline.resilience import Owned
+
+USER: Final = "leadline"
+_PIECE: Final = 1 << 16
+_HOST: Final = "127.0.0.1"
+_GOODBYE: Final = 5.0  # seconds
+_REASONS: Final = {400: "Bad Request", 403: "Forbidden", 407: "Proxy Authentication Required", 502: "Bad Gateway"}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProxyLimits:
+    """What one connection through the proxy may cost.
+
+    `seconds` in all, `idle` without a byte either way, `connect` and `head` for the beginnings;
+    `bytes` each way; `connections` at one time, more wait.
+    """
+
+    seconds: float = 300.0
+    idle: float = 60.0
+    connect: float = 10.0
+    head: float = 10.0
+    bytes: int = 100 * (1 << 20)
+    connections: int = 64
+
+
+class GuardedProxy:
+    """The proxy as an asynchronous context manager: inside it, `url` and `token` are what a client needs."""
+
+    def __init__(self, guard: Guard, *, limits: ProxyLimits | None = None) -> None:
+        self._guard = guard
+        self._limits = limits or ProxyLimits()
+        self._slots = asyncio.Semaphore(self._limits.connections)
+        self._server: asyncio.Server | None = None
+        self._work = Owned("guarded-proxy", failed=_nothing_to_tell)
+        self.token = secrets.token_urlsafe(24)
+        self._expected = b"Basic " + base64.b64encode(f"{USER}:{self.token}".encode())
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._accept, _HOST, 0, limit=_PIECE)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._server is not None:
+            self._server.close()
+            await self._work.close()
+            await self._server.wait_closed()
+            self._server = None
+
+    @property
+    def port(self) -> int:
+        """The port on 127.0.0.1."""
+        if self._server is None:
+            raise RuntimeError("the proxy is not running")
+        return int(self._server.sockets[0].getsockname()[1])
+
+    @property
+    def server(self) -> str:
+        """The address without the token, for clients that take user and password apart."""
+        return f"http://{_HOST}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The address with user and token."""
+        return f"http://{USER}:{self.token}@{_HOST}:{self.port}"
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._work.start(self._serve(reader, writer), name="connection")
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with self._slots, asyncio.timeout(self._limits.seconds):
+                await self._answer(reader, writer)
+        except (TimeoutError, ConnectionError, asyncio.IncompleteReadError):
+            pass  # the client is gone, or out of time: there is nobody to tell
+        finally:
+            await _close(writer)
+
+    async def _answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            async with asyncio.timeout(self._limits.head):
+                request = await read_request(reader)
+            if not hmac.compare_digest(request.authorization, self._expected):
+                return await _refuse(writer, 407, "the token is missing or wrong")
+            target = self._guard.target(request.url)
+            async with self._connected(target) as (there, out):
+                await self._relay(request, target, reader=reader, writer=writer, there=there, out=out)
+        except BadRequest as error:
+            await _refuse(writer, 400, str(error))
+        except Forbidden as error:
+            await _refuse(writer, 403, str(error))
+        except (ToolFailed, OSError, TimeoutError) as error:
+            await _refuse(writer, 502, str(error) or "it took too long")
+        return None
+
+    @asynccontextmanager
+    async def _connected(self, target: Target) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """Connect to the first checked address that answers, and to nothing else."""
+        async with asyncio.timeout(self._limits.connect):
+            addresses = [target.literal] if target.literal else await self._guard.addresses(target.host, target.port)
+            streams = None
+            for address in addresses:
+                self._guard.check(address, target.port)
+                with suppress(OSError):
+                    streams = await asyncio.open_connection(str(address), target.port, limit=_PIECE)
+                    break
+        if streams is None:
+            raise FetchUnavailable(f"`{target.host}` could not be reached")
+        try:
+            check_peer(self._guard, streams[1].transport)
+            yield streams
+        finally:
+            streams[1].transport.abort()
+
+    async def _relay(
+        self,
+        request: Request,
+        target: Target,
+        *,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        there: asyncio.StreamReader,
+        out: asyncio.StreamWriter,
+    ) -> None:
+        if request.tunnel:
+            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+            both = [self._pump(reader, out, self._limits.bytes), self._pump(there, writer, self._limits.bytes)]
+        else:
+            out.write(forwarded(request, target))
+            both = [
+                self._pump(reader, out, min(request.length, self._limits.bytes), close=False),
+                self._reply(there, writer),
+            ]
+        async with asyncio.TaskGroup() as pumps:
+            tasks = [pumps.create_task(pump) for pump in both]
+            # The answer's end is the end of a forwarded request, whatever the client still holds back.
+            await asyncio.wait(tasks[1:])
+            if not request.tunnel:
+                tasks[0].cancel()
+
+    async def _reply(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async with asyncio.timeout(self._limits.idle):
+            head = await read_head(there)
+        writer.write(response_head(head))
+        await self._pump(there, writer, self._limits.bytes)
+
+    async def _pump(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, most: int, *, close: bool = True
+    ) -> None:
+        """Copy until the end, the cap, or silence; then tell the other side."""
+        left = most
+        with suppress(ConnectionError, TimeoutError):
+            while left > 0:
+                async with asyncio.timeout(self._limits.idle):
+                    piece = await source.read(min(_PIECE, left))
+                    if not piece:
+                        break
+                    sink.write(piece)
+                    await sink.drain()
+                left -= len(piece)
+            if close and sink.can_write_eof():
+                sink.write_eof()
+
+
+async def _refuse(writer: asyncio.StreamWriter, status: int, message: str) -> None:
+    body = f"{message}\n".encode("utf-8", "replace")
+    head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: text/plain; charset=utf-8\r\n"
+    challenge = 'Proxy-Authenticate: Basic realm="leadline"\r\n' if status == 407 else ""  # noqa: PLR2004 HTTP code
+    length = f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    writer.write(f"{head}{challenge}{length}".encode() + body)
+    with suppress(ConnectionError):
+        await writer.drain()
+        writer.write_eof()
+
+
+async def _close(writer: asyncio.StreamWriter) -> None:
+    """Send what is still to be sent, for a moment, and close."""
+    writer.close()
+    try:
+        async with asyncio.timeout(_GOODBYE):
+            await writer.wait_closed()
+    except (TimeoutError, ConnectionError):
+        writer.transport.abort()
+
+
+def _nothing_to_tell(_name: str, _error: BaseException) -> None:
+    """Let a connection's failure stay its own: its client sees it closed."""
