@@ -28,6 +28,9 @@ _LEAST_SAID: Final = 1.0
 # As many Chinese characters in a row that the evidence lacks are a word of their own.
 _GAP_ZH: Final = 3
 _FOLDING: Final = 20
+# Up to this many characters, without a full stop or a figure, a line is a heading.
+_HEADING: Final = 60
+_STOPS: Final = (".", "。", "!", "！", "?", "？", ";", "；", "”", '"', ")", "）")
 _OPENING: Final = re.compile(r"[A-Z][a-z]{2,30}(?<!ing)\b")
 # What the score is made of; chosen on human labels of attribution (docs/benchmarks.md).
 _ALL, _WINDOW, _PHRASES, _MISSING = 0.4, 0.4, 0.2, 0.2
@@ -83,8 +86,14 @@ def compare(claim: Statement, evidence: Evidence, *, ledger: Ledger) -> Checked:
     ruling = _SILENT if not chosen else _rule(findings, share, gap=longest_gap(claim.wanted, held))
     if ruling.verdict is Verdict.SUPPORTED and sum(unit.weight for unit in claim.wanted) < _LEAST_SAID:
         ruling = replace(ruling, verdict=Verdict.PARTIAL, reasons=("it says too little to be compared",))
-    shown = [f.statement for f in findings if f.conflict and f.statement] or chosen
+    shown = [f.statement for f in findings if f.conflict and f.statement] or _without_headings(chosen)
     return _told(claim, ruling, shown=shown, score=score, ledger=ledger)
+
+
+def _without_headings(chosen: Sequence[Statement]) -> list[Statement]:
+    """Return the sentences that say something; a heading completes them, but is no evidence of its own."""
+    said = [s for s in chosen if s.facts or len(s.text) > _HEADING or s.text.rstrip().endswith(_STOPS)]
+    return said or list(chosen)
 
 
 def _repeated(claim: Statement, evidence: Evidence) -> Statement | None:
