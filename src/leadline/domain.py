@@ -84,7 +84,7 @@ class Options:
 
     `corpora` are ids of document indexes. `web` allows the open web. `urls`, `sites`, `exclude`
     and `since` (ISO date) narrow it. `model` is the model's name at the server, `None` without
-    one. `window` is the model's context in tokens. `ledger_of` names an earlier run whose
+    one. `window` is the model's context in tokens; 0 is asked of its servers at the start. `ledger_of` names an earlier run whose
     evidence is at hand from the start.
     """
 

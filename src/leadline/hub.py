@@ -3,42 +3,46 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from leadline.events import Progress, Record
 
 BACKLOG = 10_000
-"""Items that a slow listener may be behind; beyond, live text is dropped first, then it must read the store."""
+"""Items that a slow listener may be behind; beyond, it misses some and reads them from the store."""
+
+FOR_RECORDS = 1_000
+"""Places of these that live text leaves to records."""
 
 
 class Listener:
     """What one listener has not taken yet."""
 
     def __init__(self) -> None:
-        self._queue: asyncio.Queue[Record | Progress | None] = asyncio.Queue(BACKLOG)
-        self.behind = False
+        self._queue: deque[Record | Progress | None] = deque()
+        self._news = asyncio.Event()
 
     def offer(self, item: Record | Progress) -> None:
-        """Add an item where there is room."""
-        try:
-            self._queue.put_nowait(item)
-        except asyncio.QueueFull:
-            self.behind = self.behind or isinstance(item, Record)
+        """Add an item where there is room; a record that finds none is seen to be missing by its number."""
+        room = BACKLOG if isinstance(item, Record) else BACKLOG - FOR_RECORDS
+        if len(self._queue) < room:
+            self._put(item)
 
     async def take(self) -> Record | Progress | None:
         """Return the next item; `None` after the run left this process."""
-        return await self._queue.get()
+        while not self._queue:
+            self._news.clear()
+            await self._news.wait()
+        return self._queue.popleft()
 
     def end(self) -> None:
         """Tell that nothing more comes."""
-        try:
-            self._queue.put_nowait(None)
-        except asyncio.QueueFull:
-            self.behind = True
-            self._queue.get_nowait()
-            self._queue.put_nowait(None)
+        self._put(None)
+
+    def _put(self, item: Record | Progress | None) -> None:
+        self._queue.append(item)
+        self._news.set()
 
 
 class Hub:

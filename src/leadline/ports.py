@@ -6,6 +6,7 @@ One contract suite a port runs over all its adapters (tests/contract). `wiring` 
     RunStore      runs and their journal: the truth             tasks/
     Blobs         bodies by hash                                blobs/
     Model         one conversation turn with a model            model/
+    Embedder      texts -> vectors                              model/
     Tool, Tools   what a model may call                         tools/
     Search        queries -> hits                               search/
     Reader        an address -> stored text                     search/corpus, fetch/
@@ -262,6 +263,23 @@ class Model(Protocol):
         ...
 
 
+class Embedder(Protocol):
+    """Texts to vectors that lie near each other where the texts mean much the same."""
+
+    @property
+    def name(self) -> str:
+        """The model's name; only vectors of one name can be compared."""
+        ...
+
+    async def embed(self, texts: Sequence[str], *, deadline: float) -> Sequence[Sequence[float]]:
+        """Return a vector a text, in order, all finite and of one length.
+
+        `deadline` is in seconds from now for everything, retries included. Raises `ModelError`
+        subclasses, `ContextOverflow` where a text is longer than the model takes.
+        """
+        ...
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CallContext:
     """What a tool may know of the run that calls it.
@@ -330,7 +348,8 @@ class Query:
 class Found:
     """The reply to a query; no hits means that there is nothing, never that something failed.
 
-    `ignored` names filters that the provider could not honour.
+    `ignored` names filters that the provider could not honour, and `vectors` where it should have
+    looked by vectors too and could go by words only.
     """
 
     hits: tuple[Hit, ...]

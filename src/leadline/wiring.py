@@ -11,17 +11,18 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from leadline.blobs.directory import DirectoryBlobs
 from leadline.cpu import ProcessCpu
 from leadline.domain import Price
-from leadline.errors import SettingsError
+from leadline.errors import ModelError, SettingsError
 from leadline.extract.children import ExtractPool
 from leadline.extract.types import Limits
 from leadline.ports import Blobs, Clock, Cpu, Model, Run, RunStore, Tool
 from leadline.research.study import Means, Provides
-from leadline.resilience import SystemClock
+from leadline.resilience import Backoff, SystemClock
 from leadline.search.corpus import Corpus
 from leadline.search.corpus_types import IndexProgress, IndexReport
 from leadline.settings import ModelSettings, Settings, load_prices
@@ -31,9 +32,15 @@ from leadline.tools.registry import ToolSet
 from leadline.tools.search import SearchTool
 from leadline.tools.visit import VisitTool
 
+if TYPE_CHECKING:
+    from leadline.model.openai_api import OpenAIModel
+
 __all__ = ["Corpora", "IndexProgress", "IndexReport", "Models", "Platform", "data_folder", "platform"]
 
 MOST_CPU_WORKERS = 4
+
+WINDOW_SECONDS = 3.0
+"""Seconds that a model server may take to tell its window."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -102,12 +109,26 @@ class Models:
         self._settings = settings
         self._stack = stack
         self._open: dict[str, Model] = {}
+        self._servers: dict[str, list[OpenAIModel]] = {}
         self._prices = load_prices(settings.prices) if settings.prices else None
 
     async def main(self) -> Model | None:
         """Return the model that researches and writes."""
         section = self._settings.model
         return await self._of("main", section) if section.urls and section.name else None
+
+    async def window(self) -> int | None:
+        """Return the main model's window in tokens, `None` where none of its servers tells it soon."""
+        await self.main()
+        for server in self._servers.get("main", ()):
+            try:
+                served = await server.models(deadline=WINDOW_SECONDS)
+            except ModelError:
+                continue
+            told = [model.window for model in served if model.name == self._settings.model.name and model.window]
+            if told:
+                return told[0]
+        return None
 
     async def judge(self) -> Model | None:
         """Return the model that judges claims."""
@@ -128,15 +149,19 @@ class Models:
         if role not in self._open:
             from leadline.model.attempt import Clocks  # noqa: PLC0415 aiohttp only where a model is set
             from leadline.model.openai_api import OpenAIModel  # noqa: PLC0415 as above
+            from leadline.model.several import SeveralModels  # noqa: PLC0415 as above
 
-            model = OpenAIModel(
-                section.urls[0],
-                api_key=section.api_key.reveal() if section.api_key else None,
-                clocks=Clocks(
-                    first_token=section.first_token_seconds, gap=section.gap_seconds, total=section.total_seconds
-                ),
+            clocks = Clocks(
+                first_token=section.first_token_seconds, gap=section.gap_seconds, total=section.total_seconds
             )
-            self._open[role] = await self._stack.enter_async_context(model)
+            key = section.api_key.reveal() if section.api_key else None
+            # One of several servers is tried once: the next one is the retry.
+            backoff = Backoff(attempts=1) if len(section.urls) > 1 else None
+            servers = {url: OpenAIModel(url, api_key=key, clocks=clocks, backoff=backoff) for url in section.urls}
+            for server in servers.values():
+                await self._stack.enter_async_context(server)
+            self._servers[role] = list(servers.values())
+            self._open[role] = SeveralModels(servers) if len(servers) > 1 else self._servers[role][0]
         return self._open[role]
 
 
@@ -199,10 +224,19 @@ class _Provider:
 
     @asynccontextmanager
     async def means(self, run: Run) -> AsyncIterator[Means]:
-        """Return what a live run works with. Raises `MissingPath` where a corpus is gone."""
+        """Return what a live run works with.
+
+        Raises `MissingPath` where a corpus is gone, `SettingsError` where its model is not set here.
+        """
         corpora = [await self.corpora.by_id(corpus) for corpus in run.options.corpora]
         model = await self.models.main() if run.options.model else None
         judge = await self.models.judge() if run.options.judge else None
+        if (run.options.model and model is None) or (run.options.judge and judge is None):
+            wanted = run.options.judge if model or not run.options.model else run.options.model
+            raise SettingsError(
+                f"run {run.id} works with `{wanted}`, whose servers are not set here: set LEADLINE_MODEL__URLS "
+                "(a judge's: LEADLINE_JUDGE__URLS) and go on with `leadline resume`"
+            )
         yield self._means(run, corpora, model=model, judge=judge)
 
     def past_means(self, run: Run, model: Model) -> Means:

@@ -1,8 +1,9 @@
 """Claims runs, carries them through, beats for them, and gives them back when it must go.
 
 One worker a process. Its heartbeat is one statement for all the runs that it holds; flags come
-with it, and sooner by the store's change signal. A run whose lease was lost is dropped without a
-word: its next owner tells the story. A store that fails ends the hold, not the run.
+with it, and sooner by the store's change signal. A run whose lease was lost is dropped at once and
+without a word: its next owner tells the story. A store that fails ends the hold, not the run; so
+does a process that lacks what the run needs, which hands it back.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from leadline.domain import Failure, Flag, Report, RunState, StopReason
@@ -22,7 +23,7 @@ from leadline.research.hold import Hold
 from leadline.research.pipeline import Conclusion, conduct
 from leadline.research.recorder import Outside, Recorder
 from leadline.research.report import to_json
-from leadline.research.study import Provides
+from leadline.research.study import Means, Provides
 
 log = logging.getLogger("leadline.worker")
 
@@ -30,12 +31,24 @@ JOURNAL_PAGE = 5_000
 FLAG_PAUSE = 0.05
 """Seconds between two looks for flags, however often the store changes."""
 
+FLAG_PATIENCE = 1.0
+"""The same while the store is away."""
+
+
+class Refused(Exception):
+    """This process cannot give a run what it works with; another one may."""
+
+    def __init__(self, error: LeadlineError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
 
 @dataclass(kw_only=True, slots=True)
 class _Held:
     run: Run
     hold: Hold
     task: asyncio.Task[None] | None = None
+    closing: bool = False
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -64,7 +77,7 @@ class Worker:
         self._observers = tuple(observers)
         self._released = released
         self._monotonic = monotonic
-        self._failed: dict[str, StoreError] = {}
+        self._failed: dict[str, LeadlineError] = {}
         self._held: dict[str, _Held] = {}
         self._group: asyncio.TaskGroup | None = None
         self._draining = False
@@ -142,40 +155,67 @@ class Worker:
         """Carry a run through; whatever happens, its waiters learn of it."""
         try:
             await self._through(held)
-        except LeaseLost as error:
-            log.warning("run_lost", extra={"run": held.run.id, "reason": str(error)})
-            self._failed[held.run.id] = error
-        except StoreError as error:
-            log.error("store_failed", extra={"run": held.run.id, "reason": str(error)})  # noqa: TRY400 the message says it all
-            self._failed[held.run.id] = error
+        except Refused as refused:
+            self._gave_up(held, refused.error)
+        except LeadlineError as error:
+            self._gave_up(held, error)
+        except asyncio.CancelledError:
+            if held.hold.lost:
+                self._gave_up(held, LeaseLost("another worker took the run over"))
+            raise
         finally:
-            self._held.pop(held.run.id, None)
+            if self._held.get(held.run.id) is held:
+                del self._held[held.run.id]
             held.ended.set()
             if self._released is not None:
                 self._released(held.run.id)
 
+    def _gave_up(self, held: _Held, error: LeadlineError) -> None:
+        """Note why the run is held no longer; it is not over."""
+        self._failed[held.run.id] = error
+        event = "run_lost" if isinstance(error, LeaseLost) else "run_given_up"
+        log.warning(event, extra={"run": held.run.id, "code": error.code, "reason": str(error)})
+
     async def _through(self, held: _Held) -> None:
         run = held.run
-        records = await self._journal(run.id)
-        for observer in self._observers:
-            observer.record(run.id, run.tenant, records[-1])
-        outside = Outside(store=self._store, clock=self._clock, hold=held.hold, observers=self._observers)
-        recorder = Recorder(run_id=run.id, tenant=run.tenant, records=records, blobs=self._blobs, outside=outside)
+        recorder = await self._recorder(held)
         try:
             conclusion = await self._concluded(run, recorder)
-            await recorder.finish(await self._ending(run, conclusion))
+            ending = await self._ending(run, conclusion)
+            held.closing = True
+            await recorder.finish(ending)
+        except Refused:
+            held.closing = True
+            await recorder.hand_over("refused", self.owner)
+            raise
         except asyncio.CancelledError:
-            if self._draining:
+            if self._draining and not held.closing:
+                held.closing = True
                 await recorder.hand_over("drain", self.owner)
             raise
         finally:
             await recorder.close()
 
-    async def _concluded(self, run: Run, recorder: Recorder) -> Conclusion:
+    async def _recorder(self, held: _Held) -> Recorder:
+        """Return the door of a run that was claimed; the store wrote the claim itself, observers hear of it here."""
+        run = held.run
         try:
-            async with self._provides(run) as means:
+            records = await self._journal(run.id)
+            outside = Outside(store=self._store, clock=self._clock, hold=held.hold, observers=self._observers)
+            recorder = Recorder(run_id=run.id, tenant=run.tenant, records=records, blobs=self._blobs, outside=outside)
+        except (ValueError, KeyError) as error:
+            raise StoreError(f"the journal of run {run.id} cannot be read: {error}") from error
+        for observer in self._observers:
+            observer.record(run.id, run.tenant, records[-1])
+        return recorder
+
+    async def _concluded(self, run: Run, recorder: Recorder) -> Conclusion:
+        """Conduct the run; what fails in it ends it, what fails before it or in the store does not."""
+        try:
+            async with AsyncExitStack() as stack:
+                means = await self._provided(run, stack)
                 return await conduct(recorder, means)
-        except StoreError:
+        except (StoreError, Refused):
             raise
         except LeadlineError as error:
             failure = Failure(code=error.code, message=str(error), retryable=error.retryable)
@@ -183,6 +223,15 @@ class Worker:
             log.exception("run_failed", extra={"run": run.id})
             failure = Failure(code="internal", message="an internal error ended the run; the log tells more")
         return Conclusion(state=RunState.FAILED, stop=StopReason.ERROR, failure=failure, usage=recorder.usage)
+
+    async def _provided(self, run: Run, stack: AsyncExitStack) -> Means:
+        """Return what the run works with. Raises `Refused` where this process cannot give it."""
+        try:
+            return await stack.enter_async_context(self._provides(run))
+        except StoreError:
+            raise
+        except LeadlineError as error:
+            raise Refused(error) from error
 
     async def _ending(self, run: Run, conclusion: Conclusion) -> RunFinished:
         return finished(conclusion, None if conclusion.report is None else await self._stored(run, conclusion.report))
@@ -208,16 +257,20 @@ class Worker:
                 log.warning("beat_failed", extra={"reason": str(error)})
                 continue
             for run_id, held in holding.items():
-                self._heard(held.hold, beats.get(run_id))
+                self._heard(held, beats.get(run_id))
 
-    def _heard(self, hold: Hold, beat: Beat | None) -> None:
-        """Take what a heartbeat told of a run; one that it does not know was taken over."""
-        if beat is None or beat.fence != hold.fence:
-            hold.lose()
+    def _heard(self, held: _Held, beat: Beat | None) -> None:
+        """Take what a heartbeat told of a run; one that it does not know was taken over, or is just ending."""
+        if held.closing:
             return
-        hold.renewed(self.lease)
+        if beat is None or beat.fence != held.hold.fence:
+            held.hold.lose()
+            if held.task is not None:
+                held.task.cancel("lease lost")  # its calls are made by the next owner now
+            return
+        held.hold.renewed(self.lease)
         if beat.flag is not None:
-            hold.raise_flag(beat.flag)
+            held.hold.raise_flag(beat.flag)
 
     async def _flags(self) -> None:
         """Hear of flags as soon as the store changes."""
@@ -228,9 +281,11 @@ class Worker:
                 raised = await self._store.flags(self.owner) if self._held else {}
                 for run_id, flag in raised.items():
                     self.flag(run_id, flag)
+                pause = FLAG_PAUSE
             except StoreError as error:
                 log.warning("flags_failed", extra={"reason": str(error)})
-            await asyncio.sleep(FLAG_PAUSE)
+                pause = FLAG_PATIENCE
+            await asyncio.sleep(pause)
 
 
 def finished(conclusion: Conclusion, report: str | None) -> RunFinished:

@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import orjson
 import pytest
 
 from leadline.domain import sha256, source_id
 from leadline.errors import NotFound
 from leadline.extract.registry import extract
 from leadline.extract.types import Extracted
+from leadline.fetch.guard import Guard
+from leadline.fetch.hosts import Hosts
+from leadline.fetch.http import Fetcher
+from leadline.fetch.reader import WebReader
+from leadline.fetch.reader_api import FallbackReader, ReaderApi
 from leadline.ports import Reader
 from leadline.resilience import SystemClock
 from leadline.search.addresses import AddressKind, file_uri
 from leadline.search.corpus import Corpus
+from leadline.testing import FakeClock, HostileWeb, WebPage
 from leadline.testing.search import CannedReader
 
 TEXT = "The lead line has marks at two, three and five fathoms.\r\n测深绳在二、三、五英寻处有记号。\n"
@@ -32,12 +40,40 @@ class Case(NamedTuple):
 class InProcess:
     """The parsers, without a process around them."""
 
-    async def extract(self, source: bytes, /, *, name: str | None = None) -> Extracted:
-        return await asyncio.to_thread(extract, source, name=name)
+    async def extract(self, source: bytes, /, *, name: str | None = None, declared: str | None = None) -> Extracted:
+        return await asyncio.to_thread(extract, source, name=name, declared=declared)
 
 
-@pytest.fixture(params=["file", "document", "canned"])
+@asynccontextmanager
+async def on_the_web(kind: str) -> AsyncIterator[Case]:
+    """Yield a reader over a real server: straight, through a reader service, or one after the other."""
+    clock = FakeClock()
+    async with HostileWeb() as web:
+        guard = Guard(allow_private=web.networks, resolve=web.resolve)
+        there, missing = web.url("/lead%20line"), web.url("/gone")
+        gone = b"Title: x\n\nWarning: Target URL returned error 404: Not Found\n\nMarkdown Content:\nOops"
+        web.pages["/lead line"] = WebPage(body=TEXT.encode(), content_type="text/plain; charset=utf-8")
+        web.pages[f"/r/{there}"] = WebPage(
+            body=orjson.dumps({"data": {"content": TEXT}}), content_type="application/json"
+        )
+        web.pages[f"/r/{missing}"] = WebPage(body=gone, content_type="text/plain")
+        if kind == "fallback":
+            web.pages["/lead line"] = WebPage(status=403)
+        async with (
+            Fetcher(guard, clock=clock, hosts=Hosts(clock=clock, delay=0.0), robots="ignore") as fetcher,
+            ReaderApi(f"http://127.0.0.1:{web.port}/r", guard=guard, parser=InProcess(), clock=clock) as api,
+        ):
+            direct = WebReader(fetcher, InProcess())
+            readers: dict[str, Reader] = {"web": direct, "api": api, "fallback": FallbackReader(direct, api)}
+            yield Case(readers[kind], there, missing, "file:///etc/passwd")
+
+
+@pytest.fixture(params=["file", "document", "canned", "web", "api", "fallback"])
 async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Case]:
+    if request.param in {"web", "api", "fallback"}:
+        async with on_the_web(request.param) as case:
+            yield case
+        return
     if request.param == "canned":
         uri = "https://a.example/lead%20line"
         reader = CannedReader({uri: TEXT, "https://a.example/gone": NotFound("gone")})

@@ -8,52 +8,28 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeAlias
 
-from leadline.api import keeping
+from leadline.api import asking, keeping
 from leadline.api.estimate import Estimate, estimate
 from leadline.api.keeping import LOCAL
 from leadline.api.results import GcReport, Verification
-from leadline.domain import (
-    Budget,
-    Dialect,
-    Failure,
-    Flag,
-    Length,
-    Options,
-    Policy,
-    Question,
-    Report,
-    RunState,
-    StrategyName,
-)
-from leadline.errors import (
-    InputError,
-    PriceUnknown,
-    RunCancelled,
-    RunFailed,
-    SettingsError,
-    UnknownRun,
-    WrongState,
-)
+from leadline.domain import Failure, Flag, Options, Question, Report, RunState
+from leadline.errors import RunCancelled, RunFailed, UnknownRun, WrongState
 from leadline.events import ENGINE, Progress, Record, RunFinished
 from leadline.hub import Hub, Listener
 from leadline.ports import NewRun, Observer, Run
 from leadline.research.html import to_html
 from leadline.research.markdown import to_markdown
-from leadline.research.pipeline import resolved
 from leadline.research.report import from_json, to_json
 from leadline.settings import Settings, load
 from leadline.text.language import detect
 from leadline.version import __version__
 from leadline.wiring import IndexProgress, IndexReport, Platform, platform
 from leadline.worker import Worker, journal
-
-LONGEST_QUESTION = 100_000
-"""Characters of a question; longer material belongs into a document."""
 
 Format: TypeAlias = Literal["md", "html", "json"]
 
@@ -73,6 +49,14 @@ class Leadline:
         self._entered: tuple[Platform, Worker] | None = None
 
     async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._stack.aclose()
+            raise
+        return self
+
+    async def _start(self) -> None:
         running = await self._stack.enter_async_context(platform(self.settings))
         worker = Worker(
             store=running.store,
@@ -86,7 +70,6 @@ class Leadline:
         )
         await self._stack.enter_async_context(worker.working())
         self._entered = (running, worker)
-        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -101,28 +84,7 @@ class Leadline:
 
         Raises `InputError` for a name that is none.
         """
-        model, judge, budget = self.settings.model, self.settings.judge, self.settings.budget
-        known = {item.name for item in fields(Options)}
-        wrong = sorted(set(overrides) - known)
-        if wrong:
-            raise InputError(f"no such option: {wrong[0]}; there are {', '.join(sorted(known))}")
-        has_model = bool(model.urls and model.name)
-        judged = {"off": None, "main": model.name if has_model else None, "own": judge.name}[judge.use]
-        return replace(
-            Options(
-                policy=Policy(self.settings.policy),
-                length=Length(self.settings.length),
-                budget=Budget(steps=budget.steps, tokens=budget.tokens, seconds=budget.seconds, usd=budget.usd),
-                model=model.name if has_model else None,
-                judge=judged,
-                dialect=Dialect(model.dialect),
-                temperature=model.temperature,
-                top_p=model.top_p,
-                max_tokens=model.max_tokens,
-                window=model.context or Options().window,
-            ),
-            **overrides,
-        )
+        return asking.options_of(self.settings, overrides)
 
     async def start(
         self,
@@ -137,18 +99,19 @@ class Leadline:
 
         `docs` are files and folders, whose index is brought up to date first; `indexing` is told
         how far that is. `language` (`en`, `zh`) is the question's own unless given. Raises
-        `InputError` for an empty or overlong question or a missing path, `BudgetError` for a
-        budget that cannot be kept.
+        `InputError` for an empty or overlong question or a missing path, `SettingsError` for a
+        strategy without its model, `BudgetError` for a budget that cannot be kept.
         """
-        text = checked_question(question)
-        wanted = self._priced(options or self.options())
+        text = asking.checked_question(question)
+        wanted = asking.checked(options or self.options(), self.settings, self._running.models)
+        wanted = await asking.with_window(wanted, self.settings, self._running.models)
         if docs:
             corpus, _ = await self._running.corpora.refresh(docs, indexing)
             wanted = replace(wanted, corpora=(*wanted.corpora, corpus))
         if wanted.ledger_of is not None:
             wanted = replace(wanted, ledger_of=(await self.run(wanted.ledger_of)).id)
         new = NewRun(
-            id=new_run_id(self._running.clock.now()),
+            id=asking.new_run_id(self._running.clock.now()),
             tenant=LOCAL,
             question=Question(text=text, language=language or detect(text)),
             options=wanted,
@@ -162,8 +125,10 @@ class Leadline:
     async def stream(self, run_id: str, *, after: int = 0) -> AsyncIterator[Record | Progress]:
         """Yield a run's events from `seq` `after` + 1 on until it ended, and live text where it runs here.
 
-        Raises what ended the hold of a run that this process carried, if that was a failure.
+        Raises `UnknownRun`, and what ended the hold of a run that this process carried, if that was
+        a failure.
         """
+        run_id = (await self.run(run_id)).id
         with self._hub.listening(run_id) as listener:
             async for item in self._told(run_id, listener, after=after):
                 yield item
@@ -173,8 +138,9 @@ class Leadline:
     async def result(self, run_id: str) -> Report:
         """Wait for a run's end and return its report.
 
-        Raises `RunFailed`, `RunCancelled`, and what ended the hold of a run carried here.
+        Raises `UnknownRun`, `RunFailed`, `RunCancelled`, and what ended the hold of a run carried here.
         """
+        run_id = (await self.run(run_id)).id
         await self._worker.wait(run_id)
         async for _ in self.stream(run_id, after=max(0, (await self.run(run_id)).last_seq - 1)):
             pass
@@ -276,9 +242,8 @@ class Leadline:
 
     async def estimate(self, question: str, *, docs: Sequence[Path] = (), options: Options | None = None) -> Estimate:
         """Return what a run may use; nothing is asked of a model, nothing is stored."""
-        checked_question(question)
-        wanted = self._priced(options or self.options())
-        return estimate(wanted)
+        asking.checked_question(question)
+        return estimate(asking.checked(options or self.options(), self.settings, self._running.models))
 
     async def gc(self, *, older_than_days: float | None) -> GcReport:
         """Delete runs that ended longer ago than that, and bodies that no run names."""
@@ -297,31 +262,6 @@ class Leadline:
         if self._entered is None:
             raise RuntimeError("use Leadline inside `async with`")
         return self._entered[1]
-
-    def _priced(self, options: Options) -> Options:
-        """Return the options with the models' prices. Raises `PriceUnknown`."""
-        models, settings = self._running.models, self.settings
-        priced = replace(options, price=models.price(options.model), judge_price=models.price(options.judge))
-        if options.budget.usd is None or resolved(options) is StrategyName.EXTRACTIVE:
-            return priced
-        unknown = [
-            name
-            for name, price, free in (
-                (options.model, priced.price, settings.model.free),
-                (
-                    options.judge,
-                    priced.judge_price,
-                    settings.judge.free or (settings.judge.use == "main" and settings.model.free),
-                ),
-            )
-            if name and price is None and not free
-        ]
-        if unknown:
-            raise PriceUnknown(
-                f"a money budget is set, but `{unknown[0]}` has no price; name a price file (LEADLINE_PRICES), "
-                "or say that it costs nothing (LEADLINE_MODEL__FREE=true)"
-            )
-        return priced
 
     async def _told(self, run_id: str, listener: Listener, *, after: int) -> AsyncIterator[Record | Progress]:
         """Yield a run's events from the store and, while it runs here, as they come; without an end."""
@@ -353,7 +293,8 @@ class Leadline:
         if run.state is RunState.CANCELLED:
             raise RunCancelled(f"run {run.id} was cancelled")
         if run.state is RunState.FAILED:
-            raise RunFailed(run.id, run.failure or Failure(code="error", message=str(run.stop_reason)))
+            why = run.failure or Failure(code="error", message=str(run.stop_reason))
+            raise RunFailed(f"run {run.id} failed: {why.message}", cause=why.code)
         if run.report is None:
             raise WrongState(f"run {run.id} has no report yet: it is {run.state}")
         return await self._running.blobs.get(run.tenant, run.report)
@@ -369,26 +310,3 @@ async def _live(listener: Listener, seen: int) -> AsyncIterator[Record | Progres
                 continue
             seen = item.seq
         yield item
-
-
-def checked_question(text: str) -> str:
-    """Return a question without surrounding blanks. Raises `InputError` where it is empty or too long."""
-    question = text.strip()
-    if not question:
-        raise InputError("the question is empty")
-    if len(question) > LONGEST_QUESTION:
-        raise InputError(
-            f"the question has {len(question):,} characters; at most {LONGEST_QUESTION:,} are taken: "
-            "put long material into a document and name it with --docs"
-        )
-    return question
-
-
-def new_run_id(now: float) -> str:
-    """Return a run id that sorts by time: `r`, seconds in base 36, 40 random bits."""
-    digits = "0123456789abcdefghijklmnopqrstuvwxyz"
-    seconds, text = int(now), ""
-    while seconds:
-        seconds, rest = divmod(seconds, 36)
-        text = digits[rest] + text
-    return f"r{text}{secrets.token_hex(5)}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from leadline.api.asking import DEFAULT_WINDOW
 from leadline.domain import Options, StrategyName
 from leadline.research.budget import cost
 from leadline.research.pipeline import resolved
@@ -40,9 +41,10 @@ def estimate(options: Options) -> Estimate:
 def _with_model(options: Options) -> Estimate:
     """Return the cost of a run with a model: a short one of four rounds, and all that the budget allows."""
     budget = options.budget
+    window = options.window or DEFAULT_WINDOW
     rounds = min(budget.steps or 50, 50)
-    typical = [min(options.window - options.max_tokens, 1_500 + 3_000 * i) for i in range(rounds)]
-    low_prompt, high_prompt = sum(typical[:4]) + 6_000, sum(typical) + options.window // 2
+    typical = [min(window - options.max_tokens, 1_500 + 3_000 * i) for i in range(rounds)]
+    low_prompt, high_prompt = sum(typical[:4]) + 6_000, sum(typical) + window // 2
     low_completion, high_completion = 5 * 600, (rounds + 1) * 900
     high = min(high_prompt + high_completion, budget.tokens or high_prompt + high_completion)
     low = min(low_prompt + low_completion, high)

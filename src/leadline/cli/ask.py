@@ -10,7 +10,7 @@ from typing import Final
 import click
 
 from leadline.cli.engine import Engine, Estimated, Format
-from leadline.cli.follow import follow
+from leadline.cli.follow import Told, exit_code, follow, told
 from leadline.cli.lookup import find_run
 from leadline.cli.options import FORMATS, check_sources, common, limits, sources, strategy, watching
 from leadline.cli.output import check_writable, deliver, format_for
@@ -86,7 +86,8 @@ def ask(
 ) -> int:
     """Research QUESTION and print the report.
 
-    QUESTION `-` is read from stdin. Progress goes to stderr.
+    Where a model is set and fails, the report is written without it, and the exit code is the
+    failure's. QUESTION `-` is read from stdin. Progress goes to stderr.
     """
     check_sources(docs, earlier)
     check_writable(output)
@@ -100,11 +101,11 @@ def ask(
         output=output,
     )
     if dry_run:
-        text = with_engine(shell, lambda engine: _estimate(engine, wish))
-    else:
-        text = with_engine(shell, lambda engine: _research(shell, engine, wish))
-    deliver(text, output)
-    return 0
+        deliver(with_engine(shell, lambda engine: _estimate(engine, wish)), output)
+        return 0
+    result = with_engine(shell, lambda engine: _research(shell, engine, wish))
+    deliver(result.text, output)
+    return exit_code(shell, result)
 
 
 async def _options(engine: Engine, wish: Wish) -> Options:
@@ -112,7 +113,7 @@ async def _options(engine: Engine, wish: Wish) -> Options:
     return engine.options(strategy=wish.strategy, ledger_of=earlier)
 
 
-async def _research(shell: Shell, engine: Engine, wish: Wish) -> str:
+async def _research(shell: Shell, engine: Engine, wish: Wish) -> Told:
     options = await _options(engine, wish)
     with view_for(shell) as view:
         run_id = await engine.start(
@@ -123,7 +124,7 @@ async def _research(shell: Shell, engine: Engine, wish: Wish) -> str:
             indexing=view.indexing,
         )
         report = await follow(engine, run_id, view)
-    return await engine.render(report, wish.format)
+    return await told(engine, run_id, await engine.render(report, wish.format))
 
 
 async def _estimate(engine: Engine, wish: Wish) -> str:

@@ -6,15 +6,15 @@ import asyncio
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 import click
 
 from leadline.cli.engine import Engine
-from leadline.cli.shell import INTERRUPTED
+from leadline.cli.shell import INTERRUPTED, Shell
 from leadline.cli.views import View
-from leadline.domain import Report
-from leadline.errors import WrongState
+from leadline.domain import Failure, Report
+from leadline.errors import WrongState, family_of
 
 FINISH: Final = 1
 STOP: Final = 2
@@ -78,6 +78,26 @@ async def follow(engine: Engine, run_id: str, view: View) -> Report:
         if interrupts.count >= STOP:
             raise click.exceptions.Exit(INTERRUPTED)
         return await engine.result(run_id)
+
+
+class Told(NamedTuple):
+    """A report as it is printed, and the failure that it was written in spite of."""
+
+    text: str
+    failure: Failure | None
+
+
+async def told(engine: Engine, run_id: str, text: str) -> Told:
+    """Return a run's rendered report with the run's failure."""
+    return Told(text, (await engine.run(run_id)).failure)
+
+
+def exit_code(shell: Shell, result: Told) -> int:
+    """Return the exit code of a report that was printed; a failure in spite of which it was written is told."""
+    if result.failure is None:
+        return 0
+    family = family_of(result.failure.code)
+    return shell.fail(family(f"this report is what could be done after a failure: {result.failure.message}"))
 
 
 async def obey(

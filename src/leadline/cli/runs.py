@@ -9,7 +9,7 @@ from typing import Final
 import click
 
 from leadline.cli.engine import Engine
-from leadline.cli.follow import follow
+from leadline.cli.follow import Told, exit_code, follow, told
 from leadline.cli.lookup import find_run, take_up
 from leadline.cli.options import FORMATS, common, watching
 from leadline.cli.output import check_writable, deliver, format_for
@@ -98,7 +98,7 @@ def show(shell: Shell, *, run: str, raw: bool, format_: str | None, output: Path
 @watching
 @common
 @pass_shell
-def resume(shell: Shell, *, run: str, format_: str | None, output: Path | None) -> None:
+def resume(shell: Shell, *, run: str, format_: str | None, output: Path | None) -> int:
     """Go on with a run that was cut off, and print its report.
 
     What was paid for is not paid for again. RUN is an id, the beginning of one, or `last`.
@@ -106,14 +106,16 @@ def resume(shell: Shell, *, run: str, format_: str | None, output: Path | None) 
     check_writable(output)
     format_of = format_for(format_, output)
 
-    async def work(engine: Engine) -> str:
+    async def work(engine: Engine) -> Told:
         run_id = await find_run(engine, run)
         with view_for(shell) as view:
             await take_up(engine, run_id, view.say)
             report = await follow(engine, run_id, view)
-        return await engine.render(report, format_of)
+        return await told(engine, run_id, await engine.render(report, format_of))
 
-    deliver(with_engine(shell, work), output)
+    result = with_engine(shell, work)
+    deliver(result.text, output)
+    return exit_code(shell, result)
 
 
 @click.command(epilog="\b\nExample:\n  leadline finish last\n")

@@ -35,17 +35,21 @@ def translated(url: str) -> Iterator[None]:
     try:
         yield
     except (aiohttp.ClientConnectorCertificateError, aiohttp.ClientSSLError) as error:
-        raise FetchFailed(f"the certificate of {shown} is not valid: {shortened(str(error))}") from error
+        raise FetchFailed(f"the certificate of {shown} is not valid: {_line(str(error))}") from error
     except aiohttp.ServerTimeoutError as error:
         raise FetchTimeout(f"{shown} did not answer in time") from error
     except aiohttp.ClientResponseError as error:
-        raise FetchFailed(f"{shown} answered with no valid HTTP: {error.message[:200]}") from error
+        raise FetchFailed(f"{shown} answered with no valid HTTP: {_line(error.message)}") from error
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
         raise FetchUnavailable(f"{shown} could not be reached or broke off: {type(error).__name__}") from error
     except (aiohttp.ClientError, OSError) as error:
         if isinstance(error, TimeoutError):
             raise
         raise FetchFailed(f"{shown} could not be read: {type(error).__name__}") from error
+
+
+def _line(message: str) -> str:
+    return shortened(" ".join(message.split()))
 
 
 def of_status(url: str, status: int, *, retry_after: float | None = None) -> ToolFailed:
@@ -55,9 +59,9 @@ def of_status(url: str, status: int, *, retry_after: float | None = None) -> Too
         return NotFound(f"there is no page at {shown} (HTTP {status})")
     if status == _TOO_MANY or (status == _UNAVAILABLE and retry_after is not None):
         return FetchRateLimited(f"{shown} asked to wait (HTTP {status})", status=status, retry_after=retry_after)
-    if status >= 500 or status in _BUSY:  # noqa: PLR2004 HTTP code
+    if status >= 500 or status in _BUSY:
         return FetchUnavailable(f"{shown} is out of order (HTTP {status})", status=status)
-    if status >= 400:  # noqa: PLR2004 HTTP code
+    if status >= 400:
         return FetchRefused(f"{shown} refused to show the page (HTTP {status})", status=status)
     return FetchFailed(f"{shown} answered without a page (HTTP {status})", status=status)
 

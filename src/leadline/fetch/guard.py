@@ -154,7 +154,12 @@ class GuardedConnector(aiohttp.TCPConnector):
             ssl=ssl,
         )
 
-    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: aiohttp.ClientTimeout) -> Connection:
+    async def connect(
+        self,
+        req: ClientRequest,
+        traces: list[Trace],
+        timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 aiohttp's own signature
+    ) -> Connection:
         """Return a connection whose peer was checked, new or used before."""
         connection = await super().connect(req, traces, timeout)
         try:

@@ -228,13 +228,13 @@ class Fetcher:
     def _refused(self, target: Target, response: aiohttp.ClientResponse) -> Exception:
         wait = retry_after(response.headers.get("Retry-After"), now=self._clock.now())
         error = of_status(target.url, response.status, retry_after=wait)
-        if error.retryable and (wait is not None or response.status == 429):  # noqa: PLR2004 HTTP code
+        if error.retryable and (wait is not None or response.status == 429):
             self._hosts.hold(target.host, _DEFAULT_HOLD if wait is None else wait)
         return error
 
     @asynccontextmanager
     async def _response(self, target: Target, headers: Mapping[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send one GET and lend its response; the connection is kept only if it was read to its end."""
+        """Send one GET and lend its response; a connection that was not read to its end is closed."""
         if self._session is None:
             raise RuntimeError("the fetcher is not open")
         if self._proxy is not None:
@@ -243,12 +243,8 @@ class Fetcher:
             async with self._session.get(
                 URL(target.url, encoded=True), headers=headers, allow_redirects=False, proxy=self._proxy
             ) as response:
-                try:
-                    _check_headers(response)
-                    yield response
-                finally:
-                    if not response.content.at_eof():
-                        response.close()
+                _check_headers(response)
+                yield response
 
     async def _ask_robots(self, target: Target) -> None:
         if self._policy == "ignore":
@@ -264,13 +260,16 @@ class Fetcher:
         target = self._guard.target(f"{page.origin}/robots.txt")
         try:
             async with asyncio.timeout(self._limits.robots):
-                for _ in range(self._limits.redirects + 1):
-                    outcome = await self._robots_hop(target)
-                    if isinstance(outcome, bytes):
-                        return outcome
-                    target = self._guard.target(outcome.url)
+                return await self._robots_hops(target)
         except TimeoutError as error:
             raise FetchTimeout(f"{shortened(target.url)} took longer than {self._limits.robots:.3g} s") from error
+
+    async def _robots_hops(self, target: Target) -> bytes:
+        for _ in range(self._limits.redirects + 1):
+            outcome = await self._robots_hop(target)
+            if isinstance(outcome, bytes):
+                return outcome
+            target = self._guard.target(outcome.url)
         return b""
 
     async def _robots_hop(self, target: Target) -> bytes | Target:

@@ -15,9 +15,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
-from leadline.errors import FetchUnavailable, Forbidden, NotFound, ToolFailed
+from leadline.errors import FetchUnavailable, Forbidden, ToolFailed
 from leadline.fetch.guard import Guard, check_peer
 from leadline.fetch.proxy_wire import BadRequest, Request, forwarded, read_head, read_request, response_head
 from leadline.fetch.urls import Target
@@ -44,6 +44,11 @@ class ProxyLimits:
     head: float = 10.0
     bytes: int = 100 * (1 << 20)
     connections: int = 64
+
+
+class _Streams(NamedTuple):
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
 
 
 class GuardedProxy:
@@ -107,8 +112,12 @@ class GuardedProxy:
             if not hmac.compare_digest(request.authorization, self._expected):
                 return await _refuse(writer, 407, "the token is missing or wrong")
             target = self._guard.target(request.url)
-            async with self._connected(target) as (there, out):
-                await self._relay(request, target, reader=reader, writer=writer, there=there, out=out)
+            async with self._connected(target) as server:
+                client = _Streams(reader, writer)
+                if request.tunnel:
+                    await self._tunnel(client, server)
+                else:
+                    await self._forward(request, target, client=client, server=server)
         except BadRequest as error:
             await _refuse(writer, 400, str(error))
         except Forbidden as error:
@@ -118,7 +127,7 @@ class GuardedProxy:
         return None
 
     @asynccontextmanager
-    async def _connected(self, target: Target) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    async def _connected(self, target: Target) -> AsyncIterator[_Streams]:
         """Connect to the first checked address that answers, and to nothing else."""
         async with asyncio.timeout(self._limits.connect):
             addresses = [target.literal] if target.literal else await self._guard.addresses(target.host, target.port)
@@ -132,64 +141,61 @@ class GuardedProxy:
             raise FetchUnavailable(f"`{target.host}` could not be reached")
         try:
             check_peer(self._guard, streams[1].transport)
-            yield streams
+            yield _Streams(*streams)
         finally:
             streams[1].transport.abort()
 
-    async def _relay(
-        self,
-        request: Request,
-        target: Target,
-        *,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        there: asyncio.StreamReader,
-        out: asyncio.StreamWriter,
-    ) -> None:
-        if request.tunnel:
-            writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            both = [self._pump(reader, out, self._limits.bytes), self._pump(there, writer, self._limits.bytes)]
-        else:
-            out.write(forwarded(request, target))
-            both = [
-                self._pump(reader, out, min(request.length, self._limits.bytes), close=False),
-                self._reply(there, writer),
-            ]
+    async def _tunnel(self, client: _Streams, server: _Streams) -> None:
+        client.writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         async with asyncio.TaskGroup() as pumps:
-            tasks = [pumps.create_task(pump) for pump in both]
-            # The answer's end is the end of a forwarded request, whatever the client still holds back.
-            await asyncio.wait(tasks[1:])
-            if not request.tunnel:
-                tasks[0].cancel()
+            pumps.create_task(self._pump(client.reader, server.writer, self._limits.bytes))
+            pumps.create_task(self._pump(server.reader, client.writer, self._limits.bytes))
 
-    async def _reply(self, there: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        async with asyncio.timeout(self._limits.idle):
-            head = await read_head(there)
-        writer.write(response_head(head))
-        await self._pump(there, writer, self._limits.bytes)
+    async def _forward(self, request: Request, target: Target, *, client: _Streams, server: _Streams) -> None:
+        """Send one request on; the end of its answer is the end of the connection."""
+        server.writer.write(forwarded(request, target))
+        length = min(request.length, self._limits.bytes)
+        async with asyncio.TaskGroup() as pumps:
+            sending = pumps.create_task(self._pump(client.reader, server.writer, length, close=False))
+            head = await self._head_of_answer(server.reader)
+            if head is not None:
+                client.writer.write(head)
+                await self._pump(server.reader, client.writer, self._limits.bytes)
+            sending.cancel()
+        if head is None:
+            raise FetchUnavailable(f"`{target.host}` gave no answer that is HTTP")
+
+    async def _head_of_answer(self, reader: asyncio.StreamReader) -> bytes | None:
+        try:
+            async with asyncio.timeout(self._limits.idle):
+                return response_head(await read_head(reader))
+        except (BadRequest, TimeoutError, ConnectionError, asyncio.IncompleteReadError):
+            return None
 
     async def _pump(
         self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, most: int, *, close: bool = True
     ) -> None:
         """Copy until the end, the cap, or silence; then tell the other side."""
-        left = most
+        left, copied = most, 1
         with suppress(ConnectionError, TimeoutError):
-            while left > 0:
-                async with asyncio.timeout(self._limits.idle):
-                    piece = await source.read(min(_PIECE, left))
-                    if not piece:
-                        break
-                    sink.write(piece)
-                    await sink.drain()
-                left -= len(piece)
+            while left > 0 and copied:
+                copied = await self._copy(source, sink, min(_PIECE, left))
+                left -= copied
             if close and sink.can_write_eof():
                 sink.write_eof()
+
+    async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, most: int) -> int:
+        async with asyncio.timeout(self._limits.idle):
+            piece = await source.read(most)
+            sink.write(piece)
+            await sink.drain()
+        return len(piece)
 
 
 async def _refuse(writer: asyncio.StreamWriter, status: int, message: str) -> None:
     body = f"{message}\n".encode("utf-8", "replace")
     head = f"HTTP/1.1 {status} {_REASONS[status]}\r\nContent-Type: text/plain; charset=utf-8\r\n"
-    challenge = 'Proxy-Authenticate: Basic realm="leadline"\r\n' if status == 407 else ""  # noqa: PLR2004 HTTP code
+    challenge = 'Proxy-Authenticate: Basic realm="leadline"\r\n' if status == 407 else ""
     length = f"Content-Length: {len(body)}\r\nConnection: close\r\n\r\n"
     writer.write(f"{head}{challenge}{length}".encode() + body)
     with suppress(ConnectionError):

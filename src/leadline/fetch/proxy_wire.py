@@ -23,7 +23,7 @@ _DROPPED: Final = frozenset(
 Headers = tuple[tuple[bytes, bytes], ...]
 
 
-class BadRequest(Exception):  # noqa: N818 named after the HTTP status that it becomes
+class BadRequest(Exception):
     """The client or the server does not speak HTTP as this proxy reads it."""
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -44,7 +44,7 @@ class Visited:
 
     fetched: Fetched
     links: tuple[Link, ...] = ()
-    validators: Validators = Validators()
+    validators: Validators = field(default_factory=Validators)
     warnings: tuple[str, ...] = ()
 
 

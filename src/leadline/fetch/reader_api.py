@@ -114,7 +114,7 @@ class ReaderApi:
                 reply, truncated = await self._ask(target)
         except TimeoutError as error:
             raise FetchTimeout(f"the reader took longer than {min(deadline, self._seconds):.3g} s") from error
-        if reply.status >= 400:  # noqa: PLR2004 HTTP code
+        if reply.status >= 400:
             raise of_status(target.url, reply.status)
         raw = reply.text.encode("utf-8", "replace")
         extracted = await extract(self._parser, raw, name=_NAME, declared=_MARKDOWN, deadline=limit)
@@ -142,7 +142,7 @@ class ReaderApi:
         address = URL(f"{self._base}/{quote(target.url, safe='')}", encoded=True)
         with translated(self._base):
             async with self._session.get(address, allow_redirects=False) as response:
-                if response.status != 200:  # noqa: PLR2004 HTTP code
+                if response.status != 200:
                     wait = retry_after(response.headers.get("Retry-After"), now=self._clock.now())
                     raise _of_reader(response.status, wait)
                 body = await read_body(response, sizes=self._sizes, url=_NAME)
@@ -216,15 +216,16 @@ def _from_json(data: bytes) -> Read:
     except orjson.JSONDecodeError as error:
         raise FetchUnreadable("the reader answered with damaged JSON") from error
     inner = value.get("data") if isinstance(value, dict) else None
-    content = inner.get("content") if isinstance(inner, dict) else None
+    fields: dict[str, Any] = inner if isinstance(inner, dict) else {}
+    content = fields.get("content")
     if not isinstance(content, str):
         raise FetchUnreadable("the reader answered with JSON that holds no `data.content`")
-    warned = _WARNED.search(_text(inner, "warning"))
+    warned = _WARNED.search(_text(fields, "warning"))
     return Read(
         text=content,
-        title=_text(inner, "title"),
-        url=_text(inner, "url"),
-        published=_date(_text(inner, "publishedTime")),
+        title=_text(fields, "title"),
+        url=_text(fields, "url"),
+        published=_date(_text(fields, "publishedTime")),
         status=int(warned[1]) if warned else 200,
     )
 

@@ -12,7 +12,7 @@ from typing import Final, Literal, NamedTuple, Self
 
 from protego import Protego
 
-from leadline.errors import FetchFailed, FetchUnavailable, Forbidden, NotFound, ToolFailed
+from leadline.errors import FetchFailed, FetchUnavailable, NotFound
 from leadline.fetch.urls import Target
 from leadline.resilience import Monotonic, SingleFlight
 
@@ -23,7 +23,8 @@ RobotsPolicy = Literal[
 
 MOST_BYTES: Final = 500 * 1024  # what RFC 9309 section 2.5 demands of a parser
 _KEPT: Final = 3_600.0  # seconds; RFC 9309 allows a day
-_KEPT_UNREACHABLE: Final = 300.0
+_KEPT_FORBIDDEN: Final = 300.0
+_KEPT_UNREACHABLE: Final = 60.0
 _MOST_HOSTS: Final = 1_024
 _AT_ONCE: Final = 8 * 1024  # bytes; a longer file is parsed and asked beside the event loop
 
@@ -36,20 +37,26 @@ class Verdict(NamedTuple):
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+ALLOWED: Final = Verdict(allowed=True)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Rules:
+    """What is known until a monotonic time: parsed rules, or a verdict or failure for all addresses."""
+
     until: float
-    rules: Protego | None  # `None`: `otherwise` holds for all
-    otherwise: bool
+    parsed: Protego | None = None
     size: int = 0
-    reason: str = ""
+    verdict: Verdict = ALLOWED
+    failure: str = ""
 
 
 class Robots:
     """The robots.txt files of the hosts that are read; an asynchronous context manager.
 
-    `load` fetches one, an address to its text. `agent` is the product name that rules may name.
-    A file that is missing allows all; one that cannot be reached forbids all for five minutes.
+    `load` fetches the one for a page. `agent` is the product name that rules may name. A file
+    that the server has not (4xx) allows all; one that it cannot give (5xx) forbids all, for five
+    minutes; for a minute, a host that cannot be reached at all is not tried again.
     """
 
     def __init__(
@@ -71,15 +78,20 @@ class Robots:
         await self._flights.__aexit__(kind, error, trace)
 
     async def ask(self, target: Target) -> Verdict:
-        """Return what the host of `target` says about reading it."""
+        """Return what the host of `target` says about reading it.
+
+        Raises `FetchUnavailable` where it cannot be reached, `Forbidden` where the guard refuses it.
+        """
         rules = self._kept.get(target.origin)
         if rules is None or rules.until <= self._monotonic():
             rules = await self._flights.run(target.origin, lambda: self._learn(target))
-        if rules.rules is None:
-            return Verdict(rules.otherwise, reason=rules.reason)
+        if rules.failure:
+            raise FetchUnavailable(rules.failure)
+        if rules.parsed is None:
+            return rules.verdict
         if rules.size <= _AT_ONCE:
-            return _judge(rules.rules, target.url, self._agent)
-        return await asyncio.to_thread(_judge, rules.rules, target.url, self._agent)
+            return _judge(rules.parsed, target.url, self._agent)
+        return await asyncio.to_thread(_judge, rules.parsed, target.url, self._agent)
 
     async def _learn(self, target: Target) -> _Rules:
         rules = await self._read(target)
@@ -90,22 +102,25 @@ class Robots:
         return rules
 
     async def _read(self, target: Target) -> _Rules:
-        now = self._monotonic()
         try:
             body = await self._load(target)
-        except FetchUnavailable as error:
-            if error.status is None or error.status >= 500:  # noqa: PLR2004 HTTP code
-                return _Rules(now + _KEPT_UNREACHABLE, None, otherwise=False, reason=str(error))
-            return _Rules(now + _KEPT, None, otherwise=True)
-        except Forbidden:
-            raise
-        except (NotFound, FetchFailed) as error:
-            if getattr(error, "status", 404) is None:
-                return _Rules(now + _KEPT_UNREACHABLE, None, otherwise=False, reason=str(error))
-            return _Rules(now + _KEPT, None, otherwise=True)
+        except NotFound:
+            return _Rules(until=self._monotonic() + _KEPT)
+        except FetchFailed as error:
+            return self._without(error)
         text = body[:MOST_BYTES].decode("utf-8", "replace")
         parsed = Protego.parse(text) if len(body) <= _AT_ONCE else await asyncio.to_thread(Protego.parse, text)
-        return _Rules(now + _KEPT, parsed, otherwise=True, size=len(body))
+        return _Rules(until=self._monotonic() + _KEPT, parsed=parsed, size=len(body))
+
+    def _without(self, error: FetchFailed) -> _Rules:
+        """Return what holds where there is no file to read (RFC 9309 section 2.3.1)."""
+        now = self._monotonic()
+        if error.status is None:
+            return _Rules(until=now + _KEPT_UNREACHABLE, failure=str(error))
+        if error.status >= 500:
+            verdict = Verdict(allowed=False, reason=f"its robots.txt is out of order (HTTP {error.status})")
+            return _Rules(until=now + _KEPT_FORBIDDEN, verdict=verdict)
+        return _Rules(until=now + _KEPT)
 
 
 def _judge(rules: Protego, url: str, agent: str) -> Verdict:

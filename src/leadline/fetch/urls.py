@@ -22,17 +22,19 @@ MOST_CHARS: Final = 8_192
 DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f]")
-_URL: Final = re.compile(r"(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?", re.I)
+_URL: Final = re.compile(
+    r"(?P<scheme>https?)://(?P<authority>[^/?#]*)(?P<path>[^?#]*)(?P<query>\?[^#]*)?", re.IGNORECASE
+)
 _PORT: Final = re.compile(r"[0-9]{1,5}")
 _FORBIDDEN_IN_HOST: Final = re.compile(r"[\x00-\x20\"#%/:<>?@\[\\\]^`{|}\x7f]")
 _LABEL: Final = re.compile(r"[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?")
 _NUMBER: Final = re.compile(r"[0-9]+|0x[0-9a-f]*")
-_IPV6: Final = re.compile(r"[0-9a-f:.]+", re.I)
+_IPV6: Final = re.compile(r"[0-9a-f:.]+", re.IGNORECASE)
 _MOST_HOST: Final = 253
 # Everything that need not be encoded; `%` stays, so that what is encoded is not encoded twice.
 _PATH_SAFE: Final = "/%!$&'()*+,;=:@-._~|[]"
 _QUERY_SAFE: Final = _PATH_SAFE + "?\\^`{}"
-_UNRESERVED_DOT: Final = re.compile("%2e", re.I)
+_UNRESERVED_DOT: Final = re.compile("%2e", re.IGNORECASE)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,8 +6,9 @@ import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
+from leadline.domain import ModelAnswer, ModelRequest
 from leadline.resilience import Deadline
 from leadline.text.think import Piece
 
@@ -29,12 +30,29 @@ class Clocks:
     total: float = 600.0
 
 
-class Relay:
-    """Passes pieces on to whoever watches, the same whether or not anybody does."""
+class Attempts(Protocol):
+    """A client of one server, asked once: what the pool makes its calls with."""
 
-    def __init__(self, progress: ProgressTo | None) -> None:
+    async def attempt(self, request: ModelRequest, *, limit: Deadline, session: str, relay: Relay) -> ModelAnswer:
+        """Return the whole answer of one try. Raises `ModelError`, without trying again."""
+        ...
+
+
+class Relay:
+    """Passes pieces on to whoever watches, the same whether or not anybody does.
+
+    `alive` is called whenever a part of the answer itself arrives, be it a tool call or text.
+    """
+
+    def __init__(self, progress: ProgressTo | None, *, alive: Callable[[], None] | None = None) -> None:
         self._progress = progress
+        self._alive = alive
         self.passed = False
+
+    def beat(self) -> None:
+        """A part of the answer arrived."""
+        if self._alive is not None:
+            self._alive()
 
     def restart(self) -> None:
         """A new attempt begins: what was passed on is void."""
@@ -42,11 +60,27 @@ class Relay:
             self._progress("status", "restart")
         self.passed = False
 
-    def send(self, pieces: list[Piece]) -> None:
-        self.passed = self.passed or bool(pieces)
+    def tell(self, kind: str, text: str) -> None:
+        """Pass one piece on."""
+        self.passed = True
         if self._progress is not None:
-            for kind, text in pieces:
-                self._progress(kind, text)
+            self._progress(kind, text)
+
+    def send(self, pieces: list[Piece]) -> None:
+        if pieces:
+            self.beat()
+        self.passed = self.passed or bool(pieces)
+        for kind, text in pieces:
+            self._tell(kind, text)
+
+    def pass_on(self, kind: str, text: str) -> None:
+        """Pass on one piece of another client, whose restarts void only its own attempts."""
+        self.passed = kind != "status" and bool(text)
+        self._tell(kind, text)
+
+    def _tell(self, kind: str, text: str) -> None:
+        if self._progress is not None:
+            self._progress(kind, text)
 
 
 class Watch:

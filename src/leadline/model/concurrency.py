@@ -183,6 +183,4 @@ class Limiter:
 
     def _busy(self, reason: str) -> ModelRateLimited:
         wait = self._held_for * (len(self._queue) + 1) / max(1, self._limits.process)
-        return ModelRateLimited(
-            f"too much at once: {reason}", retry_after=min(_MOST_WAIT, max(_LEAST_WAIT, wait))
-        )
+        return ModelRateLimited(f"too much at once: {reason}", retry_after=min(_MOST_WAIT, max(_LEAST_WAIT, wait)))

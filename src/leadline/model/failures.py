@@ -62,6 +62,7 @@ _OVERFLOW_TEXTS: Final = tuple(
         r"prompt too long; exceeded max context length",
         # Anthropic, and gateways before it: "prompt is too long: 205668 tokens > 200000 maximum"
         r"prompt is too long: \d+ tokens > (?P<window>\d+)",
+        r"`max_tokens` exceed context limit: \d+ \+ \d+ > (?P<window>\d+)",
         r"prompt is too long",
         # Gemini
         r"input token count.{0,40} exceeds the maximum number of tokens allowed \((?P<window>\d+)\)",

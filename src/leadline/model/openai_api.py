@@ -1,65 +1,38 @@
-"""`Model` over the chat completions API of OpenAI, vLLM, SGLang, TGI, llama.cpp, Ollama and others.
-
-One pooled `aiohttp` session; the stream is read as bytes and parsed here. Three clocks watch every
-answer: until its first token, between two tokens, and the whole. A stream that ends without a
-finish reason is a failure, whatever the transport says. A cancelled call closes its connection, so
-that the server stops computing.
-"""
+"""`Model` over the chat completions API of OpenAI, vLLM, SGLang, TGI, llama.cpp, Ollama and others."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Mapping
+from dataclasses import replace
 from random import Random
-from typing import Any, Final, NamedTuple, Self
-from urllib.parse import urlsplit
+from typing import ClassVar, Final
 
 import aiohttp
-import orjson
 
-from leadline.domain import Json, ModelAnswer, ModelRequest, Usage
-from leadline.errors import (
-    ModelBroken,
-    ModelDenied,
-    ModelError,
-    ModelTimeout,
-    ModelUnavailable,
-)
-from leadline.model.attempt import Clocks, ProgressTo, Relay, Watch
-from leadline.model.connect import base_url, open_session
-from leadline.model.failures import Crashed, Redactor, Refused, failure, failure_in_stream
+from leadline.domain import Json, ModelAnswer, ModelRequest
+from leadline.errors import ModelError, ModelUnavailable
+from leadline.model.attempt import Clocks, Relay
+from leadline.model.failures import Crashed, Refused
 from leadline.model.openai_wire import Assembly, Quirks, body
-from leadline.model.sse import EventParser, EventTooLarge, ServerEvent
-from leadline.model.tokens import TokenEstimator, guess_request
+from leadline.model.sse import ServerEvent
+from leadline.model.streamed import MAX_ANSWER, ServedModel, StreamedModel
+from leadline.model.tokens import TokenEstimator
 from leadline.ports import Clock
-from leadline.resilience import Backoff, Deadline, SystemClock, retry
+from leadline.resilience import Backoff, Deadline
 
-MAX_ANSWER: Final = 16 * 1024 * 1024
-_MAX_ERROR: Final = 64 * 1024
+__all__ = ["OpenAIModel", "ServedModel"]
+
 _DONE: Final = b"[DONE]"
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ServedModel:
-    """A model that a server lists; `window` in tokens where it tells (vLLM does)."""
+class OpenAIModel(StreamedModel):
+    """One server that speaks the OpenAI chat completions API; see `StreamedModel`.
 
-    name: str
-    window: int | None = None
-
-
-class OpenAIModel:
-    """One server that speaks the OpenAI chat completions API; an asynchronous context manager.
-
-    `url` is the base URL, ending where `/chat/completions` begins; a bare host gets `/v1`. `session`
-    lends an open session, which then is not closed here. `extra` are further fields of the request
-    body. Retryable errors are tried again by `backoff` within the call's deadline; where text of a
-    failed attempt was already passed to `progress`, it is told `("status", "restart")` first.
-
-    Raises `SettingsError` for an address that is none.
+    `url` ends where `/chat/completions` begins. What a server refuses of a request is left out of
+    the next ones.
     """
+
+    path: ClassVar[str] = "/chat/completions"
 
     def __init__(
         self,
@@ -76,84 +49,28 @@ class OpenAIModel:
         random: Random | None = None,
         max_answer: int = MAX_ANSWER,
     ) -> None:
-        self._base = base_url(url)
-        self._api_key = api_key
-        self._clocks = clocks or Clocks()
-        self._backoff = backoff or Backoff(base=0.5, cap=20.0)
-        self._proxy = proxy
-        self._extra = extra
-        self._lent = session
-        self._session = session
-        self._estimator = estimator or TokenEstimator()
-        self._clock: Clock = clock or SystemClock()
-        self._random = random or Random()  # noqa: S311 jitter of retries, no secret
-        self._max_answer = max_answer
+        super().__init__(
+            url,
+            api_key=api_key,
+            clocks=clocks,
+            backoff=backoff,
+            proxy=proxy,
+            extra=extra,
+            session=session,
+            estimator=estimator,
+            clock=clock,
+            random=random,
+            max_answer=max_answer,
+        )
         self._quirks: dict[str, Quirks] = {}
-        self._redact = Redactor(api_key)
-        self._server = f"model server {urlsplit(self._base).netloc.rpartition('@')[2]}"
 
-    async def __aenter__(self) -> Self:
-        if self._session is None:
-            self._session = open_session(connect=self._clocks.connect)
-        return self
-
-    async def __aexit__(self, *_failure: object) -> None:
-        if self._session is not None and self._lent is None:
-            await self._session.close()
-            self._session = None
-
-    @property
-    def estimator(self) -> TokenEstimator:
-        """What this server's counts have taught about the size of texts."""
-        return self._estimator
-
-    async def complete(
-        self,
-        request: ModelRequest,
-        *,
-        deadline: float,
-        session: str,
-        progress: ProgressTo | None = None,
-    ) -> ModelAnswer:
-        """Return the whole answer; see `Model.complete`."""
-        limit = Deadline(deadline)
-        relay = Relay(progress)
-
-        async def attempt() -> ModelAnswer:
-            relay.restart()
-            return await self._negotiated(request, limit=limit, session=session, relay=relay)
-
-        return await retry(attempt, backoff=self._backoff, deadline=limit, clock=self._clock, random=self._random)
-
-    async def models(self, *, deadline: float) -> tuple[ServedModel, ...]:
-        """Return the models that the server lists. Raises `ModelError`."""
-        try:
-            async with (
-                asyncio.timeout(deadline),
-                self._open().get(
-                    f"{self._base}/models",
-                    headers=self._headers(""),
-                    proxy=self._proxy,
-                    allow_redirects=False,
-                ) as response,
-            ):
-                data = await self._capped(response, _MAX_ERROR * 16)
-                if response.status != 200:
-                    raise self._failure(response, data)
-        except TimeoutError as error:
-            raise ModelTimeout(f"{self._server} did not list its models in {deadline:g} s") from error
-        except aiohttp.ClientError as error:
-            raise self._unreachable(error) from error
-        return _served(data, self._server)
-
-    # --- one attempt ---
-
-    async def _negotiated(self, request: ModelRequest, *, limit: Deadline, session: str, relay: Relay) -> ModelAnswer:
-        """Return the answer to the fullest request that the server takes."""
+    async def attempt(self, request: ModelRequest, *, limit: Deadline, session: str, relay: Relay) -> ModelAnswer:
+        """Return the answer to the fullest request that the server takes; see `Attempts.attempt`."""
         quirks = self._quirks.get(request.model, Quirks())
         while True:
             try:
-                answer = await self._once(request, quirks=quirks, limit=limit, session=session, relay=relay)
+                data = body(request, quirks=quirks, extra=self._extra)
+                answer = await self._once(request, data, Assembly(), limit=limit, session=session, relay=relay)
             except Refused as error:
                 plainer = quirks.after(status=error.status, text=error.text, request=request)
                 if plainer is None:
@@ -168,192 +85,8 @@ class OpenAIModel:
                 return answer
             quirks = plainer
 
-    async def _once(
-        self,
-        request: ModelRequest,
-        *,
-        quirks: Quirks,
-        limit: Deadline,
-        session: str,
-        relay: Relay,
-    ) -> ModelAnswer:
-        data = body(request, quirks=quirks, extra=self._extra)
-        now = _Attempt(Assembly(), Watch(self._clocks, limit), relay)
-        async with self._translated(now), now.watch.running():
-            await self._post(data, session=session, reader=partial(self._read, now))
-        return self._finished(request, now)
+    def _key_headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._api_key}"} if self._api_key else {}
 
-    async def _post(
-        self, data: bytes, *, session: str, reader: Callable[[aiohttp.ClientResponse], Awaitable[None]]
-    ) -> None:
-        async with self._open().post(
-            f"{self._base}/chat/completions",
-            data=data,
-            headers=self._headers(session),
-            proxy=self._proxy,
-            allow_redirects=False,
-        ) as response:
-            try:
-                await reader(response)
-            finally:
-                if not response.content.at_eof():
-                    response.close()  # a cancelled or broken answer must stop upstream at once
-
-    @asynccontextmanager
-    async def _translated(self, now: _Attempt) -> AsyncIterator[None]:
-        """Turn what goes wrong on the wire into `ModelError`s; late trouble after the end is none."""
-        try:
-            yield
-        except TimeoutError as error:
-            if not now.answer.finish:
-                raise ModelTimeout(f"{self._server}: {now.watch.verdict()}") from error
-        except aiohttp.ClientResponseError as error:
-            raise ModelBroken(f"{self._server} does not speak HTTP") from error
-        except aiohttp.ClientError as error:
-            if now.answer.begun or isinstance(error, aiohttp.ClientPayloadError):
-                raise ModelBroken(f"{self._server} cut its answer short") from error
-            raise self._unreachable(error) from error
-
-    async def _read(self, now: _Attempt, response: aiohttp.ClientResponse) -> None:
-        if response.status != 200:
-            raise self._failure(response, await self._capped(response, _MAX_ERROR))
-        if response.content_type == "application/json":
-            self._whole(await self._capped(response, self._max_answer), now)
-            return
-        if response.content_type == "text/html":
-            page = self._redact((await self._capped(response, _MAX_ERROR)).decode("utf-8", "replace"))
-            raise ModelBroken(f"{self._server} answers with a web page: {page}")
-        await self._stream(now, response)
-
-    async def _stream(self, now: _Attempt, response: aiohttp.ClientResponse) -> None:
-        parser = EventParser(max_event=self._max_answer)
-        size = 0
-        over = False
-        while chunk := await response.content.readany():
-            size += len(chunk)
-            if size > self._max_answer:
-                raise ModelBroken(f"{self._server} sent more than {self._max_answer} bytes")
-            over = over or self._events(_parsed(parser, chunk, self._server), now)
-            now.watch.saw(begun=now.answer.begun, finished=bool(now.answer.finish), over=over)
-        if not over:
-            self._events(parser.close(), now)
-
-    def _events(self, events: list[ServerEvent], now: _Attempt) -> bool:
-        """Take events; return whether the stream said that it is over."""
-        for event in events:
-            if event.data == _DONE:
-                return True
-            chunk = self._json(event.data)
-            if "error" in chunk or event.name == b"error" or chunk.get("object") == "error":
-                raise failure_in_stream(chunk, server=self._server, redact=self._redact)
-            now.relay.send(now.answer.take(chunk))
-        return False
-
-    def _whole(self, data: bytes, now: _Attempt) -> None:
-        """Take a server's answer that is one JSON document although a stream was asked for."""
-        value = self._json(data)
-        if value.get("error"):
-            raise failure_in_stream(value, server=self._server, redact=self._redact)
-        now.relay.send(now.answer.take(value))
-
-    def _json(self, data: bytes) -> dict[str, Any]:
-        try:
-            value = orjson.loads(data)
-        except orjson.JSONDecodeError as error:
-            shown = self._redact(data[:200].decode("utf-8", "replace"))
-            raise ModelBroken(f"{self._server} sent what is no JSON: {shown}") from error
-        if not isinstance(value, dict):
-            raise ModelBroken(f"{self._server} sent JSON that is no object")
-        return value
-
-    def _finished(self, request: ModelRequest, now: _Attempt) -> ModelAnswer:
-        answer = now.answer
-        if not answer.finish:
-            raise ModelBroken(f"{self._server} ended its answer without a finish reason")
-        now.relay.send(answer.close())
-        return answer.answer(usage=self._usage(request, answer))
-
-    def _usage(self, request: ModelRequest, answer: Assembly) -> Usage:
-        """Return the server's count, and learn from it; without one, an estimate."""
-        counted = answer.usage
-        if counted is not None:
-            self._estimator.learn(guess_request(request), counted.prompt_tokens, model=request.model)
-            return counted
-        written = sum(self._estimator.text(t, model=request.model) for t in answer.written)
-        return Usage(
-            model_calls=1,
-            prompt_tokens=self._estimator.request(request),
-            completion_tokens=max(1, written),
-        )
-
-    # --- the connection ---
-
-    def _open(self) -> aiohttp.ClientSession:
-        if self._session is None:
-            raise ModelError(f"{self._server}: the client is not open; use it in `async with`")
-        return self._session
-
-    def _headers(self, session: str) -> dict[str, str]:
-        headers = {
-            "Content-Type": "application/json",
-            "Accept": "text/event-stream, application/json",
-            "Accept-Encoding": "identity",  # a compressed stream arrives in lumps
-        }
-        if self._api_key:
-            headers["Authorization"] = f"Bearer {self._api_key}"
-        if session:
-            headers["x-session-id"] = session
-        return headers
-
-    async def _capped(self, response: aiohttp.ClientResponse, limit: int) -> bytes:
-        pieces: list[bytes] = []
-        size = 0
-        while chunk := await response.content.readany():
-            pieces.append(chunk)
-            size += len(chunk)
-            if size > limit:
-                if response.status != 200:
-                    break
-                raise ModelBroken(f"{self._server} sent more than {limit} bytes")
-        return b"".join(pieces)
-
-    def _failure(self, response: aiohttp.ClientResponse, data: bytes) -> ModelError:
-        return failure(
-            response.status,
-            data,
-            server=self._server,
-            redact=self._redact,
-            headers=response.headers,
-            now=self._clock.now(),
-        )
-
-    def _unreachable(self, error: aiohttp.ClientError) -> ModelError:
-        if isinstance(error, aiohttp.ClientConnectorCertificateError):
-            return ModelDenied(f"{self._server} has a certificate that is not trusted")
-        if isinstance(error, aiohttp.ClientConnectorError):
-            reason = error.os_error.strerror or "no connection"
-            return ModelUnavailable(f"{self._server} cannot be reached: {reason}")
-        return ModelUnavailable(f"{self._server} closed the connection without an answer")
-
-
-class _Attempt(NamedTuple):
-    """What one attempt carries along."""
-
-    answer: Assembly
-    watch: Watch
-    relay: Relay
-
-
-def _parsed(parser: EventParser, chunk: bytes, server: str) -> list[ServerEvent]:
-    try:
-        return parser.feed(chunk)
-    except EventTooLarge as error:
-        raise ModelBroken(f"{server} sent {error}") from error
-
-
-def _served(data: bytes, server: str) -> tuple[ServedModel, ...]:
-    try:
-        entries = orjson.loads(data)["data"]
-        return tuple(ServedModel(name=str(entry["id"]), window=entry.get("max_model_len")) for entry in entries)
-    except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise ModelBroken(f"{server} does not list models as OpenAI's API does") from error
+    def _ends(self, event: ServerEvent) -> bool:
+        return event.data == _DONE

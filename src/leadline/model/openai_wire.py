@@ -18,6 +18,9 @@ from leadline.text.think import Piece, ThinkSplitter
 UNREADABLE: Final = "_unreadable"
 """Under this name stand arguments that are no JSON object; no tool has such a parameter."""
 
+ANTHROPIC_BLOCKS: Final = "anthropic_blocks"
+"""Under this name `opaque` holds another API's blocks, which mean nothing here."""
+
 _FINISH: Final = {
     "function_call": "tool_calls",
     "tool_use": "tool_calls",
@@ -114,7 +117,7 @@ def _message(message: Message) -> dict[str, Any]:
             value["content"] = None
     if message.call_id is not None:
         value["tool_call_id"] = message.call_id
-    if message.role == "assistant" and isinstance(message.opaque, dict):
+    if message.role == "assistant" and isinstance(message.opaque, dict) and ANTHROPIC_BLOCKS not in message.opaque:
         value.update(message.opaque)
     return value
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 from collections import Counter, deque
 from typing import Final
@@ -23,6 +24,8 @@ class Server:
         self.breaker = Breaker(threshold=policy.failures, cooldown=policy.cooldown, monotonic=monotonic)
         self.draining = False
         self.in_flight = 0
+        self.idle = asyncio.Event()
+        self.idle.set()
         self.sessions = 0
         self.healthy = True
         self.down_since = 0.0
@@ -62,6 +65,17 @@ class Server:
         return self.spec.concurrency is not None and self.in_flight >= self.spec.concurrency
 
     # --- how much does it hold ---
+
+    def taken(self) -> None:
+        """A call was sent to it."""
+        self.in_flight += 1
+        self.idle.clear()
+
+    def released(self) -> None:
+        """A call at it ended."""
+        self.in_flight -= 1
+        if not self.in_flight:
+            self.idle.set()
 
     @property
     def share(self) -> float:

@@ -19,6 +19,9 @@ from leadline.text.clean import squeeze, visible
 QUOTE: Final = 300
 """Characters of a quotation beside its source; the whole of it is in JSON and HTML."""
 
+TITLE: Final = 200
+"""Characters of a question that make a title; a longer one follows it in full."""
+
 _WRONG: Final = frozenset({Verdict.CONTRADICTED, Verdict.UNSUPPORTED})
 _MEANINGLESS: Final = frozenset({"Co", "Cn"})
 _CLOSED: Final = "。！？；：，、”’）」』】》"
@@ -34,7 +37,7 @@ def shown(text: str, *, limit: int | None = None) -> str:
 
     What means nothing outside its own page (private use, unassigned) is written out as `[U+E001]`.
     """
-    flat = visible(squeeze(text, limit=limit)).strip()
+    flat = squeeze(visible(text), limit=limit)
     if flat.isascii():
         return flat
     return "".join(f"[U+{ord(c):04X}]" if unicodedata.category(c) in _MEANINGLESS else c for c in flat)
@@ -50,6 +53,7 @@ class _Composer:
         self._claims = {claim.id: claim for claim in report.claims}
         self._sources = {source.id: source for source in report.sources}
         self._numbers = Numbers(report)
+        self._title = shown(report.question, limit=TITLE)
 
     def page(self) -> Page:
         report = self._report
@@ -62,17 +66,19 @@ class _Composer:
             *self._table(),
             *self._notes(),
         ]
-        title = shown(report.question)
-        return Page(title=title, language=self._language, created_at=report.created_at, blocks=tuple(blocks))
+        return Page(title=self._title, language=self._language, created_at=report.created_at, blocks=tuple(blocks))
 
     def _word(self, key: str) -> str:
         return word(key, self._language)
 
     def _head(self) -> Iterator[Block]:
         report = self._report
-        yield Block(Kind.TITLE, (Run(shown(report.question)),))
+        yield _plain(Kind.TITLE, self._title)
         made = [f"{self._word('generated')} {_moment(report.created_at)}", report.strategy, ", ".join(report.models)]
         yield Block(Kind.BYLINE, (Run(" · ".join(shown(part) for part in made if part), Look.QUIET),))
+        whole = shown(report.question)
+        if whole != self._title:
+            yield _plain(Kind.TEXT, whole)
 
     # --- what is told ------------------------------------------------------------------------
 

@@ -33,7 +33,8 @@ FOLDERS: Final = (
 )
 """Where systems keep their fonts."""
 
-_KINDS: Final = frozenset({".ttf", ".otf", ".ttc", ".otc"})
+_COLLECTIONS: Final = frozenset({".ttc", ".otc"})
+_KINDS: Final = frozenset({".ttf", ".otf", *_COLLECTIONS})
 _LATIN: Final = (
     ("NotoSans-Regular", "NotoSans-Bold"),
     ("LiberationSans-Regular", "LiberationSans-Bold"),
@@ -199,12 +200,12 @@ def _read(path: Path) -> tuple[int, frozenset[int]]:
     from fontTools.ttLib import TTCollection, TTFont, TTLibError  # noqa: PLC0415 only where a PDF is made
 
     try:
-        if path.suffix.lower() in {".ttc", ".otc"}:
-            with TTCollection(path, lazy=True) as collection:
-                number = _simplified(collection.fonts)
-                return number, _characters(collection.fonts[number])
-        with TTFont(path, lazy=True) as font:
-            return 0, _characters(font)
+        with path.open("rb") as file:
+            if path.suffix.lower() not in _COLLECTIONS:
+                return 0, _characters(TTFont(file, lazy=True))
+            fonts = TTCollection(file, lazy=True).fonts
+            number = _simplified(fonts)
+            return number, _characters(fonts[number])
     except (TTLibError, OSError, ValueError, LookupError, AttributeError, AssertionError, struct.error):
         # A file that is no font, or damaged, is passed over: another may do.
         return 0, frozenset()

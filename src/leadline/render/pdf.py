@@ -46,10 +46,10 @@ def to_pdf(report: Report, folders: Iterable[str] = FOLDERS) -> bytes:
     page = compose(report)
     wardrobe = dress(*_letters(page), chinese=page.chinese, folders=folders)
     page = _spelled(page, wardrobe.spelled)
-    canvas = _canvas(page, wardrobe)
-    sheets = lay(page, wardrobe, _measure(canvas))
-    _draw(canvas, sheets, wardrobe)
-    return bytes(canvas.output())
+    with _canvas(page, wardrobe) as canvas:
+        sheets = lay(page, wardrobe, _measure(canvas))
+        _draw(canvas, sheets, wardrobe)
+        return bytes(canvas.output())
 
 
 def joined(text: str) -> bool:
@@ -87,9 +87,11 @@ def _spelled(page: Page, names: Mapping[int, str]) -> Page:
 # --- canvas ----------------------------------------------------------------------------------
 
 
-def _canvas(page: Page, wardrobe: Wardrobe) -> FPDF:
+@contextmanager
+def _canvas(page: Page, wardrobe: Wardrobe) -> Iterator[FPDF]:
     try:
         from fpdf import FPDF  # noqa: PLC0415 heavy, and part of an extra
+        from fpdf.fonts import CoreFont  # noqa: PLC0415 as above
     except ImportError as error:
         raise MissingExtra("PDF needs fpdf2; install it with: pip install 'leadline[office]'") from error
 
@@ -101,11 +103,16 @@ def _canvas(page: Page, wardrobe: Wardrobe) -> FPDF:
     canvas.set_creator("Leadline")
     canvas.set_lang("zh-CN" if page.chinese else page.language)
     canvas.set_creation_date(_made(page.created_at))
-    for face in (*wardrobe.regular, *wardrobe.bold):
-        canvas.add_font(
-            face.key, fname=face.path, collection_font_number=face.number, unicode_range=sorted(face.covers)
-        )
-    return canvas
+    try:
+        for face in (*wardrobe.regular, *wardrobe.bold):
+            letters = sorted(face.covers)
+            canvas.add_font(face.key, fname=face.path, collection_font_number=face.number, unicode_range=letters)
+        yield canvas
+    finally:
+        # The library reads glyphs as they are wanted, and leaves the files open.
+        for font in canvas.fonts.values():
+            if not isinstance(font, CoreFont):
+                font.ttfont.close()
 
 
 def _made(at: str) -> datetime:

@@ -12,7 +12,7 @@ _PARTICLES: Final = frozenset(
     {"da", "de", "del", "den", "der", "di", "du", "la", "le", "ten", "ter", "van", "von", "zu"}
 )
 _BODIES: Final = re.compile(
-    r"\b(?:academy|agency|alliance|association|authors?|bank|board|bureau|bbc|center|centre|college|commission|committee"
+    r"\b(?:academy|agency|alliance|association|authors|bank|board|bureau|bbc|center|centre|college|commission|committee"
     r"|community|company|consortium|contributors?|corp|corporation|council|department|developers?|editors?|foundation"
     r"|gmbh|government|group|inc|institute|laborator(?:y|ies)|llc|ltd|maintainers?|ministry|network|news|office"
     r"|organi[sz]ation|press|project|school|service|society|staff|systems?|team|times|union|university|wikipedia)\b",

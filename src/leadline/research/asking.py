@@ -147,7 +147,7 @@ def words_of(text: str) -> list[Word]:
         word = match[0]
         if word[-1] in "'\u2019":
             word = word[:-1]
-        elif word == "s" and match.start() and text[match.start() - 1] in "'\u2019":
+        elif word in "sS" and match.start() and text[match.start() - 1] in "'\u2019":
             continue
         mark = word[0]
         marked = mark.isupper() or mark.isdigit() or not word.isascii()

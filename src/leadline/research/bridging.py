@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from leadline.domain import Json
 from leadline.research.asking import Asked, key_of, take_apart, words_of
 from leadline.research.evidence import Ledger
-from leadline.research.hops import SEEDS, Survey, sigmoid, survey
+from leadline.research.hops import SEEDS, SYNONYM, Survey, sigmoid, survey
 from leadline.research.reading import Line, Page, names_of
 from leadline.text.language import has_cjk
 from leadline.text.names import find_names
@@ -23,11 +23,17 @@ from leadline.text.tokens import query_words, terms
 NAMES = 5
 """Names of the question that are looked up."""
 
-BRIDGES = 12
+BRIDGES = 14
 """Names that one wave looks up."""
 
 LINES = 5
 """Sentences of a page in which bridges are looked for: its opening, and the best for the question."""
+
+TITLED = 0.6
+"""What a page of the very name counts beforehand."""
+
+MENTIONED = 0.8
+"""What a passage that mentions the name counts beforehand."""
 
 _NEAR = 6
 _NEARNESS = 1.3
@@ -36,11 +42,15 @@ _HAN_NAME = re.compile(r"[\u4e00-\u9fff]{2,4}")
 
 
 class Query(NamedTuple):
-    """A query, and the name it looks up; `titles` where only pages of that name are wanted."""
+    """A query, and the name it looks up; `titles` where only pages of that name are wanted.
+
+    `worth` says how surely the name leads on, at most 1.
+    """
 
     text: str
     name: str
     titles: bool
+    worth: float = 1.0
 
 
 class Address(NamedTuple):
@@ -59,11 +69,11 @@ def first_queries(question: str) -> list[Query]:
     return list({query.text: query for query in found}.values())
 
 
-def _lookup(name: str, rest: str) -> list[Query]:
+def _lookup(name: str, rest: str, worth: float = 1.0) -> list[Query]:
     """Return the queries for pages of a name, and for passages that mention it."""
     return [
-        Query(text=quoted(name), name=name, titles=True),
-        Query(text=f"{quoted(name)} {rest}", name=name, titles=False),
+        Query(text=quoted(name), name=name, titles=True, worth=worth),
+        Query(text=f"{quoted(name)} {rest}", name=name, titles=False, worth=worth),
     ]
 
 
@@ -97,7 +107,8 @@ def next_queries(question: str, ledger: Ledger, tried: Sequence[str]) -> list[Qu
                 best = scores.get(key, (0.0, name))
                 scores[key] = max(best, (score, name))
     ranked = sorted(scores.items(), key=lambda item: (-item[1][0], item[0]))[:BRIDGES]
-    found = [query for _, (_, name) in ranked for query in _lookup(name, rest)]
+    most = ranked[0][1][0] if ranked else 1.0
+    found = [query for _, (score, name) in ranked for query in _lookup(name, rest, score / most)]
     return list({query.text: query for query in found}.values())
 
 
@@ -164,15 +175,19 @@ def choose_hits(question: str, queries: Sequence[Query], value: Json, visited: S
 
 
 def _worth(asked: Asked, query: Query, hit: Mapping[str, Any], rank: int) -> float:
+    """Return how much a hit promises; 0 for one that a look-up of pages by name found by other words."""
     title = hit.get("title") or ""
     named = dict(names_of(title)).get(key_of(query.name), 0.0) if query.name else 0.0
     if query.titles:
-        return 2.0 + named - 0.05 * rank if named else 0.0
+        return TITLED + query.worth * named - 0.05 * rank if named else 0.0
     held = frozenset(terms(f"{title} {hit.get('snippet') or ''}"))
-    wanted = asked.rest or asked.terms
-    if not query.name:
-        wanted = asked.terms
-    said = sum(1 for term in wanted if term in held) / max(1, len(wanted))
+    said = _said(asked, held, asked.rest or asked.terms if query.name else asked.terms)
     if not query.name:
         return 1.2 + said - 0.1 * rank
-    return named + said - 0.05 * rank
+    return query.worth * (MENTIONED + named + said) - 0.05 * rank
+
+
+def _said(asked: Asked, held: frozenset[str], wanted: Sequence[str]) -> float:
+    related = dict(asked.related)
+    found = sum(1.0 if t in held else SYNONYM if not held.isdisjoint(related.get(t, ())) else 0.0 for t in wanted)
+    return found / max(1, len(wanted))

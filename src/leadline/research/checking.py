@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from leadline.domain import Contradiction, Draft, DraftSentence, Policy
+from leadline.domain import Contradiction, Draft, DraftSentence, Flag, Policy
 from leadline.events import ClaimChecked
 from leadline.research.claims import Told, build_claims, sentences_of
 from leadline.research.contradictions import contradictions
@@ -84,7 +84,7 @@ def _disagreements(question: str, ledger: Ledger, desk: Desk) -> tuple[Contradic
 
 
 async def _judge(study: Study, checked: list[Checked], *, answer: int) -> None:
-    """Replace the verdicts of open claims by the judge's, as far as the budget goes."""
+    """Replace the verdicts of open claims by the judge's, as far as budget and people's patience go."""
     waiting = list(open_for_judge(checked, answer=answer))
     while waiting:
         batch, waiting = waiting[:SIDE_BY_SIDE], waiting[SIDE_BY_SIDE:]
@@ -94,8 +94,12 @@ async def _judge(study: Study, checked: list[Checked], *, answer: int) -> None:
             for index in (*batch, *waiting):
                 checked[index] = out_of_budget(checked[index])
             return
-        study.next_round()
+        if study.next_round() is Flag.FINISH:
+            return
         replies = await study.judge(prompts, schema=JUDGE_SCHEMA, max_tokens=JUDGE_TOKENS)
+        if study.interrupted:
+            study.next_round()  # a person who cancelled is heard here
+            return
         for index, reply in zip(batch, replies, strict=True):
             said = parse_judgement(reply.answer.text) if reply.answer is not None else None
             checked[index] = apply_judgement(checked[index], said)

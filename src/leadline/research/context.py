@@ -78,25 +78,19 @@ def cut(text: str, goal: str, limit: int) -> str:
     return "".join(parts)[: limit + len(CUT_MARK) * len(spans)]
 
 
-def fold(messages: Sequence[Message], *, head: int, digest: str) -> tuple[Message, ...]:
-    """Return the transcript with its older rounds replaced by `digest`.
+def latest(rounds: Sequence[Message]) -> tuple[Message, ...]:
+    """Return the last `KEEP_ROUNDS` rounds.
 
-    The first `head` messages stay (instructions, question); of the rest, the last `KEEP_ROUNDS`
-    rounds. A round begins with an assistant message, so that no tool message loses its call.
+    A round begins with an assistant message, so that no tool message loses its call.
     """
-    starts = [i for i, m in enumerate(messages) if m.role == "assistant" and i >= head]
-    if len(starts) <= KEEP_ROUNDS:
-        return shrink(messages, head=head)
-    kept = messages[starts[-KEEP_ROUNDS] :]
-    note = Message(role="user", content=digest)
-    return (*messages[:head], note, *kept)
+    starts = [i for i, m in enumerate(rounds) if m.role == "assistant"]
+    return tuple(rounds) if len(starts) <= KEEP_ROUNDS else tuple(rounds[starts[-KEEP_ROUNDS] :])
 
 
-def shrink(messages: Sequence[Message], *, head: int) -> tuple[Message, ...]:
-    """Return the transcript with every observation after `head` cut to half: the last resort of a small window."""
+def shrink(rounds: Sequence[Message]) -> tuple[Message, ...]:
+    """Return the rounds with every observation cut to half: the last resort of a small window."""
     return tuple(
-        m if i < head or m.role == "assistant" else replace(m, content=m.content[: max(400, len(m.content) // 2)])
-        for i, m in enumerate(messages)
+        m if m.role == "assistant" else replace(m, content=m.content[: max(400, len(m.content) // 2)]) for m in rounds
     )
 
 

@@ -92,9 +92,12 @@ class History:
         elif isinstance(event, RunFinished):
             self.finished = event
         elif not isinstance(event, RunHandedOver | RunWaiting):
-            self.notes[record.branch].append(record)
-            if isinstance(event, ContextFolded):
-                self._reached(record.branch, event.round)
+            self._note(record)
+
+    def _note(self, record: Record) -> None:
+        self.notes[record.branch].append(record)
+        if isinstance(record.event, ContextFolded):
+            self._reached(record.branch, record.event.round)
 
     def _reached(self, branch: str, round_: int) -> None:
         self.rounds[branch] = max(self.rounds[branch], round_)

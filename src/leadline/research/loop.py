@@ -25,9 +25,7 @@ PATIENCE = 3
 CALLS_A_TURN = 8
 """Calls of one turn that are made side by side, where the dialect has no other number."""
 
-RETRY_CODES = frozenset(
-    {ModelUnavailable.code, ModelRateLimited.code, ModelTimeout.code, ModelBroken.code, DEADLINE}
-)
+RETRY_CODES = frozenset({ModelUnavailable.code, ModelRateLimited.code, ModelTimeout.code, ModelBroken.code, DEADLINE})
 """Failures after which the loop asks once more."""
 
 
@@ -102,7 +100,7 @@ async def think_act_observe(study: Study, transcript: Transcript) -> Gathered:
         if reason is None and study.next_round() is Flag.FINISH:
             return _ended(StopReason.FINISHED_EARLY, transcript)
         if reason is not None:
-            return _ended(reason, transcript, course.failure)
+            return _ended(reason, transcript, None if course.useful else course.failure)
         _fit(study, transcript)
         reply = await study.ask(
             transcript.messages,
@@ -194,7 +192,7 @@ def _gave_up(transcript: Transcript, course: Course) -> Gathered:
 
 
 def _ended(reason: StopReason, transcript: Transcript, failure: Failure | None = None) -> Gathered:
-    """Return what gathering came to. A model that failed to the end is why it ended, unless it used up the time."""
+    """Return what gathering came to. A model that never answered is why it ended, unless it used up the time."""
     gathered = Gathered(stop=reason, messages=transcript.messages)
     if failure is not None:
         late = failure.code in {DEADLINE, ModelTimeout.code}

@@ -30,12 +30,14 @@ from leadline.domain import (
     Usage,
     Verdict,
 )
+from leadline.errors import ContextOverflow, ToolStop
 from leadline.ports import Tools
 from leadline.research import budget as budgets
 from leadline.research import context, write
-from leadline.research.branch import Branch
+from leadline.research.branch import CANCEL_ONLY, Branch
 from leadline.research.checking import Findings, check
 from leadline.research.evidence import Ledger
+from leadline.research.parse import Answer, parse_turn
 from leadline.research.phrases import language_name, phrase, spoken
 from leadline.research.prompts import prompt
 from leadline.research.recorder import Recorder
@@ -45,6 +47,12 @@ from leadline.research.study import Cancelled, Gathered, Means, Study
 
 RESEARCH_STEPS = 6
 """Rounds for the claims that policy `research` looks into again."""
+
+STARVED = frozenset({StopReason.TOKENS, StopReason.MONEY, StopReason.DEADLINE})
+"""Reasons for which a model's gathering may end with nothing, where gathering without one still brings something."""
+
+WRITER_ROOM = (1.0, 0.5, 0.25)
+"""Shares of the window that the writer's excerpts may fill, tried in order where a server takes less than was said."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -113,8 +121,12 @@ class _Run:
         study = self._study("recall", tools=self.means.recall)
         study.next_round()
         calls = [ToolCall(name=name, arguments={"run": earlier}) for name in study.specs]
-        await study.act(calls, limit=1)
+        seen = await study.act(calls, limit=1, breaks=CANCEL_ONLY)
         self._settle(study)
+        study.next_round()  # a person who cancelled is heard here
+        lacking = [outcome.text for outcome in seen if not outcome.fresh]
+        if lacking:
+            raise ToolStop(f"the evidence of run {earlier} cannot be had: {lacking[0]}")
 
     async def _gather(self) -> Gathered:
         name = resolved(self.options)
@@ -122,20 +134,26 @@ class _Run:
         if model and self.means.model is None:
             model, name = False, StrategyName.EXTRACTIVE
         study = self._study("gather")
-        gathered = await STRATEGIES[name](study)
-        self._settle(study)
-        if gathered.failure_code is not None:
-            self.failure = Failure(code=gathered.failure_code, message=gathered.failure_message)
-        starved = gathered.stop in {StopReason.TOKENS, StopReason.MONEY} and not self.ledger.excerpts
+        gathered = await self._gathered(name, study)
+        starved = gathered.stop in STARVED and not self.ledger.excerpts
         if model and (self.failure is not None or starved):
             return await self._gather_without_model(gathered)
         return gathered
 
-    async def _gather_without_model(self, failed: Gathered) -> Gathered:
-        study = self._study("fallback")
-        gathered = await STRATEGIES[StrategyName.EXTRACTIVE](study)
+    async def _gathered(self, name: StrategyName, study: Study) -> Gathered:
+        """Run a strategy; a tool that stops the run leaves what was gathered before."""
+        try:
+            gathered = await STRATEGIES[name](study)
+        except ToolStop as stop:
+            gathered = Gathered(stop=StopReason.ERROR, failure=Failure(code=stop.code, message=str(stop)))
         self._settle(study)
+        self.failure = self.failure or gathered.failure
+        return gathered
+
+    async def _gather_without_model(self, failed: Gathered) -> Gathered:
+        gathered = await self._gathered(StrategyName.EXTRACTIVE, self._study("fallback"))
         gathered.stop = failed.stop
+        gathered.notes = [*failed.notes, *gathered.notes]
         return gathered
 
     async def _write(self, gathered: Gathered) -> Draft:
@@ -148,44 +166,51 @@ class _Run:
             and resolved(self.options) is not StrategyName.EXTRACTIVE
         ):
             text = await self._written(gathered)
-            if text:
-                name = self.options.model or ""
-                return write.draft_of(text, self.ledger, written_by=name, gaps=gaps)
+            draft = write.draft_of(text, self.ledger, written_by=self.options.model or "", gaps=gaps)
+            if draft.answer or draft.sections:
+                return draft
         size = sum(source.chars for source in self.ledger.sources)
         made = await self.means.cpu.run(write.extract, self.question.text, self.ledger, self.options.length, size=size)
         return write.extractive_draft(made, self.ledger, language=self.question.language)
 
     async def _written(self, gathered: Gathered) -> str:
         """Return the model's text, empty where it gave none or there was nothing to write from or with."""
+        own = self.options.dialect is Dialect.TONGYI
+        if own and gathered.answer:
+            return gathered.answer
+        forced = own and bool(gathered.messages)
+        if not forced and not self.ledger.excerpts:
+            return ""
         study = self._study("write")
-        study.next_round()
-        if self.options.dialect is Dialect.TONGYI:
-            if gathered.answer:
-                return gathered.answer
-            force = prompt("force").format(language=language_name(self.question.language))
-            messages: Sequence[Message] = (*gathered.messages, Message(role="user", content=force))
-        elif not self.ledger.excerpts:
-            return ""
-        else:
-            messages = await self._writer_messages()
-        if not study.affordable(messages, max_tokens=self.options.max_tokens, price=self.options.price):
-            self.notes.append(phrase("no_room", self.question.language))
-            return ""
-        reply = await study.ask(messages, purpose="write", reserve=False)
-        self._settle(study)
-        if reply.failure is not None:
-            study.next_round()  # a person who cancelled is heard here
+        text = ""
+        for part in WRITER_ROOM:
+            study.next_round()
+            messages = self._forced(gathered) if forced else await self._writer_messages(part)
+            if not study.affordable(messages, max_tokens=self.options.max_tokens, price=self.options.price):
+                self.notes.append(phrase("no_room", self.question.language))
+                break
+            reply = await study.ask(messages, purpose="write", reserve=False)
+            text = _said(reply.answer.text) if reply.answer is not None else ""
             self.failure = reply.failure
-            return ""
-        return reply.answer.text if reply.answer is not None else ""
+            if forced or reply.failure is None or reply.failure.code != ContextOverflow.code:
+                break
+        if study.interrupted:
+            study.next_round()  # a person who cancelled is heard here
+        self._settle(study)
+        return text
 
-    async def _writer_messages(self) -> Sequence[Message]:
-        """Return the writer's prompt, with as many excerpts as window and tokens left allow."""
-        room = self.options.window - self.options.max_tokens
+    def _forced(self, gathered: Gathered) -> Sequence[Message]:
+        """Return the conversation with the wish for an answer now."""
+        force = prompt("force").format(language=language_name(self.question.language))
+        return context.joined((*gathered.messages, Message(role="user", content=force)))
+
+    async def _writer_messages(self, part: float) -> Sequence[Message]:
+        """Return the writer's prompt, with as many excerpts as `part` of the window and the tokens left allow."""
+        room = int((self.options.window - self.options.max_tokens) * part)
         if self.left.tokens is not None:
             room = min(room, self.left.tokens - self.options.max_tokens)
-        cjk = context.tokens("".join(s.title for s in self.ledger.sources)[:2000] + self.question.text)
-        dense = cjk > len(self.question.text) // 2
+        sample = "".join(s.title for s in self.ledger.sources)[:2000] + self.question.text
+        dense = context.tokens(sample) > len(sample) // 2
         chars = int(max(1_000, room * 0.9) * (1.0 if dense else 3.0))
         size = sum(excerpt.end - excerpt.start for excerpt in self.ledger.excerpts)
         wish = write.Wish(
@@ -213,8 +238,7 @@ class _Run:
         steps = RESEARCH_STEPS if study.branch.budget.steps is None else min(RESEARCH_STEPS, study.branch.budget.steps)
         study.branch.budget = replace(study.branch.budget, steps=steps)
         known = len(self.ledger.sources)
-        await STRATEGIES[StrategyName.EXTRACTIVE](study)
-        self._settle(study)
+        await self._gathered(StrategyName.EXTRACTIVE, study)
         if len(self.ledger.sources) == known:
             return checked
         return await self._verify(draft, name="verify-again")
@@ -264,3 +288,9 @@ class _Run:
         )
         self.last = study.branch
         self.failed.update(study.failed_addresses)
+
+
+def _said(text: str) -> str:
+    """Return a writer's text without thoughts and tags; empty where it asks for tools instead of writing."""
+    turn = parse_turn(text)
+    return turn.text if isinstance(turn, Answer) else ""

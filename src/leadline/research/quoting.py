@@ -15,9 +15,9 @@ from leadline.research.answering import Answer, answer
 from leadline.research.antecedents import antecedent
 from leadline.research.asking import words_of
 from leadline.research.evidence import Ledger
-from leadline.research.hops import Survey, survey
+from leadline.research.hops import Survey, sigmoid, survey
 from leadline.research.phrases import phrase
-from leadline.research.ranking import Ranked, choose, ranked
+from leadline.research.ranking import Ranked, bearing, choose, ranked
 from leadline.text.language import CJK, CJK_MARKS, has_cjk
 from leadline.text.tokens import is_stop, terms
 
@@ -29,8 +29,26 @@ SENTENCES = {Length.SHORT: 4, Length.NORMAL: 8, Length.LONG: 20}
 WORDS = {Length.SHORT: 110, Length.NORMAL: 215, Length.LONG: 560}
 """Words of such a report, titles included; a CJK character counts half."""
 
-FOUND = 0.38
-"""Share of the question's weight that one sentence with its title must cover, else nothing was found."""
+RARE = 3
+"""Terms of the question, the weightiest, that are looked at apart."""
+
+TOP = 3
+"""Pages that are looked at together."""
+
+
+class Signs(NamedTuple):
+    """What shows that the ledger bears on a question; also the weights of these, in log-odds."""
+
+    bias: float
+    sentence: float  # the question's terms in one sentence with its title
+    together: float  # in the best pages together
+    rare: float  # its weightiest terms in them
+    page: float  # the best page's probability
+    hop: float  # the best way over a bridge
+    linked: float  # a page goes by a name of the question
+
+
+RELEVANT = Signs(-6.55, 1.6, 4.4, 2.1, 1.2, 4.6, 2.6)
 
 _BREAK = re.compile(rf"(?<=[{CJK}{CJK_MARKS}])\s*\n\s*(?=[{CJK}{CJK_MARKS}])")
 _CJK_CHAR = re.compile(f"[{CJK}]")
@@ -52,7 +70,7 @@ def extract(question: str, ledger: Ledger, length: Length) -> Extract:
     if not relevant(seen, best):
         return Extract(None, (), (), {})
     direct = answer(seen)
-    limit = SENTENCES[length] - (1 if direct else 0)
+    limit = SENTENCES[length] - (2 if direct else 0)
     chosen = _within(choose(best, seen, limit=limit), ledger, words=WORDS[length])
     said = {sentence: antecedent(ledger, sentence.source_id, sentence.start) for sentence in chosen}
     return Extract(direct, chosen, _uncovered(seen), said)
@@ -60,7 +78,23 @@ def extract(question: str, ledger: Ledger, length: Length) -> Extract:
 
 def relevant(seen: Survey, best: Sequence[Ranked]) -> bool:
     """Whether the ledger bears on the question at all."""
-    return bool(best) and max(r.coverage for r in best) >= FOUND
+    return bool(best) and sum(s * w for s, w in zip(signs(seen, best), RELEVANT, strict=True)) > 0.0
+
+
+def signs(seen: Survey, best: Sequence[Ranked]) -> Signs:
+    """Return what shows that the ledger bears on the question."""
+    asked = seen.asked
+    top = frozenset[str]().union(*(seen.pages[i].terms for i in bearing(seen)[:TOP]))
+    rare = sorted(asked.terms, key=lambda term: (-seen.weights[term], term))[:RARE]
+    return Signs(
+        bias=1.0,
+        sentence=max((r.coverage for r in best), default=0.0),
+        together=seen.cover(top),
+        rare=seen.cover(top, rare),
+        page=sigmoid(max(seen.odds, default=-9.0)),
+        hop=max((hop.score for hop in seen.hops), default=0.0),
+        linked=max(seen.linked.values(), default=0.0),
+    )
 
 
 def _within(chosen: Sequence[Ranked], ledger: Ledger, *, words: int) -> tuple[Ranked, ...]:

@@ -8,16 +8,19 @@ each further sentence of a page counts less, each new term of the question more.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from leadline.research.asking import Kind
+from leadline.research.asking import Kind, key_of
 from leadline.research.evidence import Ledger
 from leadline.research.hops import Survey, sigmoid, survey
 from leadline.research.reading import Line
 from leadline.text.dates import find_dates
+from leadline.text.language import HAN
+from leadline.text.names import find_names
 from leadline.text.numbers import find_numbers
 
 PAGES = 6
@@ -26,8 +29,14 @@ PAGES = 6
 SURE_PAGES = 2
 """Pages that are always drawn on; further ones only above `LEAST`."""
 
-LEAST = 0.04
-"""Probability below which a further page is left out."""
+THIRD = 0.06
+"""Probability below which a third page is left out."""
+
+LEAST = 0.1
+"""Probability below which a further one is."""
+
+
+_SOMEWHERE = re.compile(rf"\b(?:in|at|near|from|to|on|of)\s(?:the\s)?[A-Z\u00c0-\u00de]|[在于於至到][{HAN}]{{2}}|[省市县縣区區镇鎮村州国國岛島]")
 
 
 class Merits(NamedTuple):
@@ -39,6 +48,8 @@ class Merits(NamedTuple):
     own: float  # in it alone
     rest: float  # of what the question says of its names
     left: float  # of what the line that led here left open
+    best_left: float  # the same as a share of the page's best sentence
+    best_own: float  # `own` as a share of the page's best
     bridge: float  # a page of worth was found over it
     kind: float  # holds a value of the kind asked for
     opening: float  # opens its page
@@ -47,13 +58,13 @@ class Merits(NamedTuple):
     long: float
 
 
-WORTH = Merits(-6.9, 2.9, -0.5, 2.1, 0.3, 1.6, 0.8, 0.2, 0.0, 2.4, 1.0, 0.0)
+WORTH = Merits(-7.0, 2.2, -0.3, 0.2, -0.4, 2.4, 0.5, 1.1, 0.8, 0.6, 0.0, 1.8, 1.0, 0.1)
 SHORT_PAGE = 40
 """Sentences up to which a page's beginning tells what it is about."""
 
 SPAN = 3.0
 """How much a sentence's log-odds count against the penalties of choice."""
-REPEATED = 0.5
+REPEATED = 0.3
 NEW = 1.0
 
 
@@ -98,17 +109,22 @@ def weighed(seen: Survey) -> list[tuple[Line, Merits]]:
     for index in bearing(seen):
         page = seen.pages[index]
         left = _left(seen, index)
+        lefts = [seen.cover(line.terms, left) for line in page.lines]
+        owns = [seen.cover(line.terms) for line in page.lines]
+        most_left, most_own = (max(values, default=0.0) or 1.0 for values in (lefts, owns))
         opening = next((line.start for line in page.lines if line.prose), -1)
         for place, line in enumerate(page.lines):
             merits = Merits(
                 bias=1.0,
                 page=sigmoid(seen.odds[index]),
                 titled=seen.cover(line.terms | page.title_terms),
-                own=seen.cover(line.terms),
+                own=owns[place],
                 rest=seen.cover(line.terms, seen.asked.rest),
-                left=seen.cover(line.terms, left),
+                left=lefts[place],
+                best_left=lefts[place] / most_left,
+                best_own=owns[place] / most_own,
                 bridge=bridges.get((index, line.start), 0.0),
-                kind=_kind(seen, line),
+                kind=_kind(seen, line) * lefts[place] / most_left,
                 opening=float(line.start == opening),
                 early=1.0 / (1.0 + place) if len(page.lines) <= SHORT_PAGE else 0.0,
                 prose=float(line.prose),
@@ -133,17 +149,28 @@ def _left(seen: Survey, index: int) -> tuple[str, ...]:
 
 
 def _kind(seen: Survey, line: Line) -> float:
-    if seen.asked.kind not in {Kind.DATE, Kind.NUMBER}:
-        return 0.0
-    text = seen.pages[line.page].text[line.start : line.end]
-    return float(bool(find_dates(text) if seen.asked.kind is Kind.DATE else find_numbers(text)))
+    """Return 1 where a line holds a value of the kind that is asked for."""
+    page = seen.pages[line.page]
+    text = page.text[line.start : line.end]
+    match seen.asked.kind:
+        case Kind.DATE:
+            return float(bool(find_dates(text)))
+        case Kind.NUMBER:
+            return float(bool(find_numbers(text)))
+        case Kind.PLACE:
+            return float(bool(_SOMEWHERE.search(text)))
+        case Kind.PERSON:
+            own = {key for key, _ in page.keys}
+            return float(any(key_of(name.text) not in own and name.start for name in find_names(text)))
+        case _:
+            return 0.0
 
 
 def bearing(seen: Survey) -> list[int]:
     """Return the pages that a report may draw on, best first."""
     order = sorted(range(len(seen.pages)), key=lambda i: (-seen.odds[i], i))
-    sure = [i for place, i in enumerate(order) if place < SURE_PAGES or sigmoid(seen.odds[i]) >= LEAST]
-    return sure[:PAGES]
+    floors = [0.0] * SURE_PAGES + [THIRD] + [LEAST] * PAGES
+    return [i for i, floor in zip(order, floors[:PAGES], strict=False) if sigmoid(seen.odds[i]) >= floor]
 
 
 def _bridges(seen: Survey) -> dict[tuple[int, int], float]:

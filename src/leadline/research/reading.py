@@ -13,10 +13,11 @@ from typing import NamedTuple
 from leadline.domain import Source
 from leadline.research.asking import Word, key_of, words_of
 from leadline.research.evidence import Ledger
+from leadline.research.relations import GENERIC, related
 from leadline.text.language import has_cjk
 from leadline.text.rank import windows
 from leadline.text.sentences import split
-from leadline.text.tokens import terms
+from leadline.text.tokens import is_stop, terms
 
 WHOLE_DOCUMENT = 20_000
 """Up to this many characters all sentences of a document are read; beyond, its best windows."""
@@ -161,7 +162,8 @@ class Names:
         while at < len(words):
             key, last = self._at(words, at, asked=asked)
             if key:
-                found += [(page, strength, key) for page, strength in self._plain[key]]
+                sure = 1.0 if not asked or any(word.marked for word in words[at:last]) else _vague(key)
+                found += [(page, strength * sure, key) for page, strength in self._plain[key] if sure]
             at = max(last, at + 1)
         if self._joined:
             flat = "".join(word.folded for word in words)
@@ -179,3 +181,9 @@ class Names:
             if key in self._plain:
                 return key, last
         return "", first
+
+
+def _vague(key: str) -> float:
+    """Return how surely words without a capital name a page: less, and never where they only state a relation."""
+    content = [term for term in terms(key) if not is_stop(term)]
+    return 0.0 if all(related(term) or term in GENERIC for term in content) else 0.6

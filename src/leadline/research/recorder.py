@@ -16,12 +16,12 @@ held the run (`Timeline`). Outcomes are taken in call order, whatever the order 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeAlias
 
 from leadline.domain import Failure, Flag, Source, Usage
-from leadline.errors import Diverged, LeadlineError, RecordIncomplete, StoreError, StoreUnavailable
+from leadline.errors import Diverged, LeadlineError, RecordIncomplete, StoreError
 from leadline.events import (
     Entry,
     Event,
@@ -38,18 +38,10 @@ from leadline.events import (
 from leadline.ports import Blobs, Clock, Observer, RunStore
 from leadline.research.history import History, Past
 from leadline.research.hold import Hold
-
-OUTCOME_WAIT = 0.002
-"""Seconds an outcome may wait for an intent to share an append with."""
+from leadline.research.outbox import Outbox
 
 CANCEL_MARGIN = 0.05
 """Seconds of its deadline that a call leaves to its own clean-up before it is cut off."""
-
-STORE_PATIENCE = 600.0
-"""Seconds for which finished outcomes wait in memory for a store that is away."""
-
-LEAVING_PATIENCE = 3.0
-"""The same for a worker that gives the run up: what it cannot write is paid once more."""
 
 INTERRUPTED = "interrupted"
 """Failure code of a call that a flag ended."""
@@ -127,15 +119,18 @@ class Recorder:
         self.started = started
         self.branches: list[Part] = []
         self._outside = outside
-        self._outbox: list[Entry] = []
-        self._timer: asyncio.TimerHandle | None = None
-        self._writes: set[asyncio.Task[None]] = set()
-        self._writing = asyncio.Lock()  # entries leave in the order in which they came
-        self._patience = STORE_PATIENCE
         self._breaks: dict[asyncio.Task[Answered], frozenset[Flag]] = {}
         self._broken: set[asyncio.Task[Answered]] = set()
+        self._outbox: Outbox | None = None
         if outside is not None:
             outside.hold.watch(self._interrupt)
+            self._outbox = Outbox(
+                run_id=run_id,
+                fence=outside.hold.fence,
+                store=outside.store,
+                clock=outside.clock,
+                committed=self._committed,
+            )
 
     def enter(self, branch: Part) -> None:
         """Count a new branch in."""
@@ -168,22 +163,19 @@ class Recorder:
                     f"run {self.run_id}: the end differs: recorded {recorded}, now {event}; notes left in {left}"
                 )
             return
-        await self._flush([self._entry("", event)])
+        if self._outbox is not None:
+            await self._outbox.write(self._entry("", event))
 
     async def close(self) -> None:
         """Write what waits; a store that fails now keeps what it has."""
-        self._patience = min(self._patience, LEAVING_PATIENCE)
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._writes:
-            await asyncio.wait(self._writes)
-        await self._flush_quietly()
+        if self._outbox is not None:
+            await self._outbox.close()
 
     async def hand_over(self, reason: str, owner: str) -> None:
         """Give the run back for another worker to go on."""
-        self._patience = LEAVING_PATIENCE
-        await self._flush([self._entry("", RunHandedOver(owner=owner, reason=reason))])
+        if self._outbox is not None:
+            self._outbox.leave()
+            await self._outbox.write(self._entry("", RunHandedOver(owner=owner, reason=reason)))
 
     def progress(self, observe: Callable[[Observer], None]) -> None:
         """Tell live observers something that is never stored."""
@@ -203,9 +195,9 @@ class Recorder:
                     f"run {self.run_id}, branch {branch}: `{event.type}` differs from the record `{past.type}`"
                 )
             return
-        if self._outside is None:
+        if self._outbox is None:
             raise Diverged(f"run {self.run_id}, branch {branch}: `{event.type}` is not in the record")
-        self._outbox.append(self._entry(branch, event))
+        self._outbox.put(self._entry(branch, event))
 
     def flag(self, branch: str, round_: int) -> Flag | None:
         """Return the flag that this round of the branch sees."""
@@ -213,13 +205,11 @@ class Recorder:
         if recorded is not None or self.history.passed(branch, round_) or self._outside is None:
             return recorded
         flag = self._outside.hold.flag
-        if flag is not None:
-            self._outbox.append(self._entry(branch, FlagSeen(round=round_, flag=flag)))
+        if flag is not None and self._outbox is not None:
+            self._outbox.put(self._entry(branch, FlagSeen(round=round_, flag=flag)))
         return flag
 
-    async def calls(
-        self, branch: str, wanted: Sequence[Call], *, breaks: frozenset[Flag]
-    ) -> list[tuple[Record, Past]]:
+    async def calls(self, branch: str, wanted: Sequence[Call], *, breaks: frozenset[Flag]) -> list[tuple[Record, Past]]:
         """Return the outcomes of `wanted`, in their order; recorded ones as they are, others made now.
 
         A flag among `breaks` ends calls that are under way, and lets none begin.
@@ -260,18 +250,15 @@ class Recorder:
         return past is None or past.answered is None
 
     async def _intend(self, branch: str, fresh: Sequence[Call]) -> None:
-        if self._outside is None:
-            raise RecordIncomplete(f"run {self.run_id}: the record ends before {self._first(fresh)}")
+        if self._outside is None or self._outbox is None:
+            what = f"call {fresh[0].asked.call}" if fresh else "the outcome of a call in flight"
+            raise RecordIncomplete(f"run {self.run_id}: the record ends before {what}")
         entries = [self._entry(branch, call.asked) for call in fresh]
-        await self._flush(entries)
+        await self._outbox.write(*entries)
         for call, entry in zip(fresh, entries, strict=True):
             intent = Record(seq=0, at=entry.at, branch=branch, event=call.asked)
             self.history.calls[call.asked.call] = Past(asked=intent)
         await self._outside.hold.fresh()
-
-    @staticmethod
-    def _first(fresh: Sequence[Call]) -> str:
-        return f"call {fresh[0].asked.call}" if fresh else "the outcome of a call in flight"
 
     async def _make(self, wanted: Sequence[Call], branch: str, *, breaks: frozenset[Flag]) -> None:
         try:
@@ -284,6 +271,7 @@ class Recorder:
 
     async def _one(self, call: Call, branch: str, breaks: frozenset[Flag]) -> Answered:
         assert self._outside is not None  # noqa: S101 only live calls come here
+        assert self._outbox is not None  # noqa: S101 as above
         past = self.history.calls[call.asked.call]
         stored: Sequence[Body] = ()
         if isinstance(call.asked, ToolAsked) and not call.asked.idempotent and past.lost:
@@ -302,8 +290,8 @@ class Recorder:
         await self._keep(stored)
         past.answered = Record(seq=0, at=last.at, branch=branch, event=answered)
         past.sources = [source for source, _, _ in stored]
-        self._outbox.extend([*entries, last])
-        self._flush_soon()
+        self._outbox.put(*entries, last)
+        self._outbox.soon()
         return answered
 
     async def _attempt(self, call: Call, breaks: frozenset[Flag]) -> Made:
@@ -337,6 +325,13 @@ class Recorder:
             if raw is not None and raw != text.encode():
                 await self.blobs.put(self.tenant, raw)
 
+    def _committed(self, record: Record) -> None:
+        """Tell observers of what is durable now."""
+        assert self._outside is not None  # noqa: S101 only a live run commits
+        self.history.timeline.see(record)
+        for observer in self._outside.observers:
+            observer.record(self.run_id, self.tenant, record)
+
     def _interrupt(self, flag: Flag) -> None:
         for task, breaks in self._breaks.items():
             if flag in breaks and task not in self._broken:
@@ -346,64 +341,6 @@ class Recorder:
     def _entry(self, branch: str, event: Event) -> Entry:
         at = self._outside.clock.now() if self._outside is not None else self.latest
         return Entry(at=round(at, 6), branch=branch, event=event)
-
-    def _flush_soon(self) -> None:
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(OUTCOME_WAIT, self._flush_now)
-
-    def _flush_now(self) -> None:
-        self._timer = None
-        if self._outbox:
-            self._write(self._flush_quietly())
-
-    def _write(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Start a write, which no cancellation of a caller ends; `close` waits for it."""
-        task = asyncio.get_running_loop().create_task(work, name=f"journal {self.run_id}")
-        self._writes.add(task)
-        task.add_done_callback(self._writes.discard)
-        return task
-
-    async def _flush_quietly(self) -> None:
-        """Write what waits; where that fails the entries stay, and the next append meets the failure."""
-        try:
-            await self._flushed([])
-        except StoreError:
-            return
-
-    async def _flush(self, entries: Sequence[Entry]) -> None:
-        """Append what waits and `entries`, durably.
-
-        A caller that is cancelled leaves the append to its end: entries are written once, or not.
-        """
-        await asyncio.shield(self._write(self._flushed(entries)))
-
-    async def _flushed(self, entries: Sequence[Entry]) -> None:
-        """Append in turn; observers are told after."""
-        async with self._writing:
-            batch = [*self._outbox, *entries]
-            if not batch or self._outside is None:
-                return
-            count = len(self._outbox)
-            last = await self._append(batch, self._outside)
-            del self._outbox[:count]
-            first = last - len(batch) + 1
-            for seq, entry in enumerate(batch, first):
-                record = Record(seq=seq, at=entry.at, branch=entry.branch, event=entry.event)
-                self.history.timeline.see(record)
-                for observer in self._outside.observers:
-                    observer.record(self.run_id, self.tenant, record)
-
-    async def _append(self, batch: Sequence[Entry], outside: Outside) -> int:
-        """Append, waiting for a store that is away; the fence decides whether the wait was in vain."""
-        waited, pause = 0.0, 0.05
-        while True:
-            try:
-                return await outside.store.append(self.run_id, outside.hold.fence, batch)
-            except StoreUnavailable:
-                if waited >= self._patience:
-                    raise
-                await outside.clock.sleep(pause)
-                waited, pause = waited + pause, min(2.0, pause * 2)
 
 
 def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -190,6 +190,10 @@ area|square kilometres miles
 """
 
 
+GENERIC: Final = frozenset(terms("place date name year time number kind type people person thing part first last"))
+"""Terms of questions that name no thing."""
+
+
 def _table() -> dict[str, frozenset[str]]:
     table: dict[str, set[str]] = {}
     for line in _LINES.split("\n"):

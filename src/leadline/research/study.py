@@ -132,11 +132,7 @@ class Study:
         """Return why no further round may begin, or `None`; a flag that broke a call off is for that round to see."""
         if self.interrupted:
             return None
-        keep = budgets.reserve(
-            self.branch.budget,
-            answer=self.answer_cost() if self.means.model else Usage(),
-            seconds=max(budgets.ANSWER_SECONDS, self.branch.slowest),
-        )
+        keep = self._kept(self.answer_cost() if self.means.model else Usage())
         ahead = budgets.reservation(self.options.price, prompt=self.estimate(messages), completion=max_tokens)
         return budgets.stop(
             self.branch.budget,
@@ -146,6 +142,11 @@ class Study:
             keep=keep,
             ahead=ahead,
         )
+
+    def _kept(self, answer: Usage) -> budgets.Reserve:
+        """Return what gathering leaves: an answer takes as long as the slowest one did."""
+        seconds = max(budgets.ANSWER_SECONDS, self.branch.slowest)
+        return budgets.reserve(self.branch.budget, answer=answer, seconds=seconds)
 
     def next_round(self) -> Flag | None:
         """Begin a round. Raises `Cancelled`; returns `finish` where a person wants the report now."""
@@ -164,7 +165,7 @@ class Study:
         budget = self.branch.budget
         if budget.seconds is None:
             return MODEL_SECONDS
-        keep = budgets.reserve(budget, answer=Usage()).seconds if reserve else 0.0
+        keep = self._kept(Usage()).seconds if reserve else 0.0
         return max(0.5, budget.seconds - self.branch.elapsed - keep)
 
     def affordable(self, messages: Sequence[Message], *, max_tokens: int, price: Price | None) -> bool:
@@ -246,9 +247,7 @@ class Study:
             complete=complete,
         )
 
-    async def act(
-        self, calls: Sequence[ToolCall], *, limit: int, breaks: frozenset[Flag] = ANY_FLAG
-    ) -> list[Seen]:
+    async def act(self, calls: Sequence[ToolCall], *, limit: int, breaks: frozenset[Flag] = ANY_FLAG) -> list[Seen]:
         """Make calls side by side; texts are at most about `limit` characters each.
 
         A call of an unknown tool, or one that was made before in this branch, is not made: the

@@ -8,6 +8,8 @@ says is believed outside: it only saves the outside from looking into the sandbo
 Frames, both ways: eight bytes of length, JSON; up the control pipe the files' bytes follow.
 """
 
+# ruff: noqa: PTH123, PTH208 # pathlib would cost every start some milliseconds
+
 from __future__ import annotations
 
 import base64
@@ -32,6 +34,7 @@ _NAME = "program.py"
 _LENGTH = struct.Struct(">Q")
 _MOST_FRAME = 1 << 27
 _TRIES = 200
+_MOST_ENTRIES = 10_000
 
 
 class _End(NamedTuple):
@@ -48,6 +51,12 @@ class _Player(NamedTuple):
     pid: int
     programs: int
     statuses: int
+
+
+class _Found(NamedTuple):
+    """A regular file's bytes, `None` where they are too many."""
+
+    data: bytes | None
 
 
 def _read_exactly(handle: int, length: int) -> bytes | None:
@@ -203,9 +212,10 @@ def _start_player(settings: Mapping[str, Any], program: Mapping[str, Any]) -> _P
 def _wait(player: _Player, seconds: float, wake: int) -> _End:
     """Wait until the program or its process has ended, its time is over, or the outside is gone."""
     end = time.monotonic() + seconds
+    watched = [0, wake, player.statuses]
     while True:
         left = end - time.monotonic()
-        ready, _, _ = select.select([0, player.statuses, wake], [], [], max(0.0, left))
+        ready, _, _ = select.select(watched, [], [], max(0.0, left))
         if wake in ready:
             os.read(wake, 4096)
         status = _reap(player.pid)
@@ -215,14 +225,12 @@ def _wait(player: _Player, seconds: float, wake: int) -> _End:
             mark = os.read(player.statuses, 1)
             if mark:
                 return _End(mark[0], timed_out=False, lost=False)
-            # Closed by the program itself: only the process tells now.
-            with contextlib.suppress(OSError):
-                os.dup2(wake, player.statuses)
+            watched.remove(player.statuses)
         if 0 in ready:
-            _kill_all(player.pid)
+            _kill_all()
             os._exit(0)
         if left <= 0:
-            _kill_all(player.pid)
+            _kill_all()
             return _End(137, timed_out=True, lost=True)
 
 
@@ -241,35 +249,31 @@ def _reap(pid: int) -> int | None:
             found = code if code >= 0 else 128 - code
 
 
-def _kill_all(pid: int) -> None:
+def _kill_all() -> None:
     """Kill whatever the program started and wait until it is gone; bounded, the outside has the last word."""
     for _ in range(_TRIES):
-        _signal_all(pid)
-        _reap(-1)
+        for target in _targets():
+            with contextlib.suppress(OSError):
+                os.kill(target, signal.SIGKILL)
+        _reap(0)
         if not _others():
             return
         time.sleep(0.002)
 
 
-def _signal_all(pid: int) -> None:
-    """Reach all others: of the process namespace, or of the Landlock domain that scopes signals."""
-    if globals().get("ALONE", False):
-        with contextlib.suppress(OSError):
-            os.kill(-1, signal.SIGKILL)
-        return
-    for child in (*_children(), pid):
-        with contextlib.suppress(OSError):
-            os.kill(child, signal.SIGKILL)
+def _targets() -> list[int]:
+    """Return whom to signal: all others (-1) only where "all" ends at a namespace or a Landlock domain."""
+    return [-1] if globals().get("REACH") in {"namespace", "domain"} else _children()
 
 
 def _others() -> bool:
-    if globals().get("ALONE", False):
-        try:
-            os.kill(-1, 0)
-        except OSError:
-            return False
-        return True
-    return bool(_children())
+    if globals().get("REACH") != "namespace":
+        return bool(_children())
+    try:
+        os.kill(-1, 0)
+    except OSError:
+        return False
+    return True
 
 
 def _children() -> list[int]:
@@ -298,35 +302,38 @@ def _put_files(files: Mapping[str, str]) -> dict[str, bytes]:
 def _files(caps: Mapping[str, int]) -> Iterator[tuple[str, bytes | None]]:
     """Yield regular files of the working folder by name, `None` for what is over the caps."""
     room, count = caps["files_out"], 0
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     with os.scandir(".") as entries:
         for looked_at, entry in enumerate(entries):
-            if looked_at >= 10_000:
+            if looked_at >= _MOST_ENTRIES:
                 yield "", None
                 return
-            try:
-                handle = os.open(entry.name, flags)
-            except OSError:
-                continue
-            with io.FileIO(handle) as file:
-                found = os.fstat(handle)
-                if not stat.S_ISREG(found.st_mode):
-                    continue
-                if found.st_size > min(caps["file_out"], room) or count >= caps["files_count"]:
-                    yield entry.name, None
-                    continue
-                data = file.read(found.st_size) or b""
-            room -= len(data)
-            count += 1
-            yield entry.name, data
+            most = min(caps["file_out"], room) if count < caps["files_count"] else -1
+            found = _read_file(entry.name, most)
+            if found is not None:
+                room -= len(found.data or b"")
+                count += 1
+                yield entry.name, found.data
 
 
-def _report(control: int, end: _End, caps: Mapping[str, int], known: dict[str, bytes]) -> None:
+def _read_file(name: str, most: int) -> _Found | None:
+    """Return a regular file, without its bytes where they are more than `most`; `None` for all else."""
+    try:
+        handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+        with io.FileIO(handle) as file:
+            found = os.fstat(handle)
+            if not stat.S_ISREG(found.st_mode):
+                return None
+            return _Found(file.read(found.st_size) or b"" if found.st_size <= most else None)
+    except OSError:
+        return None
+
+
+def _report(settings: Mapping[str, Any], end: _End, known: dict[str, bytes]) -> None:
     """Send the end and the files that are new or changed; remember them for the next of the session."""
     found: dict[str, bytes] = {}
     left_out = 0
     with contextlib.suppress(OSError):
-        for name, data in _files(caps):
+        for name, data in _files(settings["caps"]):
             if data is None or not name.isprintable():
                 left_out += 1
             elif known.get(name) != data:
@@ -339,9 +346,9 @@ def _report(control: int, end: _End, caps: Mapping[str, int], known: dict[str, b
         "left_out": left_out,
         "files": [[name, len(data)] for name, data in found.items()],
     }
-    _write_frame(control, head)
+    _write_frame(settings["control"], head)
     for data in found.values():
-        _write(control, data)
+        _write(settings["control"], data)
 
 
 def _load(names: list[str]) -> None:
@@ -351,9 +358,14 @@ def _load(names: list[str]) -> None:
             __import__(name)
 
 
+def _leave(*_signal: object) -> NoReturn:
+    """End everything: what the outside asks for where it cannot end a whole namespace."""
+    _kill_all()
+    os._exit(143)
+
+
 def keep(settings: Mapping[str, Any]) -> int:
     """Be the keeper: serve programs until standard input ends, the first only where none shares a session."""
-    control: int = settings["control"]
     if settings["site"]:
         sys.path.append(settings["site"])
     sys.path.append("")
@@ -362,15 +374,15 @@ def keep(settings: Mapping[str, Any]) -> int:
     os.set_blocking(wake_in, False)
     signal.set_wakeup_fd(wake_in, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: os._exit(143))
+    signal.signal(signal.SIGTERM, _leave)
     _load(settings["preload"])
-    _write_frame(control, {"ready": True})
+    _write_frame(settings["control"], {"ready": True})
     player: _Player | None = None
     known: dict[str, bytes] = {}
     while True:
         program = _read_frame(0)
         if program is None:
-            _kill_all(-1)
+            _kill_all()
             return 0
         known.update(_put_files(program["files"]))
         if player is None:
@@ -380,8 +392,8 @@ def keep(settings: Mapping[str, Any]) -> int:
                 _write_frame(player.programs, program)
         end = _wait(player, program["timeout"], wake) if player else _End(71, timed_out=False, lost=True)
         if end.lost:
-            _kill_all(-1)
-        _report(control, end, settings["caps"], known)
+            _kill_all()
+        _report(settings, end, known)
         if end.lost:
             return 0
 

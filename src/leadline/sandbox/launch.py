@@ -9,6 +9,8 @@ Landlock: https://docs.kernel.org/userspace-api/landlock.html; ABI 4 adds TCP, 5
 scopes for abstract sockets and signals.
 """
 
+# ruff: noqa: PTH103, PTH112, PTH116, PTH120, PTH123 # pathlib would cost every start some milliseconds
+
 from __future__ import annotations
 
 import ctypes
@@ -21,7 +23,8 @@ from typing import Any
 
 _MS_RDONLY, _MS_NOSUID, _MS_NODEV, _MS_REMOUNT, _MS_BIND, _MS_REC, _MS_PRIVATE = 1, 2, 4, 32, 4096, 16384, 1 << 18
 _CLONE_NEWNS = 0x20000
-_PR_SET_PDEATHSIG, _PR_SET_SECCOMP, _PR_SET_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 1, 22, 36, 38
+_PR_SET_SECCOMP, _PR_CAPBSET_DROP, _PR_SET_SUBREAPER, _PR_SET_NO_NEW_PRIVS = 22, 24, 36, 38
+_CAPABILITIES = 64
 _SECCOMP_MODE_FILTER = 2
 _LANDLOCK_CREATE, _LANDLOCK_ADD, _LANDLOCK_RESTRICT = 444, 445, 446
 _RULE_PATH_BENEATH = 1
@@ -105,6 +108,7 @@ def _make_reachable(kernel: _Kernel, paths: Sequence[str], sizes: Mapping[str, s
     All of it in a mount namespace of its own. Raises `_Refused` where a path is needed and the
     namespace cannot be had.
     """
+    os.umask(0o022)
     closed = {path: folder for path in paths if (folder := _closed_above(path)) is not None}
     try:
         kernel.unshare(_CLONE_NEWNS)
@@ -136,7 +140,12 @@ def _place(path: str, *, folder: bool) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o644))
 
 
-def _become(user: int) -> None:
+def _become(kernel: _Kernel, user: int) -> None:
+    for capability in range(_CAPABILITIES):
+        try:
+            kernel.prctl(_PR_CAPBSET_DROP, ctypes.c_ulong(capability))
+        except _Refused:
+            break  # the first number that the kernel does not know
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
@@ -165,13 +174,14 @@ def _restrict(kernel: _Kernel, abi: int, rules: Sequence[tuple[str, int]]) -> No
     size = ctypes.c_size_t(len(fields))
     ruleset = kernel.call(_LANDLOCK_CREATE, ctypes.c_char_p(fields), size, ctypes.c_uint32(0))
     for path, rights in rules:
-        _allow(kernel, ruleset, path, rights & handled)
+        _allow(kernel, ruleset, (path, rights & handled))
     kernel.prctl(_PR_SET_NO_NEW_PRIVS, ctypes.c_ulong(1))
     kernel.call(_LANDLOCK_RESTRICT, ctypes.c_int(ruleset), ctypes.c_uint32(0))
     os.close(ruleset)
 
 
-def _allow(kernel: _Kernel, ruleset: int, path: str, rights: int) -> None:
+def _allow(kernel: _Kernel, ruleset: int, rule: tuple[str, int]) -> None:
+    path, rights = rule
     try:
         handle = os.open(path, os.O_PATH | os.O_CLOEXEC)
     except FileNotFoundError:
@@ -179,16 +189,22 @@ def _allow(kernel: _Kernel, ruleset: int, path: str, rights: int) -> None:
     try:
         if not os.path.isdir(path):
             rights &= _FILE_RIGHTS
-        rule = ctypes.c_char_p(struct.pack("=Qi", rights, handle))
-        kernel.call(_LANDLOCK_ADD, ctypes.c_int(ruleset), ctypes.c_int(_RULE_PATH_BENEATH), rule, ctypes.c_uint32(0))
+        packed = ctypes.c_char_p(struct.pack("=Qi", rights, handle))
+        kernel.call(_LANDLOCK_ADD, ctypes.c_int(ruleset), ctypes.c_int(_RULE_PATH_BENEATH), packed, ctypes.c_uint32(0))
     finally:
         os.close(handle)
 
 
-def _rules(plan: Mapping[str, Any], own: str) -> list[tuple[str, int]]:
+def _rules(plan: Mapping[str, Any], own: Sequence[str]) -> list[tuple[str, int]]:
     rules = [(path, _READ_ONLY) for path in plan["read"]]
     rules += [(path, _READ_WRITE) for path in plan["write"]]
-    return [*rules, ("/dev/null", _READ | _WRITE), ("/dev/zero", _READ), ("/dev/urandom", _READ), (own, _READ | _LIST)]
+    rules += [("/dev/null", _READ | _WRITE), ("/dev/zero", _READ), ("/dev/urandom", _READ)]
+    return [*rules, *((path, _READ | _LIST) for path in own)]
+
+
+def _own_entries() -> list[str]:
+    """Return what a program may read of itself: its mounts and network would be the host's."""
+    return [f"/proc/{os.getpid()}/{name}" for name in ("maps", "stat", "statm", "status", "fd")]
 
 
 def _filter(kernel: _Kernel, instructions: bytes) -> None:
@@ -207,20 +223,20 @@ def _own_signals_only(numbers: Sequence[int]) -> bytes:
 
 
 def _confine(kernel: _Kernel, plan: Mapping[str, Any]) -> dict[str, object]:
-    """Confine this process; return what the keeper must know: whether it is alone, how to confine again."""
+    """Confine this process; return what the keeper must know: how far its signals reach, how to confine again."""
     abi = _abi(kernel, plan["abi"])
     instructions = bytes.fromhex(plan["seccomp"])
     kernel.prctl(_PR_SET_SUBREAPER, ctypes.c_ulong(1))
-    _restrict(kernel, abi, _rules(plan, "/proc"))
+    _restrict(kernel, abi, _rules(plan, ["/proc"]))
     _filter(kernel, instructions)
     scoped = abi >= _SCOPE_ABI and not _reaches_parent()
 
     def again() -> None:
-        _restrict(kernel, abi, _rules(plan, f"/proc/{os.getpid()}"))
+        _restrict(kernel, abi, _rules(plan, _own_entries()))
         if not scoped:
             _filter(kernel, _own_signals_only(plan["signals"]))
 
-    return {"ALONE": scoped, "CONFINE_AGAIN": again}
+    return {"REACH": "domain" if scoped else "children", "CONFINE_AGAIN": again}
 
 
 def _reaches_parent() -> bool:
@@ -238,10 +254,10 @@ def launch(plan: Mapping[str, Any], keeper: str) -> None:
     """Do it; returns only where it failed."""
     kernel = _Kernel()
     _join(plan["cgroups"])
-    os.umask(0o077)
     if plan["user"] is not None:
         _make_reachable(kernel, plan["reach"], plan["sizes"])
-        _become(plan["user"])
+        _become(kernel, plan["user"])
+    os.umask(0o077)
     if plan["exec"]:
         os.execv(plan["exec"][0], plan["exec"])  # noqa: S606 the program and its arguments are the supervisor's own
     for folder in plan["write"]:

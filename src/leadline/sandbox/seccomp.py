@@ -146,7 +146,46 @@ _SOCKET_CALLS: Final[Mapping[str, _Call]] = MappingProxyType(
         "accept4": _Call(288, 242),
     }
 )
+# Where files and processes of the same user are in sight, their modes, owners and shares of the
+# machine could be changed without opening them. Modes and times are left alone and reported as
+# changed: honest programs set them on their own files and need not fail.
+_SHARED: Final[Mapping[str, _Call]] = MappingProxyType(
+    {
+        "chown": _Call(92, None),
+        "fchown": _Call(93, 55),
+        "lchown": _Call(94, None),
+        "fchownat": _Call(260, 54),
+        "setxattr": _Call(188, 5),
+        "lsetxattr": _Call(189, 6),
+        "fsetxattr": _Call(190, 7),
+        "removexattr": _Call(197, 14),
+        "lremovexattr": _Call(198, 15),
+        "fremovexattr": _Call(199, 16),
+        "setxattrat": _Call(463, 463),
+        "removexattrat": _Call(466, 466),
+        "file_setattr": _Call(469, 469),
+        "setpriority": _Call(141, 140),
+        "sched_setparam": _Call(142, 118),
+        "sched_setscheduler": _Call(144, 119),
+        "sched_setaffinity": _Call(203, 122),
+        "sched_setattr": _Call(314, 274),
+        "ioprio_set": _Call(251, 30),
+    }
+)
+_IGNORED: Final[Mapping[str, _Call]] = MappingProxyType(
+    {
+        "chmod": _Call(90, None),
+        "fchmod": _Call(91, 52),
+        "fchmodat": _Call(268, 53),
+        "fchmodat2": _Call(452, 452),
+        "utime": _Call(132, None),
+        "utimes": _Call(235, None),
+        "futimesat": _Call(261, None),
+        "utimensat": _Call(280, 88),
+    }
+)
 _CLONE: Final = _Call(56, 220)
+_PRLIMIT: Final = _Call(302, 261)
 _SOCKETPAIR: Final = _Call(53, 199)
 _IOCTL: Final = _Call(16, 29)
 
@@ -203,10 +242,11 @@ class _Filter:
         refused += [(call, errno.ENOSYS) for call in _UNKNOWN.values()]
         if sockets is Sockets.NONE:
             refused += [(call, errno.EACCES) for call in _SOCKET_CALLS.values()]
+            refused += [(call, errno.EPERM) for call in _SHARED.values()]
+            refused += [(call, 0) for call in _IGNORED.values()]
         blocks = [*self._right_machine(), *(part for call, error in refused for part in self._deny(call, error))]
         blocks += self._clone() + self._ioctl() + self._socketpair()
-        if sockets is Sockets.LOCAL:
-            blocks += self._socket()
+        blocks += self._socket() if sockets is Sockets.LOCAL else self._prlimit()
         return [*blocks, _return(_ALLOW)]
 
     def _right_machine(self) -> list[bytes]:
@@ -236,9 +276,7 @@ class _Filter:
         return [_instruction(_JUMP_EQUAL, number, no=len(body) + 1), *body, _instruction(_LOAD, _NUMBER)]
 
     def _clone(self) -> list[bytes]:
-        return self._when(
-            _CLONE, [_argument(0), _instruction(_JUMP_SET, _CLONE_NEW, no=1), _refuse(errno.EPERM)]
-        )
+        return self._when(_CLONE, [_argument(0), _instruction(_JUMP_SET, _CLONE_NEW, no=1), _refuse(errno.EPERM)])
 
     def _ioctl(self) -> list[bytes]:
         """Refuse to type for a terminal's owner."""
@@ -254,6 +292,10 @@ class _Filter:
         for left, domain in zip(range(len(domains) - 1, -1, -1), domains, strict=True):
             body.append(_instruction(_JUMP_EQUAL, domain, yes=left + 1))
         return self._when(_SOCKET_CALLS["socket"], [*body, _refuse(errno.EAFNOSUPPORT)])
+
+    def _prlimit(self) -> list[bytes]:
+        """Leave a process its own limits only."""
+        return self._when(_PRLIMIT, [_argument(0), _instruction(_JUMP_EQUAL, 0, yes=1), _refuse(errno.EPERM)])
 
     def _socketpair(self) -> list[bytes]:
         """Leave connected unix pairs only: one of a datagram pair can send to any socket with a path."""

@@ -18,7 +18,6 @@ when the process that watches it inside the sandbox went away with it."""
 Part: TypeAlias = Literal["stdout", "stderr", "files"]
 
 MiB: Final = 1 << 20
-_NOTHING: Final[Mapping[str, bytes]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -30,7 +29,7 @@ class Program:
     """
 
     code: str
-    files: Mapping[str, bytes] = _NOTHING
+    files: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
     timeout: float = 30.0
     session: str | None = None
 
@@ -110,7 +109,7 @@ class Verdict:
     """What the self-test found about one design."""
 
     design: str
-    checks: tuple[Check, ...] = field(default=())
+    checks: tuple[Check, ...] = ()
 
     @property
     def held(self) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
@@ -23,6 +23,7 @@ from leadline.domain import Mark, sha256
 from leadline.extract.types import Extracted, Locator
 from leadline.search import passages
 from leadline.search.addresses import file_path, file_uri
+from leadline.search.corpus_schema import transaction
 from leadline.search.corpus_types import marks
 from leadline.text.offsets import Span
 from leadline.text.tokens import fts_tokens
@@ -97,17 +98,9 @@ class Writer:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """Commit what is done inside, or nothing of it."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        return transaction(self._db)
 
     def close(self) -> None:
         """Close the connection."""

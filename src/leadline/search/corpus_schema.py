@@ -105,6 +105,30 @@ def connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Commit what is done inside, or nothing of it."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+@contextmanager
+def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
+    """Let all that is read inside be of one moment, whatever is written meanwhile."""
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+
+
 def prepare(path: Path) -> None:
     """Make sure that an index of this version lies at `path`. The caller holds the lock.
 
@@ -142,7 +166,7 @@ def _is_current(path: Path) -> bool:
             row = connection.execute("SELECT value FROM meta WHERE key = 'version'").fetchone()
             connection.execute("SELECT rowid FROM words LIMIT 1").fetchone()
     except sqlite3.DatabaseError as error:
-        if _primary(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}:
+        if is_damage(error):
             return False
         raise
     return row is not None and row[0] == VERSION
@@ -154,6 +178,11 @@ def _create(path: Path) -> None:
         connection.execute("PRAGMA journal_mode = WAL")
         connection.executescript(f"BEGIN IMMEDIATE;{_TABLES}COMMIT;")
         connection.execute("INSERT INTO meta VALUES ('version', ?)", (VERSION,))
+
+
+def is_damage(error: sqlite3.Error) -> bool:
+    """Return whether the file is none of ours, or broken, rather than away or in use."""
+    return _primary(error) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}
 
 
 def _primary(error: sqlite3.Error) -> int:
@@ -240,7 +269,8 @@ class ReadPool:
         usable = False
         try:
             connection.set_progress_handler(lambda: monotonic() > until, _CHECK_EVERY)
-            result = function(connection)
+            with snapshot(connection):
+                result = function(connection)
             usable = True
         except LeadlineError:
             usable = True

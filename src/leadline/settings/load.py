@@ -222,7 +222,7 @@ def _check(settings: Settings) -> None:
         raise SettingsError("`model.urls` is set, but `model.name` is not: name the model that the servers offer")
     if model.name is not None and not model.urls:
         raise SettingsError(f"`model.name` is {model.name}, but `model.urls` is not set: name its servers")
-    if model.max_tokens >= model.context:
+    if model.context is not None and model.max_tokens >= model.context:
         raise SettingsError(
             f"`model.max_tokens` is {model.max_tokens}, but the window `model.context` has only "
             f"{model.context}: no room is left for a prompt"

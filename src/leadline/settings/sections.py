@@ -53,7 +53,11 @@ class ModelSettings:
     temperature: float = setting(0.6, Number(0, 2), "Sampling temperature.")
     top_p: float = setting(0.95, Number(0, 1, above=True), "Share of probability that is sampled from.")
     max_tokens: int = setting(8192, Whole(16), "Tokens that one answer may have.")
-    context: int = setting(32_768, Whole(2048), "The model's context window in tokens.")
+    context: int | None = setting(
+        None,
+        OrNone(Whole(2048)),
+        "The model's context window in tokens. `none`: its servers are asked; where they do not tell, 32768.",
+    )
     dialect: Literal["native", "tags", "tongyi"] = setting(
         "native",
         Choice(("native", "tags", "tongyi")),

@@ -1,4 +1,4 @@
-"""Shipped fakes: a scripted model server, a canned web, a clock, an event recorder, a network switch.
+"""Shipped fakes: a scripted model server, a canned web, a hostile one, a clock, an event recorder, a network switch.
 
 They are part of the product: what Leadline's own tests stand on is there for yours. Names are
 loaded when first used.
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from leadline.testing.search import fetched as fetched
     from leadline.testing.search import hit as hit
     from leadline.testing.server import ScriptedServer as ScriptedServer
+    from leadline.testing.web import HostileWeb as HostileWeb
+    from leadline.testing.web import WebPage as WebPage
 
 _HOMES: Final = MappingProxyType(
     {
@@ -36,12 +38,14 @@ _HOMES: Final = MappingProxyType(
         "EventRecorder": "leadline.testing.observer",
         "FakeClock": "leadline.testing.clock",
         "Fault": "leadline.testing.script",
+        "HostileWeb": "leadline.testing.web",
         "NetworkForbidden": "leadline.testing.network",
         "OVERFLOWS": "leadline.testing.overflows",
         "Reply": "leadline.testing.script",
         "Rule": "leadline.testing.script",
         "ScriptedModel": "leadline.model.scripted",
         "ScriptedServer": "leadline.testing.server",
+        "WebPage": "leadline.testing.web",
         "fetched": "leadline.testing.search",
         "hit": "leadline.testing.search",
         "no_network": "leadline.testing.network",
@@ -57,11 +61,13 @@ __all__ = [
     "EventRecorder",
     "FakeClock",
     "Fault",
+    "HostileWeb",
     "NetworkForbidden",
     "Reply",
     "Rule",
     "ScriptedModel",
     "ScriptedServer",
+    "WebPage",
     "fetched",
     "hit",
     "no_network",

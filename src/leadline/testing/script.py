@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from leadline.codec import decode, encode
 from leadline.domain import Json, ToolCall
@@ -38,6 +38,10 @@ class Fault(StrEnum):
     ERROR_EVENT = "error_event"  # half of the text, then an error object, then [DONE]
     ENDLESS_REASONING = "endless_reasoning"  # reasoning until the client leaves
     HUGE_LINE = "huge_line"  # one line without an end
+
+
+HALVED: Final = frozenset({Fault.HANG_MIDWAY, Fault.CUT, Fault.CLEAN_CUT, Fault.ERROR_EVENT, Fault.WRONG_JSON})
+"""Faults that strike in midst of the text."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -128,8 +132,9 @@ class Asked:
 
     @property
     def system(self) -> str:
-        """The system message's content."""
-        return "".join(_content(m) for m in self.messages if m.get("role") == "system")
+        """The system message's content; Anthropic's API has it beside the messages."""
+        beside = _content({"content": self.body.get("system")})
+        return beside + "".join(_content(m) for m in self.messages if m.get("role") == "system")
 
 
 Script: TypeAlias = Sequence[Reply | str] | Sequence[Rule] | Callable[[Asked], Reply]
@@ -200,4 +205,6 @@ def refusal(
 
 def _content(message: dict[str, Any]) -> str:
     content = message.get("content")
+    if isinstance(content, list):
+        return "".join(_content({"content": b.get("text") or b.get("content")}) for b in content if isinstance(b, dict))
     return content if isinstance(content, str) else ""

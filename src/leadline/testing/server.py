@@ -3,7 +3,8 @@
     async with ScriptedServer([Reply(text="<answer>42</answer>")]) as server:
         model = OpenAIModel(server.url)
 
-It speaks the OpenAI chat completions API, streamed and whole, and every fault of `Fault`. As a
+It speaks the OpenAI chat completions API and Anthropic's messages API, streamed and whole, and every
+fault of `Fault`. As a
 process of its own it outlives the client that a test kills, and counts what each life asked:
 
     python -m leadline.testing.server script.json --port 8123
@@ -26,12 +27,12 @@ from aiohttp import web
 
 from leadline.codec import canonical, encode
 from leadline.domain import ToolCall, sha256
-from leadline.testing.script import Asked, Chooser, Fault, Reply, Script, load_script
+from leadline.testing.anthropic import AnthropicWriter
+from leadline.testing.script import HALVED, Asked, Chooser, Fault, Reply, Script, load_script
 
 _MAX_REQUEST: Final = 64 * 1024 * 1024
 _LONG: Final = 3600.0
 _SILENT: Final = frozenset({Fault.DEAD, Fault.GARBAGE, Fault.HANG_BEFORE_HEADERS})
-_HALVED: Final = frozenset({Fault.HANG_MIDWAY, Fault.CUT, Fault.CLEAN_CUT, Fault.ERROR_EVENT, Fault.WRONG_JSON})
 
 
 class ScriptedServer:
@@ -60,6 +61,7 @@ class ScriptedServer:
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=_MAX_REQUEST)
         app.router.add_post("/v1/chat/completions", self._chat)
+        app.router.add_post("/v1/messages", self._chat)
         app.router.add_get("/v1/models", self._list)
         app.router.add_get("/_scripted", self._told)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.05)
@@ -133,7 +135,8 @@ class ScriptedServer:
             asked.over.set()
 
     def _admit(self, request: web.Request) -> None:
-        if self._key is None or request.headers.get("Authorization") == f"Bearer {self._key}":
+        given = request.headers.get("x-api-key") or request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if self._key is None or given == self._key:
             return
         error = {"message": "Incorrect API key provided.", "code": "invalid_api_key"}
         raise web.HTTPUnauthorized(text=encode({"error": error}).decode(), content_type="application/json")
@@ -151,7 +154,7 @@ class ScriptedServer:
         if reply.fault is Fault.HTML:
             page = "<html><body><h1>Welcome to the proxy</h1></body></html>"
             return web.Response(text=page, content_type="text/html")
-        writer = _Writer(asked, reply)
+        writer = AnthropicWriter(asked, reply) if request.path == "/v1/messages" else _Writer(asked, reply)
         if not asked.body.get("stream") or not reply.streams:
             await asyncio.sleep(reply.first_delay)
             return _json_response(writer.whole())
@@ -169,7 +172,7 @@ async def _silent(request: web.Request, fault: Fault) -> web.StreamResponse:
     raise ConnectionResetError("the script closes the connection")
 
 
-async def _stream(request: web.Request, writer: _Writer, reply: Reply) -> web.StreamResponse:
+async def _stream(request: web.Request, writer: _Writer | AnthropicWriter, reply: Reply) -> web.StreamResponse:
     response = web.StreamResponse(headers=reply.headers)
     response.content_type = "text/event-stream"
     await response.prepare(request)
@@ -233,7 +236,7 @@ class _Writer:
         while self._reply.fault is Fault.ENDLESS_REASONING:
             yield self._delta({"reasoning_content": "Let me think about it once more. "})
         deltas = self._deltas()
-        if self._reply.fault in _HALVED:
+        if self._reply.fault in HALVED:
             deltas = deltas[: max(1, len(deltas) // 2)]
         for delta in deltas:
             yield self._delta(delta)
@@ -245,7 +248,7 @@ class _Writer:
             yield b'data: {"choices": [{"delta": {"content": "\n\n'
         if fault is Fault.ERROR_EVENT:
             yield _event({"error": {"message": "engine died", "type": "server_error"}})
-        if fault not in {*_HALVED, Fault.NO_FINISH}:
+        if fault not in {*HALVED, Fault.NO_FINISH}:
             yield self._delta({}, finish=self._finish())
             if self._wants_usage and self._reply.usage != "none" and fault is not Fault.NO_END:
                 envelope = self._envelope("chat.completion.chunk", [])

@@ -24,6 +24,8 @@ async def open_redis(url: str, *, connections: int = CONNECTIONS, seconds: float
     what is no such address.
     """
     try:
+        from redis import DriverInfo  # noqa: PLC0415 as below
+        from redis import __version__ as version  # noqa: PLC0415 as below
         from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415 an extra, 38 MB
         from redis.asyncio.retry import Retry  # noqa: PLC0415 as above
         from redis.backoff import NoBackoff  # noqa: PLC0415 as above
@@ -37,6 +39,7 @@ async def open_redis(url: str, *, connections: int = CONNECTIONS, seconds: float
             socket_timeout=seconds,
             socket_connect_timeout=seconds,
             protocol=2,
+            driver_info=DriverInfo(lib_version=version),  # else each connection looks it up on the disk
             retry=Retry(NoBackoff(), 1),  # once: a connection that the server closed while it was idle
         )
     except ValueError as error:

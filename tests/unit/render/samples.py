@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from tests.support.reports import Made, a_claim, a_report, a_source, cite
+from collections.abc import Callable
+
+from tests.support.reports import a_claim, a_report, a_source, chinese, cite, english
 
 from leadline.domain import Contradiction, Report, Section, Sentence, Verdict
 
 HOSTILE = (
     "<w:p>no markup</w:p> & &amp; ]]> <!-- x -->",
-    'quotes " and \' and \\ and { and } and } $x$ %y #z _a_ ^b ~c',
+    "quotes \" and ' and \\ and { and } and } $x$ %y #z _a_ ^b ~c",
     "control \x00\x01\x08\x0b\x0c\x1b\x1f characters \ufffe\uffff and \ud800 alone",
     "turned \u202etxt.exe\u2066 and zero\u200bwidth",
     "lines\nand\r\nmore\u2028lines",
@@ -58,14 +60,26 @@ def wordy() -> Report:
     return a_report([a_claim(text, cite(source, text, text))], [source], question=LONG)
 
 
-def scripts() -> Made:
+def scripts() -> Report:
     """Return a report whose sources are in scripts that join or turn their letters."""
     hebrew, arabic, russian = "זהו ציטוט בעברית עם 123.", "هذا اقتباس باللغة العربية.", "Москва — столица России."
-    sources = [a_source(text, f"https://example.org/{n}", title=text) for n, text in enumerate((hebrew, arabic, russian))]
+    sources = [
+        a_source(text, f"https://example.org/{n}", title=text) for n, text in enumerate((hebrew, arabic, russian))
+    ]
     claims = [
         a_claim(f"Claim {n} → ok.", cite(source, text, text), index=n)
         for n, (source, text) in enumerate(zip(sources, (hebrew, arabic, russian), strict=True))
     ]
     section = Section(title="שלום", sentences=tuple(Sentence(text=c.text, claim_id=c.id) for c in claims))
-    texts = {source.id: text for source, text in zip(sources, (hebrew, arabic, russian), strict=True)}
-    return Made(a_report(claims, sources, sections=(section,)), texts)
+    return a_report(claims, sources, sections=(section,))
+
+
+REPORTS: dict[str, Callable[[], Report]] = {
+    "english": lambda: english().report,
+    "chinese": lambda: chinese().report,
+    "hostile": hostile,
+    "empty": empty,
+    "many": many,
+    "wordy": wordy,
+    "scripts": scripts,
+}

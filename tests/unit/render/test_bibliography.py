@@ -14,7 +14,11 @@ from leadline.render.bibliography import references, to_bibtex, to_csl, to_ris
 from leadline.render.people import Person, person
 
 # The part of the published schema csl-data.json that these items can touch.
-NAME = {"type": "object", "properties": {k: {"type": "string"} for k in ("family", "given", "literal")}, "additionalProperties": False}
+NAME = {
+    "type": "object",
+    "properties": {k: {"type": "string"} for k in ("family", "given", "literal")},
+    "additionalProperties": False,
+}
 PARTS = {"type": "array", "items": {"type": ["string", "number"]}, "minItems": 1, "maxItems": 3}
 DATE = {
     "type": "object",
@@ -68,7 +72,9 @@ def _closing(text: str, opening: int) -> int:
     raise AssertionError(f"no closing brace: {text[opening:]!r}")
 
 
-@pytest.mark.parametrize("report", [english().report, chinese().report, samples.hostile(), samples.empty(), samples.many()])
+@pytest.mark.parametrize(
+    "report", [english().report, chinese().report, samples.hostile(), samples.empty(), samples.many()]
+)
 def test_each_form_holds_every_source_once(report: Report) -> None:
     count = len(report.sources)
     items = json.loads(to_csl(report))
@@ -145,7 +151,11 @@ def test_names_that_stay_whole_are_whole_in_each_form() -> None:
     report = of(authors=("王小明", "Ann and Bob Smith", "Donald Knuth"))
     assert entries(to_bibtex(report))[0]["author"] == "{王小明} and {Ann and Bob Smith} and Knuth, Donald"
     (item,) = json.loads(to_csl(report))
-    assert item["author"] == [{"literal": "王小明"}, {"literal": "Ann and Bob Smith"}, {"family": "Knuth", "given": "Donald"}]
+    assert item["author"] == [
+        {"literal": "王小明"},
+        {"literal": "Ann and Bob Smith"},
+        {"family": "Knuth", "given": "Donald"},
+    ]
     assert re.findall(r"AU  - ([^\r]*)", to_ris(report)) == ["王小明", "Ann and Bob Smith", "Knuth, Donald"]
 
 

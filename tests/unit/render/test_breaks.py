@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,7 +12,7 @@ from leadline.render.breaks import breaks
 def lines(text: str) -> list[str]:
     """Return the text broken wherever it may be."""
     at = [0, *sorted(breaks(text)), len(text)]
-    return [text[start:end] for start, end in zip(at, at[1:], strict=False)]
+    return [text[start:end] for start, end in pairwise(at)]
 
 
 def test_words_stay_whole_and_blanks_end_lines() -> None:
@@ -20,7 +22,7 @@ def test_words_stay_whole_and_blanks_end_lines() -> None:
 @pytest.mark.parametrize(
     ("text", "forbidden"),
     [
-        ("增长5.3%，比上年四季度增长1.6%。", "，。%.56"),
+        ("增长5.3%，比上年四季度增长1.6%。", "，。%."),
         ("他说：“好的。”然后（笑）走了！", "：。”）！"),
         ("《标题》、【注】……——完", "》、】"),
         ("カタカナー、ゃっ", "ー、ゃっ"),

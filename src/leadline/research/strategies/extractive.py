@@ -17,7 +17,7 @@ from leadline.research.bridging import Address, Query, choose_hits, first_querie
 from leadline.research.study import Gathered, Study
 
 WAVES = 3
-READ = (16, 16, 8)
+READ = (16, 20, 12)
 """Documents that each wave reads at most."""
 
 QUERIES_A_CALL = 8

@@ -63,15 +63,21 @@ class Conversation:
     def __init__(self, *, system: str, question: str) -> None:
         self._head = (Message(role="system", content=system), Message(role="user", content=question))
         self.messages: tuple[Message, ...] = self._head
+        self._folded = False
 
     def told(self, text: str) -> None:
         """Add a user message; what follows another one joins it, for servers that want turns to alternate."""
-        self.messages = context.joined((*self.messages, Message(role="user", content=text)))
+        *before, last = self.messages
+        self.messages = (*before, *context.joined((last, Message(role="user", content=text))))
 
     def fold(self, digest: str) -> None:
-        """Replace the older rounds; the digest stands below the question."""
+        """Replace the older rounds by the digest, below the question; where there are none, shorten what was seen."""
         rounds = self.messages[len(self._head) :]
-        self.messages = context.joined(context.fold((*self._head, *rounds), head=len(self._head), digest=digest))
+        kept = context.latest(rounds)
+        self._folded = self._folded or len(kept) < len(rounds)
+        kept = context.shrink(rounds) if len(kept) == len(rounds) else kept
+        note = (Message(role="user", content=digest),) if self._folded else ()
+        self.messages = context.joined((*self._head, *note, *kept))
 
 
 class Native(Conversation):

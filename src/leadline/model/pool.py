@@ -1,0 +1,395 @@
+"""The pool of model servers: leases on the one that should take a call.
+
+Nothing here touches the network. Who makes calls (`pooled.PooledModel`, `gateway.Gateway`) asks for
+a lease, renews it while bytes flow, and reports how it ended; who probes (`pool_health.Health`)
+reports what it saw. What a caller learns feeds the next choice at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, replace
+from typing import Final, Self
+from urllib.parse import urlsplit
+
+from leadline.errors import InputError, ModelDenied, ModelError, ModelRateLimited, ModelUnavailable
+from leadline.model.connect import base_url
+from leadline.model.fair import FairQueue
+from leadline.model.gauges import Gauges
+from leadline.model.pool_choice import affine, least_connections
+from leadline.model.pool_server import Server
+from leadline.model.pool_types import HealthChange, Outcome, PoolPolicy, PoolView, ServerSpec, ServerView
+from leadline.resilience import BreakerState, Deadline, Monotonic
+
+log = logging.getLogger("leadline.model.pool")
+
+_BUSY_AGAIN: Final = 1.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Wanted:
+    """What a caller wants: a server for `session` that serves `model` and is not in `exclude`.
+
+    Without a session any server is as good as the other, and the least loaded is taken.
+    """
+
+    session: str
+    tenant: str = ""
+    model: str = ""
+    exclude: frozenset[str] = frozenset()
+
+
+@dataclass(eq=False, slots=True)
+class _Waiter:
+    wanted: Wanted
+    handed: asyncio.Future[Lease]
+
+
+@dataclass(slots=True)
+class _Seat:
+    url: str
+    used_at: float
+
+
+class Lease:
+    """One call's place at a server; its context ends it, as abandoned where nothing was reported."""
+
+    __slots__ = ("_began", "_pool", "_server", "_told", "renewed_at")
+
+    def __init__(self, pool: Pool, server: Server) -> None:
+        self._pool: Pool | None = pool
+        self._server = server
+        self._began = pool.monotonic()
+        self._told = False
+        self.renewed_at = self._began
+
+    @property
+    def spec(self) -> ServerSpec:
+        """The server to call."""
+        return self._server.spec
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_failure: object) -> None:
+        self.report(Outcome.ABANDONED)
+
+    def renew(self) -> None:
+        """Bytes of an answer came: keep the lease; the first time tells the time to first token."""
+        pool = self._pool
+        if pool is None:
+            return
+        self.renewed_at = self._server.heard_at = pool.monotonic()
+        if not self._told:
+            self._told = True
+            self._server.first_token(self.renewed_at - self._began)
+
+    def report(self, outcome: Outcome, *, reason: str = "", wait: float | None = None) -> None:
+        """End the lease with how the call went; the first report counts.
+
+        `reason` is fit for a log. `wait` is how long the server asked to be left alone, in seconds.
+        """
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            pool.ended(self, self._server, outcome, reason=reason, wait=wait)
+
+
+class Pool:
+    """Servers, who sits where, and who waits.
+
+    `on_health` is told each change of a server's health, besides the log.
+    """
+
+    def __init__(
+        self,
+        servers: Iterable[ServerSpec],
+        *,
+        policy: PoolPolicy | None = None,
+        monotonic: Monotonic = time.monotonic,
+        on_health: Callable[[HealthChange], None] | None = None,
+    ) -> None:
+        self.monotonic = monotonic
+        self._policy = policy or PoolPolicy()
+        self._on_health = on_health
+        self._servers: dict[str, Server] = {}
+        self._seats: OrderedDict[str, _Seat] = OrderedDict()
+        self._queue: FairQueue[_Waiter] = FairQueue()
+        self._leases: set[Lease] = set()
+        self._changed = asyncio.Event()
+        self._handed = 0
+        self._kept = 0
+        self._moved = 0
+        for spec in servers:
+            self._put(spec, fresh=False)
+
+    # --- servers ---
+
+    @property
+    def specs(self) -> tuple[ServerSpec, ...]:
+        """The servers, by URL."""
+        return tuple(self._servers[url].spec for url in sorted(self._servers))
+
+    def add(self, spec: ServerSpec) -> None:
+        """Take a server in, with a small share first. Raises `InputError` for one that is there."""
+        self._put(spec, fresh=True)
+        self._told_change()
+        self._wake()
+
+    def drain(self, url: str) -> None:
+        """Send nothing new to a server; what it has goes on. Raises `InputError` for an unknown one."""
+        self._known(url).draining = True
+
+    async def drained(self, url: str, *, deadline: float) -> bool:
+        """Return whether a server is empty within `deadline` seconds."""
+        server = self._known(url)
+        try:
+            async with asyncio.timeout(deadline):
+                await server.idle.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def remove(self, url: str) -> None:
+        """Forget a server; calls at it go on and end as they may."""
+        del self._servers[self._known(url).url]
+        self._told_change()
+        self._wake()
+
+    async def changed(self) -> None:
+        """Return when a server is next added or removed."""
+        await self._changed.wait()
+
+    def view(self) -> PoolView:
+        """Return how the pool stands."""
+        self._prune()
+        servers = tuple(self._servers[url].view() for url in sorted(self._servers))
+        return PoolView(servers=servers, waiting=len(self._queue), kept=self._kept, moved=self._moved)
+
+    # --- leases ---
+
+    @property
+    def lease_seconds(self) -> float:
+        """How long a lease lasts that nobody renews."""
+        return self._policy.lease_seconds
+
+    async def acquire(self, wanted: Wanted, *, deadline: Deadline) -> Lease:
+        """Return a lease on the server that should take the call, as soon as one has room.
+
+        Raises `ModelUnavailable` with `retry_after` where no server is in service (`ModelRateLimited`
+        where all ask to be left alone, or too many wait), `ModelDenied` where none serves the model.
+        """
+        lease = self.try_acquire(wanted)
+        if lease is not None:
+            return lease
+        own = self._policy.queue if self._policy.queue_tenant is None else self._policy.queue_tenant
+        if len(self._queue) >= self._policy.queue or self._queue.waiting(wanted.tenant) >= own:
+            raise ModelRateLimited(
+                f"all model servers are full and {len(self._queue)} calls wait already", retry_after=_BUSY_AGAIN
+            )
+        return await self._wait(wanted, deadline)
+
+    def try_acquire(self, wanted: Wanted) -> Lease | None:
+        """Return a lease now; `None` where all servers in service are full. Raises as `acquire`."""
+        usable = [s for s in self._fit(wanted) if s.retry_in() <= 0.0]
+        if not usable:
+            raise self._none(wanted)
+        roomy = [server for server in usable if not server.full]
+        if not roomy:
+            return None
+        return self._seat(wanted.session, roomy)
+
+    def ended(self, lease: Lease, server: Server, outcome: Outcome, *, reason: str, wait: float | None) -> None:
+        """Take a lease back; called by the lease alone."""
+        self._leases.discard(lease)
+        server.released()
+        self._judge(server, outcome, reason=reason, wait=wait)
+        self._wake()
+
+    def reap(self) -> int:
+        """Take back leases that nobody renewed for too long; return how many."""
+        limit = self.monotonic() - self._policy.lease_seconds
+        lost = [lease for lease in self._leases if lease.renewed_at < limit]
+        for lease in lost:
+            lease.report(Outcome.ABANDONED, reason="a caller neither went on nor left")
+        return len(lost)
+
+    # --- what probes tell ---
+
+    def trial(self, url: str) -> bool:
+        """Return whether a probe may ask the server now; after a failure it is the one trial."""
+        server = self._servers.get(url)
+        return server is not None and server.breaker.allow()
+
+    def probed(self, url: str, outcome: Outcome, *, reason: str = "", wait: float | None = None) -> None:
+        """Take note of what a probe saw.
+
+        While a server is in service, an answered probe proves little against failing calls: it is
+        the calls that count then.
+        """
+        server = self._servers.get(url)
+        if server is None:
+            return
+        if outcome is Outcome.ANSWERED and server.breaker.state is BreakerState.CLOSED:
+            server.heard_at = self.monotonic()
+            return
+        self._judge(server, outcome, reason=reason, wait=wait)
+        self._wake()
+
+    def measured(self, url: str, gauges: Gauges) -> None:
+        """Take note of a server's own gauges."""
+        server = self._servers.get(url)
+        if server is not None:
+            server.measured(gauges)
+
+    def heard(self, url: str) -> float:
+        """Return the seconds since a server last showed that it works; infinite if never."""
+        server = self._servers.get(url)
+        return math.inf if server is None else self.monotonic() - server.heard_at
+
+    def look(self, url: str) -> ServerView | None:
+        """Return how one server stands."""
+        server = self._servers.get(url)
+        return None if server is None else server.view()
+
+    # --- inside ---
+
+    def _told_change(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+    def _put(self, spec: ServerSpec, *, fresh: bool) -> None:
+        spec = replace(spec, url=base_url(spec.url))
+        if spec.url in self._servers:
+            raise InputError(f"the pool has this model server already: {_shown(spec.url)}")
+        self._servers[spec.url] = Server(spec, self._policy, monotonic=self.monotonic, fresh=fresh)
+
+    def _known(self, url: str) -> Server:
+        server = self._servers.get(base_url(url))
+        if server is None:
+            raise InputError(f"no such model server in the pool: {_shown(url)}")
+        return server
+
+    def _fit(self, wanted: Wanted) -> list[Server]:
+        return [s for s in self._servers.values() if s.serves(wanted.model) and s.url not in wanted.exclude]
+
+    async def _wait(self, wanted: Wanted, deadline: Deadline) -> Lease:
+        waiter = _Waiter(wanted, asyncio.get_running_loop().create_future())
+        self._queue.push(wanted.tenant, waiter)
+        left = deadline.left()
+        try:
+            async with asyncio.timeout(left if math.isfinite(left) else None):
+                return await waiter.handed
+        except BaseException as error:
+            self._queue.remove(wanted.tenant, waiter)
+            if waiter.handed.done() and not waiter.handed.cancelled() and waiter.handed.exception() is None:
+                waiter.handed.result().report(Outcome.ABANDONED)
+            if isinstance(error, TimeoutError):
+                raise ModelRateLimited(
+                    f"all model servers stayed full for {left:.3g} s", retry_after=_BUSY_AGAIN
+                ) from error
+            raise
+
+    def _wake(self) -> None:
+        """Serve waiters while any of them can be: with a lease, or with the news that there is none."""
+        while self._queue:
+            waiter = self._queue.take(self._ready)
+            if waiter is None:
+                return
+            try:
+                lease = self.try_acquire(waiter.wanted)
+            except ModelError as error:
+                waiter.handed.set_exception(error)
+                continue
+            if lease is None:  # cannot be: `_ready` looked
+                self._queue.push(waiter.wanted.tenant, waiter)
+                return
+            waiter.handed.set_result(lease)
+
+    def _ready(self, waiter: _Waiter) -> bool:
+        if waiter.handed.done():
+            return False
+        usable = [s for s in self._fit(waiter.wanted) if s.retry_in() <= 0.0]
+        return not usable or any(not server.full for server in usable)
+
+    def _seat(self, session: str, roomy: list[Server]) -> Lease:
+        self._handed += 1
+        if session and self._policy.balance == "affinity":
+            self._prune()
+            seat = self._seats.get(session)
+            server = affine(session, roomy, at=seat.url if seat else None, policy=self._policy)
+            self._sit(session, seat, server)
+        else:
+            server = least_connections(session or str(self._handed), roomy)
+        server.breaker.allow()  # half open, this call is the trial
+        server.taken()
+        lease = Lease(self, server)
+        self._leases.add(lease)
+        return lease
+
+    def _sit(self, session: str, seat: _Seat | None, server: Server) -> None:
+        now = self.monotonic()
+        if seat is not None and seat.url == server.url:
+            self._kept += 1
+            seat.used_at = now
+        else:
+            if seat is not None:
+                self._moved += 1
+                self._left(seat)
+            server.sessions += 1
+            self._seats[session] = _Seat(server.url, now)
+        self._seats.move_to_end(session)
+
+    def _prune(self) -> None:
+        """Let go of sessions that are over: the least recent come first."""
+        limit = self.monotonic() - self._policy.session_seconds
+        while self._seats:
+            session, seat = next(iter(self._seats.items()))
+            if seat.used_at >= limit and len(self._seats) <= self._policy.most_sessions:
+                return
+            del self._seats[session]
+            self._left(seat)
+
+    def _left(self, seat: _Seat) -> None:
+        server = self._servers.get(seat.url)
+        if server is not None and server.sessions:
+            server.sessions -= 1
+
+    def _judge(self, server: Server, outcome: Outcome, *, reason: str, wait: float | None) -> None:
+        server.report(outcome, reason=reason, wait=wait)
+        if not server.turned():
+            return
+        down_for = self.monotonic() - server.down_since if server.healthy else 0.0
+        url = _shown(server.url)
+        change = HealthChange(url=url, healthy=server.healthy, reason=reason, down_for=down_for)
+        if server.healthy:
+            log.info("model_server_healthy", extra={"server": url, "down_for": round(down_for, 3)})
+        else:
+            log.warning("model_server_unhealthy", extra={"server": url, "reason": reason})
+        if self._on_health is not None:
+            self._on_health(change)
+
+    def _none(self, wanted: Wanted) -> ModelError:
+        if self._servers and not any(server.serves(wanted.model) for server in self._servers.values()):
+            return ModelDenied(f"no model server of the pool serves the model: {wanted.model}")
+        out = self._fit(wanted)
+        waits = [wait for server in out if math.isfinite(wait := server.retry_in())]
+        told = "; ".join(f"{_shown(s.url)}: {s.last_error or 'drained'}" for s in out) or "none is left to try"
+        message = f"no model server is in service ({told})"
+        kind = ModelRateLimited if out and all(s.healthy for s in out) and waits else ModelUnavailable
+        return kind(message, retry_after=max(0.05, min(waits)) if waits else None)
+
+
+def _shown(url: str) -> str:
+    """Return a server's URL without a user and password in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
+def excluding(wanted: Wanted, urls: Collection[str]) -> Wanted:
+    """Return the same wish without these servers."""
+    return replace(wanted, exclude=wanted.exclude | frozenset(urls))

@@ -1,0 +1,343 @@
+"""`LocalSandbox`: programs in sandboxed processes of this machine, at most so many at once.
+
+Each program has a process of its own, used once; with a warm pool it was started ahead and has
+numpy and pandas imported. Programs of one session share one, in order, until it ends or lies idle.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import os
+import subprocess
+from collections import OrderedDict, deque
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Self
+
+from leadline.errors import ToolFailed
+from leadline.resilience import Owned
+from leadline.sandbox import artefacts, folders, watchdog
+from leadline.sandbox.cgroups import Cgroups, Group
+from leadline.sandbox.child import Belongings, Child, Gone, Reply
+from leadline.sandbox.design import FIRST_USER, Design, Slot, Start
+from leadline.sandbox.types import KilledBy, Limits, Part, Program, Ran
+
+WATCH_SECONDS: Final = 0.1
+SESSIONS: Final = 8
+_KILLED: Final = 137
+_USERS: Final = 256
+
+
+@dataclass(slots=True, eq=False)
+class _Session:
+    """A process that programs share; the lock lets them in one after another."""
+
+    child: Child | None = None
+    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class _Users:
+    """Plain user ids for the processes of root's sandboxes: no two at once share one."""
+
+    def __init__(self, first: int | None) -> None:
+        self._free = deque(range(first, first + _USERS)) if first is not None else None
+
+    def take(self) -> int | None:
+        """Return one, `None` where we are a plain user ourselves. Raises `ToolFailed` when all are taken."""
+        if self._free is None:
+            return None
+        if not self._free:
+            raise ToolFailed(f"{_USERS} sandboxes are running; no more can be started")
+        return self._free.popleft()
+
+    def give_back(self, user: int | None) -> None:
+        """Let another have it; the longest unused goes first."""
+        if user is not None and self._free is not None:
+            self._free.append(user)
+
+
+class LocalSandbox:
+    """A `Sandbox` by one design; an asynchronous context, whose end kills everything.
+
+    `workers` programs run at once. `warm` processes are kept started ahead, with `preload`
+    imported. `cgroups` bounds memory and processes where it can be had; without it a watchdog
+    does. `below` is where folders for designs that need one are made.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        *,
+        limits: Limits,
+        cgroups: Cgroups | None,
+        workers: int = 2,
+        warm: int = 0,
+        preload: tuple[str, ...] = (),
+        below: Path | None = None,
+    ) -> None:
+        self._design = design
+        self._limits = limits
+        self._cgroups = cgroups
+        self._below = below
+        self._slots = asyncio.Semaphore(workers)
+        self._warm_wanted = warm
+        self._preload = preload
+        self._idle: deque[Child] = deque()
+        self._all: dict[Child, int | None] = {}
+        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        self._users = _Users(FIRST_USER if os.geteuid() == 0 else None)
+        self._numbers = itertools.count()
+        self._mark = f"{os.getpid()}-{id(self):x}"
+        self._owned = Owned("sandbox")
+        # Bubblewrap dies with the thread that started it, so that thread must be a lasting one.
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="leadline-sandbox")
+
+    @property
+    def name(self) -> str:
+        """The design's name."""
+        return self._design.name
+
+    @property
+    def warm(self) -> int:
+        """How many processes wait for a program."""
+        return len(self._idle)
+
+    async def __aenter__(self) -> Self:
+        self._refill()
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Kill all processes, those at work included, and wait until they and their folders are gone."""
+        await self._owned.close()
+        for child in tuple(self._all):
+            await self._end(child)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def spawn(self, work: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
+        """See `child.Spawner`."""
+        starting = asyncio.get_running_loop().run_in_executor(self._thread, work)
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(_discard)
+            raise
+
+    async def run(self, program: Program) -> Ran:
+        """See `Sandbox`."""
+        artefacts.check(program, self._limits)
+        if program.session is not None:
+            return await self._run_in_session(program, program.session)
+        async with self._slots:
+            child = await self._fresh()
+            try:
+                return await self._use(child, program)
+            finally:
+                await self._end(child)
+
+    async def end_session(self, session: str) -> None:
+        """Forget a session's names and files; one that is not there is no error."""
+        found = self._sessions.pop(session, None)
+        if found is not None and found.child is not None:
+            await self._end(found.child)
+
+    async def _run_in_session(self, program: Program, name: str) -> Ran:
+        session = self._sessions.setdefault(name, _Session())
+        self._sessions.move_to_end(name)
+        await self._forget_oldest()
+        async with session.lock, self._slots:
+            child, fresh = session.child, False
+            if child is None or not child.alive:
+                child, fresh = await self._fresh(), True
+                session.child = child
+            keeps = False
+            try:
+                ran = await self._use(child, program)
+                keeps = child.alive and ran.killed_by is None
+            finally:
+                if not keeps:
+                    session.child = None
+                    await self._end(child)
+        return Ran(
+            stdout=ran.stdout,
+            stderr=ran.stderr,
+            exit=ran.exit,
+            files=ran.files,
+            truncated=ran.truncated,
+            killed_by=ran.killed_by,
+            fresh=fresh,
+        )
+
+    async def _forget_oldest(self) -> None:
+        idle = [name for name, session in self._sessions.items() if not session.lock.locked()]
+        for name in idle[: max(0, len(self._sessions) - SESSIONS)]:
+            await self.end_session(name)
+
+    # --- processes ---------------------------------------------------------------------------
+
+    async def _fresh(self) -> Child:
+        """Return a process that has served nobody: a warm one where there is one."""
+        while self._idle:
+            child = self._idle.popleft()
+            self._refill()
+            if child.alive:
+                return child
+            await self._end(child)
+        child = await self._start(())
+        await self._ready(child)
+        return child
+
+    async def _ready(self, child: Child) -> None:
+        try:
+            await child.ready()
+        except BaseException:
+            await self._end(child)
+            raise
+
+    def _refill(self) -> None:
+        if self._warm_wanted:
+            self._owned.start(self._warm_up(), name="warm")
+
+    async def _warm_up(self) -> None:
+        while len(self._idle) < self._warm_wanted:
+            try:
+                child = await self._start(self._preload)
+                await self._ready(child)
+            except ToolFailed:
+                return  # the next program starts its own and tells why that fails
+            self._idle.append(child)
+
+    async def _start(self, preload: tuple[str, ...]) -> Child:
+        user = self._users.take()
+        number = next(self._numbers)
+        control, control_in = os.pipe()
+        info, info_in = os.pipe()
+        group: Group | None = None
+        folder: Path | None = None
+        try:
+            group = await asyncio.to_thread(self._make_group, number)
+            if self._design.needs_folder:
+                folder = await asyncio.to_thread(folders.make, user, below=self._below)
+            slot = Slot(
+                user=user,
+                groups=tuple(map(str, group.folders)) if group else (),
+                folder=folder,
+                control=control_in,
+                info=info_in,
+                preload=preload,
+            )
+            start = await asyncio.to_thread(self._design.start, slot)
+            child = await self._launch(start, (control, info), Belongings(group=group, folder=folder))
+        except OSError as error:
+            self._users.give_back(user)
+            for handle in (control, info):
+                with contextlib.suppress(OSError):
+                    os.close(handle)
+            raise ToolFailed(f"the sandbox could not be started: {error}") from error
+        finally:
+            os.close(control_in)
+            os.close(info_in)
+        self._all[child] = user
+        return child
+
+    async def _launch(self, start: Start, pipes: tuple[int, int], belongings: Belongings) -> Child:
+        return await Child.start(
+            start,
+            spawner=self,
+            pipes=(pipes[0], pipes[1] if self._design.own_processes else None),
+            belongings=belongings,
+            limits=self._limits,
+        )
+
+    def _make_group(self, number: int) -> Group | None:
+        return self._cgroups.make(f"{self._mark}-{number}", self._limits) if self._cgroups else None
+
+    async def _end(self, child: Child) -> None:
+        user = self._all.pop(child, None)
+        if child in self._idle:
+            self._idle.remove(child)
+        await child.gone()
+        self._users.give_back(user)
+
+    # --- one program -------------------------------------------------------------------------
+
+    async def _use(self, child: Child, program: Program) -> Ran:
+        reply: Reply | None = None
+        async with self._watched(child):
+            with contextlib.suppress(Gone):
+                reply = await child.exchange(program)
+        (out, out_cut), (err, err_cut) = child.output()
+        killed = self._killed(child, reply)
+        if reply is not None and reply.lost:
+            child.kill("crash")
+        files, files_cut = await asyncio.to_thread(artefacts.typed, reply.files if reply else (), self._limits)
+        cuts: dict[Part, bool] = {
+            "stdout": out_cut,
+            "stderr": err_cut,
+            "files": files_cut or (reply is not None and reply.left_out),
+        }
+        return Ran(
+            stdout=out.decode(errors="replace"),
+            stderr=err.decode(errors="replace"),
+            exit=reply.exit if reply else _KILLED,
+            files=files,
+            truncated=tuple(part for part, cut in cuts.items() if cut),
+            killed_by=killed,
+        )
+
+    @staticmethod
+    def _killed(child: Child, reply: Reply | None) -> KilledBy | None:
+        group = child.belongings.group
+        if child.killed_by is not None and child.killed_by != "crash":
+            return child.killed_by
+        if (reply is None or reply.exit == _KILLED) and group is not None and group.out_of_memory():
+            return "memory"
+        if reply is not None and reply.timed_out:
+            return "time"
+        return None if reply is not None else "crash"
+
+    @asynccontextmanager
+    async def _watched(self, child: Child) -> AsyncIterator[None]:
+        """Watch what no group bounds while a program runs."""
+        if child.belongings.group is not None and not self._design.needs_folder:
+            yield
+            return
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(self._watch(child), name="sandbox/watch")
+            try:
+                yield
+            finally:
+                watching.cancel()
+
+    async def _watch(self, child: Child) -> None:
+        while child.alive:
+            excess = await asyncio.to_thread(self._excess, child)
+            if excess is not None:
+                child.kill(excess)
+                return
+            await asyncio.sleep(WATCH_SECONDS)
+
+    def _excess(self, child: Child) -> KilledBy | None:
+        limits, folder = self._limits, child.belongings.folder
+        if child.belongings.group is None:
+            use = watchdog.measure(child.process.pid)
+            if use.memory > limits.memory:
+                return "memory"
+        if folder is not None and watchdog.folder_size(folder) > limits.work + limits.temporary:
+            return "disk"
+        return None
+
+
+def _discard(starting: asyncio.Future[subprocess.Popen[bytes]]) -> None:
+    """End a process whose start was still under way when its user was cancelled."""
+    if not starting.cancelled() and starting.exception() is None:
+        process = starting.result()
+        process.kill()
+        process.wait()
