@@ -9,6 +9,8 @@ Names are loaded when they are first used, so that importing the package costs n
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from leadline.version import __version__
@@ -61,12 +63,14 @@ __all__ = [
     "research",
 ]
 
-_HOMES = {
-    "api": ("Leadline", "research"),
-    "errors": ("LeadlineError", "RunCancelled", "RunFailed"),
-    "events": ("Progress", "Record"),
-    "settings": ("Settings",),
-}
+_HOMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "api": ("Leadline", "research"),
+        "errors": ("LeadlineError", "RunCancelled", "RunFailed"),
+        "events": ("Progress", "Record"),
+        "settings": ("Settings",),
+    }
+)
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 the names have different types

@@ -20,12 +20,12 @@ from leadline.domain import Price
 from leadline.errors import ModelError, SettingsError
 from leadline.extract.children import ExtractPool
 from leadline.extract.types import Limits
-from leadline.ports import Blobs, Clock, Cpu, Model, Run, RunStore, Tool
+from leadline.ports import Blobs, Clock, Cpu, Embedder, Model, Run, RunStore, Tool
 from leadline.research.study import Means, Provides
 from leadline.resilience import Backoff, SystemClock
 from leadline.search.corpus import Corpus
-from leadline.search.corpus_types import IndexProgress, IndexReport
-from leadline.settings import ModelSettings, Settings, load_prices
+from leadline.search.corpus_types import EmbedLimits, IndexProgress, IndexReport
+from leadline.settings import EmbedSettings, ModelSettings, Settings, load_prices
 from leadline.tasks.sqlite.store import SqliteStore
 from leadline.tools.recall import RecallTool
 from leadline.tools.registry import ToolSet
@@ -62,17 +62,26 @@ class Corpora:
     """Open document indexes by id, each opened once and closed with the platform."""
 
     def __init__(
-        self, folder: Path, *, parser: ExtractPool, clock: Clock, limits: Limits, stack: AsyncExitStack
+        self,
+        folder: Path,
+        *,
+        parser: ExtractPool,
+        clock: Clock,
+        limits: Limits,
+        embed: EmbedSettings,
+        stack: AsyncExitStack,
     ) -> None:
         self._folder = folder
         self._parser = parser
         self._clock = clock
         self._limits = limits
+        self._embed = embed
+        self._embedder: Embedder | None = None
         self._stack = stack
         self._open: dict[str, Corpus] = {}
 
     async def of(self, paths: Sequence[Path]) -> Corpus:
-        """Return the corpus of files and folders. Raises `MissingPath`."""
+        """Return the corpus of files and folders. Raises `MissingPath`, `MissingExtra`."""
         return await self._kept(await self._opened(paths, None))
 
     async def by_id(self, corpus: str) -> Corpus:
@@ -90,8 +99,26 @@ class Corpora:
 
     async def _opened(self, paths: Sequence[Path], corpus: str | None) -> Corpus:
         return await Corpus.open(
-            self._folder, paths, parser=self._parser, clock=self._clock, id=corpus, limits=self._limits
+            self._folder,
+            paths,
+            parser=self._parser,
+            clock=self._clock,
+            id=corpus,
+            limits=self._limits,
+            embedder=await self._vectors(),
+            embed_limits=EmbedLimits(batch=self._embed.batch, seconds=self._embed.seconds, tokens=self._embed.tokens),
         )
+
+    async def _vectors(self) -> Embedder | None:
+        """Return what makes vectors, where its server is set."""
+        section = self._embed
+        if self._embedder is None and section.url is not None and section.name is not None:
+            from leadline.model.embeddings import OpenAIEmbedder  # noqa: PLC0415 aiohttp only where a server is set
+
+            key = section.api_key.reveal() if section.api_key else None
+            embedder = OpenAIEmbedder(section.url, name=section.name, api_key=key, clock=self._clock)
+            self._embedder = await self._stack.enter_async_context(embedder)
+        return self._embedder
 
     async def _kept(self, corpus: Corpus) -> Corpus:
         known = self._open.get(corpus.id)
@@ -180,7 +207,9 @@ async def platform(settings: Settings, *, clock: Clock | None = None) -> AsyncIt
         blobs = await stack.enter_async_context(DirectoryBlobs(_place(settings.blobs, folder / "blobs")))
         cpu = await stack.enter_async_context(ProcessCpu(settings.cpu.workers or min(cores, MOST_CPU_WORKERS)))
         parser = await stack.enter_async_context(ExtractPool(workers=min(cores, MOST_CPU_WORKERS), limits=limits))
-        corpora = Corpora(folder / "corpora", parser=parser, clock=clock, limits=limits, stack=stack)
+        corpora = Corpora(
+            folder / "corpora", parser=parser, clock=clock, limits=limits, embed=settings.embed, stack=stack
+        )
         models = Models(settings, stack)
         provider = _Provider(settings=settings, store=store, blobs=blobs, cpu=cpu, corpora=corpora, models=models)
         yield Platform(

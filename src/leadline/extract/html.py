@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from itertools import islice
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urldefrag, urljoin, urlsplit
+from urllib.parse import urljoin, urlsplit
 
 from leadline.errors import BrokenDocument
 from leadline.extract.builder import TextBuilder, clean, one_line
@@ -28,6 +28,7 @@ MOST_BYTES: Final = 5_000_000
 MOST_TAGS: Final = 300_000
 MOST_LINKS: Final = 2_000
 _LONGEST_URL: Final = 2_048
+_WEB: Final = ("http://", "https://")
 
 
 def parse_html(job: Job) -> Parsed:
@@ -113,11 +114,11 @@ def _base(tree: LexborHTMLParser, name: str | None) -> str:
 
 
 def _absolute(base: str, target: str) -> str | None:
-    target = clean(target.strip())
-    if not target or target.startswith("#") or len(target) > _LONGEST_URL:
+    target = clean(target.strip()).partition("#")[0]
+    if not target or len(target) > _LONGEST_URL:
         return None
     try:
-        url = urldefrag(urljoin(base, target)).url
+        url = target if _is_web(target) else urljoin(base, target)
     except ValueError:
         return None
     return url if _is_web(url) else None
@@ -125,7 +126,6 @@ def _absolute(base: str, target: str) -> str | None:
 
 def _is_web(url: str) -> bool:
     try:
-        parts = urlsplit(url)
-        return parts.scheme in {"http", "https"} and bool(parts.hostname)
+        return url[:8].lower().startswith(_WEB) and bool(urlsplit(url).hostname)
     except ValueError:
         return False

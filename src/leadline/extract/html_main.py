@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from leadline.extract.html_names import APART, BESIDE, LEAD, LIKELY, heads_a_list, is_notice, names_of
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -30,14 +31,6 @@ _AROUND: Final = (
     "a.headerlink,a.anchor,a.heading-anchor,a.hash-link,a.permalink,.anchorjs-link,td.linenos,.linenodiv,"
     "span.linenos,.lineno,.sphinxsidebar,button,label[for]"
 )
-_BOILERPLATE: Final = re.compile(
-    r"(?:^|[-_\s])(?:comments?|sidebar|side-?bar|related|recommend(?:ed|ations?)?|share|sharing|social|newsletter|"
-    r"subscribe|subscription|promo|advert(?:isement)?|ads?|sponsor(?:ed)?|cookies?|consent|gdpr|popup|modal|banner|"
-    r"footer|masthead|menu|navbar|navigation|pagination|pager|tags|tag-list|disqus|outbrain|taboola|"
-    r"most-?(?:read|popular)|trending|read-?more|more-(?:stories|news|on)|byline-?share|login|signup|paywall)"
-    r"(?:$|[-_\s])",
-    re.IGNORECASE,
-)
 _CONTAINERS: Final = frozenset(
     {
         "div",
@@ -56,12 +49,33 @@ _CONTAINERS: Final = frozenset(
         "ul",
     }
 )
-_PRUNABLE: Final = frozenset({"div", "section", "aside", "ul", "ol", "footer", "header", "form", "table", "p"})
+_PRUNABLE: Final = frozenset(
+    {
+        *("div", "section", "aside", "header", "footer", "nav", "form", "table", "figure"),
+        *("ul", "ol", "dl", "li", "p", "h2", "h3", "h4", "figcaption", "time", "small"),
+    }
+)
+_CODE: Final = frozenset({"pre", "code"})
+_NEVER_CONTENT: Final = frozenset({"footer", "form", "aside", "nav"})
+_LEADS: Final = frozenset({"div", "p", "section", "header", "h2"})
 _ENOUGH: Final = 0.25  # of the body's text: a marked container with less is a shell
 _DOMINANT: Final = 0.75  # of the prose: descend into the child that holds so much
-_LINKED: Final = 0.6  # of the text inside links: a list of links, not prose
+_LINKED: Final = 0.5  # of the text inside links: a list of links, not prose
+_MOSTLY_LINKED: Final = 0.75
+_SOME_LINKS: Final = 0.2
+_FEW_LINKS: Final = 0.08
 _SHORT: Final = 25  # code points: a shorter run of text is no prose
-_BIG: Final = 0.4  # of the content's text: too much to be boilerplate whatever its name says
+# Shares of the content's prose: with more a part is content, whatever speaks against it.
+_NEARLY_ALL: Final = 0.8
+_MUCH: Final = 0.4
+_A_THIRD: Final = 0.3
+_A_QUARTER: Final = 0.25
+_SOME: Final = 0.1
+_NOTICE: Final = 260  # code points: a paragraph up to here may be a notice
+_BLOCK: Final = 3_000
+_TEASERS: Final = 3
+_LEAD_LENGTH: Final = (40, 1_000)
+_ELLIPSES: Final = ("...", "…", "[…]", "[...]")
 
 
 @dataclass(slots=True)
@@ -88,7 +102,8 @@ def choose_main(tree: LexborHTMLParser) -> LexborNode | None:
     chosen = _densest(weights) if marked is None else marked
     if chosen is None:
         return body
-    _prune(weights, chosen, only_links=marked is not None)
+    _take_lead(weights, chosen)
+    _prune(weights, chosen)
     return weights[chosen].node
 
 
@@ -103,7 +118,7 @@ def weigh(top: LexborNode) -> list[_Weight]:
             if child.is_text_node:
                 _count(weights[index], child.text_content or "")
             elif child.is_element_node:
-                linked = weights[index].linked or child.tag == "a"
+                linked = (weights[index].linked or _leads_elsewhere(child)) and child.tag not in _CODE
                 weights.append(_Weight(node=child, parent=index, linked=linked))
                 stack.append((child, len(weights) - 1))
             child = child.next
@@ -113,6 +128,11 @@ def weigh(top: LexborNode) -> list[_Weight]:
         above.links += weight.links
         above.prose += weight.prose
     return weights
+
+
+def _leads_elsewhere(node: LexborNode) -> bool:
+    """Whether an element is a link, other than to a place within a page: documentation is full of those."""
+    return node.tag == "a" and "#" not in (node.attributes.get("href") or "")
 
 
 def _count(weight: _Weight, text: str) -> None:
@@ -156,28 +176,94 @@ def _densest(weights: list[_Weight]) -> int | None:
         place, prose = best, weights[best].prose
 
 
-def _prune(weights: list[_Weight], top: int, *, only_links: bool) -> None:
-    """Remove blocks named or built like navigation and advertising inside the content."""
-    most = _BIG * weights[top].text
+def _take_lead(weights: list[_Weight], chosen: int) -> None:
+    """Move the lead paragraph into the content where it stands outside of it."""
+    first = weights[chosen].node.child
+    if first is None:
+        return
+    above = _ancestors(weights, chosen)
+    least, most = _LEAD_LENGTH
+    for index, weight in enumerate(weights):
+        if not least <= weight.text <= most or weight.node.tag not in _LEADS or index in above:
+            continue
+        if weight.links > _A_THIRD * weight.text or chosen in _ancestors(weights, index):
+            continue
+        names = names_of(weight.node)
+        if LEAD.search(names) and not _is_beside(names) and not is_notice(_start(weight.node)):
+            first.insert_before(weight.node)
+            return
+
+
+def _ancestors(weights: list[_Weight], index: int) -> set[int]:
+    """Return `index` and what is above it."""
+    above: set[int] = set()
+    while index >= 0:
+        above.add(index)
+        index = weights[index].parent
+    return above
+
+
+def _prune(weights: list[_Weight], top: int) -> None:
+    """Remove what is named, built or introduced like navigation and advertising inside the content."""
+    prose = max(weights[top].prose, 1)
     inside = {top}
     for index, weight in enumerate(weights[top + 1 :], top + 1):
         if weight.parent not in inside:
             continue  # beside the content, or in what was removed
-        if weight.node.tag in _PRUNABLE and weight.text <= most and _is_noise(weight, only_links=only_links):
+        if weight.text and weight.node.tag in _PRUNABLE and _is_noise(weight, weight.prose / prose):
             _remove(weight.node)
-        else:
+        elif weight.node.tag not in _CODE:
             inside.add(index)
 
 
-def _is_noise(weight: _Weight, *, only_links: bool) -> bool:
-    attributes = weight.node.attributes
-    named = bool(_BOILERPLATE.search(f"{attributes.get('class') or ''} {attributes.get('id') or ''}"))
-    linked = weight.links > _LINKED * max(weight.text, 1)
-    if only_links:
-        return named and (linked or weight.prose == 0)
-    if weight.node.tag in {"footer", "form", "aside"}:
+def _is_noise(weight: _Weight, share: float) -> bool:
+    """Whether a part with this share of the prose is none of the content."""
+    tag, names = weight.node.tag, names_of(weight.node)
+    if share < _NEARLY_ALL and APART.search(names):
         return True
-    return named or (linked and weight.prose == 0 and weight.node.tag != "p")
+    if share > _MUCH:
+        return False
+    if tag in _NEVER_CONTENT or BESIDE.search(names):
+        return True
+    if tag == "p":
+        return bool(LIKELY.search(names)) or _is_notice(weight)
+    prose = share > _SOME and weight.links < _FEW_LINKS * weight.text
+    if share < _A_THIRD and not prose and LIKELY.search(names):
+        return True
+    return _is_listing(weight, share)
+
+
+def _is_notice(paragraph: _Weight) -> bool:
+    if paragraph.text > _NOTICE:
+        return False
+    text = _start(paragraph.node)
+    return is_notice(text) or (paragraph.links > _A_THIRD * paragraph.text and heads_a_list(text))
+
+
+def _is_listing(weight: _Weight, share: float) -> bool:
+    """Whether a part consists of links to elsewhere, with or without the beginnings of their texts."""
+    if weight.links > _LINKED * weight.text and (not weight.prose or weight.links > _MOSTLY_LINKED * weight.text):
+        return True
+    if share < _A_THIRD and weight.node.tag in {"ul", "ol"} and _holds_teasers(weight.node):
+        return True
+    linked = share < _A_QUARTER and weight.text < _BLOCK and weight.links > _SOME_LINKS * weight.text
+    return linked and heads_a_list(_start(weight.node))
+
+
+def _holds_teasers(node: LexborNode) -> bool:
+    items = [item for item in node.iter() if item.tag == "li"]
+    if len(items) < _TEASERS:
+        return False
+    broken = [item for item in items if item.text(separator=" ").rstrip().endswith(_ELLIPSES)]
+    return 2 * len([item for item in broken if item.css_first("a") is not None]) >= len(items)
+
+
+def _is_beside(names: str) -> bool:
+    return bool(APART.search(names) or BESIDE.search(names) or LIKELY.search(names))
+
+
+def _start(node: LexborNode) -> str:
+    return node.text(separator=" ").strip()[:60]
 
 
 def _remove(node: LexborNode) -> None:

@@ -46,7 +46,9 @@ _WHITES: Final = frozenset(
     }
 )
 # Rules of the page's own style sheets that hide a class or an id outright.
-_RULE: Final = re.compile(r"([^{}]{1,400})\{([^{}]{0,2000})\}")
+_HIDES: Final = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden")
+_LONGEST_RULE: Final = 2_000
+_LONGEST_SELECTOR: Final = 400
 _SIMPLE_SELECTOR: Final = re.compile(r"^(?:[a-z][a-z0-9]*)?[.#][a-z][a-z0-9_-]*$", re.IGNORECASE)
 _MOST_RULES: Final = 2_000
 _LONGEST_SHEET: Final = 200_000
@@ -105,13 +107,23 @@ def _hiding_selectors(tree: LexborHTMLParser) -> list[str]:
     found: list[str] = []
     rules = 0
     for sheet in tree.css("style"):
-        for rule in _RULE.finditer((sheet.text() or "")[:_LONGEST_SHEET]):
+        text = (sheet.text() or "")[:_LONGEST_SHEET]
+        for hit in _HIDES.finditer(text):
             rules += 1
             if rules > _MOST_RULES:
-                return found
-            if re.search(r"display\s*:\s*none|visibility\s*:\s*hidden", rule[2]):
-                found += [name for part in rule[1].split(",") if _SIMPLE_SELECTOR.match(name := part.strip())]
+                break
+            found += [name for part in _selectors(text, hit.start()) if _SIMPLE_SELECTOR.match(name := part.strip())]
     return [selector for selector in dict.fromkeys(found) if not _is_toggled(selector)]
+
+
+def _selectors(sheet: str, position: int) -> list[str]:
+    """Return the selectors of the rule that `position` lies in."""
+    opened = sheet.rfind("{", max(0, position - _LONGEST_RULE), position)
+    if opened < 0 or sheet.rfind("}", opened, position) >= 0:
+        return []
+    least = max(0, opened - _LONGEST_SELECTOR)
+    start = max(sheet.rfind("{", least, opened), sheet.rfind("}", least, opened), least - 1) + 1
+    return sheet[start:opened].split(",")
 
 
 def _is_toggled(selector: str) -> bool:

@@ -40,9 +40,7 @@ class SeveralModels:
         if not servers:
             raise ValueError("a model needs a server")
         self._servers = dict(servers)
-        self._breakers = {
-            name: Breaker(threshold=1, cooldown=COOLDOWN, monotonic=monotonic) for name in self._servers
-        }
+        self._breakers = {name: Breaker(threshold=1, cooldown=COOLDOWN, monotonic=monotonic) for name in self._servers}
         self._backoff = backoff or Backoff()
         self._clock: Clock = clock or SystemClock()
         self._random = random or Random()  # noqa: S311 jitter of retries, no secret

@@ -36,6 +36,10 @@ TOP = 3
 """Pages that are looked at together."""
 
 
+TELLING = 6
+"""Letters from which on a word without a capital is worth naming among what was not found."""
+
+
 class Signs(NamedTuple):
     """What shows that the ledger bears on a question; also the weights of these, in log-odds."""
 
@@ -127,7 +131,8 @@ def _uncovered(seen: Survey) -> tuple[str, ...]:
     found = []
     for word in words_of(seen.asked.text):
         written = seen.asked.text[word.start : word.end]
-        if not has_cjk(written) and not missing.isdisjoint(terms(written)) and not is_stop(word.folded):
+        telling = word.marked or len(written) >= TELLING
+        if telling and not has_cjk(written) and not missing.isdisjoint(terms(written)) and not is_stop(word.folded):
             found.append(written)
     for name in seen.asked.names:
         if has_cjk(name) and all(term in missing for term in terms(name)):

@@ -26,8 +26,8 @@ from leadline.text.numbers import find_numbers
 PAGES = 6
 """Pages that a report draws on at most."""
 
-SURE_PAGES = 2
-"""Pages that are always drawn on; further ones only above `LEAST`."""
+SECOND = 0.03
+"""Probability below which a second page is left out."""
 
 THIRD = 0.06
 """Probability below which a third page is left out."""
@@ -58,12 +58,15 @@ class Merits(NamedTuple):
     long: float
 
 
-WORTH = Merits(-7.0, 2.2, -0.3, 0.2, -0.4, 2.4, 0.5, 1.1, 0.8, 0.6, 0.0, 1.8, 1.0, 0.1)
+WORTH = Merits(-8.0, 2.2, -0.3, 0.2, -0.4, 2.4, 0.5, 1.1, 0.8, 0.6, 0.0, 1.8, 2.0, 0.1)
 SHORT_PAGE = 40
 """Sentences up to which a page's beginning tells what it is about."""
 
 SPAN = 3.0
 """How much a sentence's log-odds count against the penalties of choice."""
+WITHIN = 5.0
+"""Log-odds by which a sentence may fall short of the best one."""
+
 REPEATED = 0.3
 NEW = 1.0
 
@@ -169,7 +172,7 @@ def _kind(seen: Survey, line: Line) -> float:
 def bearing(seen: Survey) -> list[int]:
     """Return the pages that a report may draw on, best first."""
     order = sorted(range(len(seen.pages)), key=lambda i: (-seen.odds[i], i))
-    floors = [0.0] * SURE_PAGES + [THIRD] + [LEAST] * PAGES
+    floors = [0.0, SECOND, THIRD] + [LEAST] * PAGES
     return [i for i, floor in zip(order, floors[:PAGES], strict=False) if sigmoid(seen.odds[i]) >= floor]
 
 
@@ -189,7 +192,7 @@ def choose(found: Sequence[Ranked], seen: Survey, *, limit: int) -> tuple[Ranked
     chosen: list[Ranked] = []
     counted: Counter[str] = Counter()
     held: frozenset[str] = frozenset()
-    rest = list(found)
+    rest = [r for r in found if r.score >= found[0].score - WITHIN]
     while rest and len(chosen) < limit:
         best = max(rest, key=lambda r: (_gain(r, seen, counted, held), -r.start))
         rest.remove(best)

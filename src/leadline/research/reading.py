@@ -7,6 +7,7 @@ offsets are those of the stored text.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -23,9 +24,12 @@ WHOLE_DOCUMENT = 20_000
 """Up to this many characters all sentences of a document are read; beyond, its best windows."""
 
 WINDOW_CHARS = 6_000
-MIN_SENTENCE = 12
+MIN_SENTENCE = 20
 MIN_CJK_SENTENCE = 6
 MAX_SENTENCE = 600
+REPEATED = 3
+"""Pages from which on the same label is no page's own: running heads, menus, notices."""
+
 _MOST_WORDS = 10
 _LEAST_TITLE_CJK = 2
 
@@ -80,7 +84,12 @@ class Page(NamedTuple):
 
 def read(goal: str, ledger: Ledger) -> tuple[Page, ...]:
     """Return every source of the ledger as a page, in the ledger's order."""
-    return tuple(_page(index, source, goal=goal, text=ledger.text(source.id)) for index, source in enumerate(ledger.sources))
+    pages = [_page(i, source, goal=goal, text=ledger.text(source.id)) for i, source in enumerate(ledger.sources)]
+    counts = Counter(line.flat for page in pages for line in page.lines if not line.prose)
+    return tuple(
+        page._replace(lines=tuple(line for line in page.lines if line.prose or counts[line.flat] < REPEATED))
+        for page in pages
+    )
 
 
 def _page(index: int, source: Source, *, goal: str, text: str) -> Page:

@@ -32,6 +32,7 @@ LENGTHS = {
 }
 
 _MARKERS = re.compile(r"[\[【](\s*\d{1,6}(?:\s*[,，、;-]\s*\d{1,6})*\s*)[\]】]")
+_BLANKS = re.compile(r"[ \t]{2,}")
 _TRAILING = re.compile(r"\s+([.,;:!?。，；：！？])")
 _ANSWER = re.compile(r"\A\s*(?:\*\*)?ANSWER(?:\*\*)?\s*[:：]\s*", re.IGNORECASE)
 _AFTER_STOP = re.compile(r"([.!?。！？])((?:\s*[\[【]\s*\d[\d\s,，、;-]*[\]】])+)")
@@ -138,7 +139,7 @@ def sentences_of(line: str) -> list[Marked]:
     for span in split(moved):
         piece = moved[span.start : span.end]
         labels = tuple(label for group in _MARKERS.findall(piece) for label in _labels(group))
-        text = _TRAILING.sub(r"\1", _MARKERS.sub("", piece)).strip()
+        text = _TRAILING.sub(r"\1", _BLANKS.sub(" ", _MARKERS.sub("", piece))).strip()
         if text.strip(" .。,，;；-"):
             found.append(Marked(text=text, labels=labels))
         elif found and labels:

@@ -70,7 +70,8 @@ def _typed(name: str, data: bytes) -> OutFile:
 def _text_type(name: str, data: bytes) -> str | None:
     """Return the type of a text, which is never one that a browser would run."""
     kinds: Mapping[str, str] = dict(_TEXTS)
-    ending = "." + name.rpartition(".")[2]
+    _, point, ending = name.rpartition(".")
+    ending = point + ending if point else ""
     try:
         if ending == ".json":
             orjson.loads(data)

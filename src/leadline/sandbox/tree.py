@@ -70,12 +70,12 @@ def find(folder: Path) -> Tree | None:
     if not tree.is_dir():
         return None
     try:
-        packages = orjson.loads((tree / _MANIFEST).read_bytes())["packages"]
+        packages = tuple(map(str, orjson.loads((tree / _MANIFEST).read_bytes())["packages"]))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(f"`{tree}` is damaged; run `leadline sandbox install` again") from error
     python = tree / "bin" / f"python{_VERSION}"
     return Tree(
-        python=python, read=(tree,), site=tree / "site", libraries=tree / "lib", packages=tuple(map(str, packages))
+        python=python, read=(tree,), site=tree / "site", libraries=tree / "lib", packages=packages
     )
 
 

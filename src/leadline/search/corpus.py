@@ -7,25 +7,33 @@ import os
 import re
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from leadline.domain import Fetched, sha256
-from leadline.errors import MissingPath, NotFound
+from leadline.errors import MissingExtra, MissingPath, NotFound
 from leadline.extract.types import Limits
-from leadline.ports import Clock, Found, Query
+from leadline.ports import Clock, Embedder, Found, Query
+from leadline.resilience import Deadline
 from leadline.search import corpus_query
 from leadline.search.addresses import AddressKind, addresses, corpus_id, id_of, real
 from leadline.search.corpus_index import stored_roots
 from leadline.search.corpus_refresh import Refresh
 from leadline.search.corpus_schema import ReadPool, connect, ensure, translated
-from leadline.search.corpus_types import IndexProgress, IndexReport, Parser, Passage
+from leadline.search.corpus_types import EmbedLimits, IndexProgress, IndexReport, Parser, Passage
 
-__all__ = ["Corpus", "IndexProgress", "IndexReport", "Passage", "corpus_id"]
+if TYPE_CHECKING:
+    from leadline.search.corpus_nearest import VectorIndex
+
+__all__ = ["Corpus", "EmbedLimits", "IndexProgress", "IndexReport", "Passage", "corpus_id"]
 
 _MOST_PASSAGES: Final = 500
+# Of a search's time, what vectors may take; words need far less than the rest.
+_VECTOR_SHARE: Final = 0.6
 _ID: Final = re.compile(r"[A-Za-z0-9][\w.-]{0,99}", re.ASCII)
 
 
@@ -46,6 +54,7 @@ class Corpus:
         clock: Clock,
         uris: AddressKind,
         limits: Limits,
+        vectors: VectorIndex | None = None,
     ) -> None:
         self.id = id
         self._index = index
@@ -55,6 +64,7 @@ class Corpus:
         self._clock = clock
         self._limits = limits
         self._readers = ReadPool(index)
+        self._vectors = vectors
 
     @classmethod
     async def open(
@@ -67,14 +77,18 @@ class Corpus:
         id: str | None = None,
         uris: AddressKind = "file",
         limits: Limits | None = None,
+        embedder: Embedder | None = None,
+        embed_limits: EmbedLimits | None = None,
     ) -> Self:
         """Open the corpus of `roots`, whose index is the file `{id}.db` in `folder`.
 
         Nothing is scanned: `refresh` does that. `id` is `corpus_id(roots)` unless given; with an
         `id` alone the roots are those that it was last refreshed with. `parser` extracts text, an
         `ExtractPool` as a rule; `limits` are the ones it keeps. `uris` decides whether documents
-        are addressed by `file:` URI or by `document:{id}/{name}`. Raises `MissingPath` where
-        there are no roots, `StoreError` where no index can be made.
+        are addressed by `file:` URI or by `document:{id}/{name}`. With an `embedder`, passages are
+        also found by vectors, which a refresh makes within `embed_limits`. Raises `MissingPath`
+        where there are no roots, `StoreError` where no index can be made, `MissingExtra` where
+        there is an `embedder` and numpy is not installed.
         """
         places = await asyncio.to_thread(_real_all, tuple(roots))
         if not places and id is None:
@@ -86,6 +100,10 @@ class Corpus:
         places = places or await asyncio.to_thread(_last_roots, index)
         if not places:
             raise MissingPath(f"no corpus has this id: {id}")
+        vectors = None
+        if embedder is not None:
+            vector_index = await asyncio.to_thread(_vector_index)
+            vectors = vector_index(index, embedder=embedder, limits=embed_limits or EmbedLimits(), clock=clock)
         await ensure(index)
         return cls(
             index,
@@ -95,6 +113,7 @@ class Corpus:
             clock=clock,
             uris=uris,
             limits=limits or Limits(),
+            vectors=vectors,
         )
 
     async def __aenter__(self) -> Self:
@@ -111,6 +130,8 @@ class Corpus:
     async def close(self) -> None:
         """Close the index; what is being read ends first."""
         await self._readers.close()
+        if self._vectors is not None:
+            await self._vectors.close()
 
     @property
     def name(self) -> str:
@@ -123,7 +144,8 @@ class Corpus:
         `progress` is called on the event loop, once a document at most. Documents that cannot be
         read or parsed are in the report, never an error. Raises `MissingPath` when a root is
         gone, `StoreFull` and `StoreUnavailable` when the index cannot be written; what was
-        committed before stands.
+        committed before stands. Embedding comes last, for as long as its limits allow; that it
+        fails is a warning in the report.
         """
         refresh = Refresh(
             self._index,
@@ -134,27 +156,49 @@ class Corpus:
             limits=self._limits,
             progress=progress,
         )
-        return await refresh.run()
+        report = await refresh.run()
+        if self._vectors is None:
+            return report
+        begun = monotonic()
+        filled = await self._vectors.fill(progress)
+        return replace(
+            report,
+            embedded=filled.embedded,
+            pending=filled.pending,
+            warnings=filled.warnings,
+            seconds=report.seconds + monotonic() - begun,
+        )
 
     async def search(self, query: Query, *, deadline: float) -> Found:
         """Return documents, each once, by the passage that matches best; see `ports.Search`."""
-        return await self._readers.run(partial(corpus_query.search, query=query), deadline=deadline)
+        if self._vectors is None:
+            return await self._readers.run(partial(corpus_query.search, query=query), deadline=deadline)
+        limit = Deadline(deadline)
+        near = await self._vectors.near(query.text, deadline=deadline * _VECTOR_SHARE)
+        wanted = partial(corpus_query.search, query=query, near=near or ())
+        found = await self._readers.run(wanted, deadline=limit.left())
+        return found if near is not None else replace(found, ignored=(*found.ignored, "vectors"))
 
     async def passages(
         self, text: str, *, limit: int, deadline: float, phrases: Sequence[str] = ()
     ) -> Sequence[Passage]:
         """Return the passages of about 1,000 characters that match `text` best.
 
-        Words are joined by "or" and ranked by BM25; each of `phrases` must occur. Raises
-        `ToolFailed`.
+        Words are joined by "or" and ranked by BM25; each of `phrases` must occur. Without
+        phrases, what vectors find is fused with it. Raises `ToolFailed`.
         """
+        limiting = Deadline(deadline)
+        near = None
+        if self._vectors is not None and not phrases:
+            near = await self._vectors.near(text, deadline=deadline * _VECTOR_SHARE)
         wanted = partial(
             corpus_query.passages,
             text=text,
             limit=min(max(limit, 1), _MOST_PASSAGES),
             phrases=phrases,
+            near=near or (),
         )
-        return await self._readers.run(wanted, deadline=deadline)
+        return await self._readers.run(wanted, deadline=limiting.left())
 
     def reads(self, uri: str) -> bool:
         """Return whether `uri` lies under this corpus's roots, be there a document or not."""
@@ -171,6 +215,14 @@ class Corpus:
         reply = await self._readers.run(partial(corpus_query.read, uri=known), deadline=deadline)
         raw = await asyncio.to_thread(_raw, reply, self._limits.bytes)
         return Fetched(source=reply.source, text=reply.text, raw=raw)
+
+
+def _vector_index() -> type[VectorIndex]:
+    try:
+        from leadline.search.corpus_nearest import VectorIndex  # noqa: PLC0415 numpy, an extra
+    except ModuleNotFoundError as error:
+        raise MissingExtra("vectors need numpy; install it with: pip install 'leadline[vectors]'") from error
+    return VectorIndex
 
 
 def _real_all(roots: Sequence[str | Path]) -> list[str]:

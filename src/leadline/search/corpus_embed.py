@@ -63,8 +63,8 @@ class _Piece(NamedTuple):
 class _Batch(NamedTuple):
     """Texts to embed, with their keys."""
 
-    keys: Sequence[bytes]
-    texts: Sequence[str]
+    keys: list[bytes]
+    texts: list[str]
 
 
 class Fill:
@@ -135,27 +135,20 @@ class Fill:
 
     def _wave(self, missing: Sequence[_Piece]) -> tuple[int, list[_Batch]]:
         """Return how many pieces go out together, and their texts, as far as the tokens go."""
-        size = self._limits.batch
         taken = 0
-        batches: list[_Batch] = []
+        fresh: list[_Batch] = [_Batch([], [])]
         with closing(connect(self._index)) as connection, snapshot(connection):
-            for first in range(0, min(size * _AT_ONCE, len(missing)), size):
-                keys, texts = [], []
-                for piece in missing[first : first + size]:
-                    text = _text_of(connection, piece)
-                    tokens = math.ceil(len(text.encode()) / _BYTES_A_TOKEN)
-                    if tokens > self._tokens:
-                        break
-                    self._tokens -= tokens
-                    taken += 1
-                    # Another process may have changed the index since it was looked at.
-                    if files.passage_key(text) == piece.key:
-                        keys.append(piece.key)
-                        texts.append(text)
-                batches.append(_Batch(keys, texts))
-                if taken < first + size:
+            for piece in missing[: self._limits.batch * _AT_ONCE]:
+                text = _text_of(connection, piece)
+                tokens = math.ceil(len(text.encode()) / _BYTES_A_TOKEN)
+                if tokens > self._tokens:
                     break
-        return taken, [batch for batch in batches if batch.keys]
+                self._tokens -= tokens
+                taken += 1
+                # Another process may have changed the index since it was looked at.
+                if files.passage_key(text) == piece.key:
+                    _add(fresh, piece.key, text, size=self._limits.batch)
+        return taken, [batch for batch in fresh if batch.keys]
 
     async def _embed(self, wave: Sequence[_Batch]) -> bool:
         """Embed and store batches side by side; return whether the vectors are of a new length."""
@@ -261,9 +254,7 @@ class _Shelf:
         """Take the file of vectors of this length; return whether it took the place of another."""
         if self._file is not None and self._file.dimensions == dimensions:
             return False
-        before, self._file = self._file, VectorFile.make(
-            self._index, model=self._model, dimensions=dimensions, now=now
-        )
+        before, self._file = self._file, VectorFile.make(self._index, model=self._model, dimensions=dimensions, now=now)
         self._file.put_texts(self._texts)
         if before is not None:
             before.close()
@@ -287,6 +278,13 @@ class _Shelf:
         """Close the file."""
         if self._file is not None:
             self._file.close()
+
+
+def _add(batches: list[_Batch], key: bytes, text: str, *, size: int) -> None:
+    if len(batches[-1].keys) == size:
+        batches.append(_Batch([], []))
+    batches[-1].keys.append(key)
+    batches[-1].texts.append(text)
 
 
 def _keys_of(connection: sqlite3.Connection, text_id: int, title: str) -> bytes:

@@ -20,7 +20,7 @@ from leadline.resilience import Breaker, Deadline
 from leadline.search import corpus_vector_file as files
 from leadline.search.corpus_embed import Fill, Filled
 from leadline.search.corpus_schema import connect, snapshot, translated
-from leadline.search.corpus_types import EmbedLimits, IndexProgress, Near
+from leadline.search.corpus_types import MOST_QUERY, EmbedLimits, IndexProgress, Near
 from leadline.search.corpus_vector_file import VectorFile
 from leadline.search.corpus_vectors import Matrix, packed_size
 
@@ -49,14 +49,15 @@ class VectorIndex:
 
     async def fill(self, progress: Callable[[IndexProgress], None] | None) -> Filled:
         """Embed what is new in the index, within the limits; never raises for what can fail."""
-        fill = Fill(
-            self._index, embedder=self._embedder, limits=self._limits, clock=self._clock, progress=progress
-        )
+        fill = Fill(self._index, embedder=self._embedder, limits=self._limits, clock=self._clock, progress=progress)
         return await fill.run()
 
     async def near(self, text: str, *, deadline: float) -> tuple[Near, ...] | None:
         """Return passages near `text`, nearest first, `None` where vectors could not be asked."""
         limit = Deadline(deadline)
+        text = text[:MOST_QUERY].encode("utf-8", "replace").decode()
+        if not text.strip():
+            return ()
         try:
             async with asyncio.timeout(deadline):
                 dimensions = await self._do(self._loaded.refresh)
@@ -77,7 +78,7 @@ class VectorIndex:
         await asyncio.to_thread(self._close)
 
     async def _question(self, text: str, seconds: float) -> Sequence[float] | None:
-        if not text.strip() or not self._breaker.allow():
+        if not self._breaker.allow():
             return None
         try:
             (vector,) = await self._embedder.embed([text], deadline=min(seconds, _QUESTION_SECONDS))
@@ -111,8 +112,8 @@ class _State(NamedTuple):
     """What the loaded vectors were loaded from: files there are, changes to index and vectors."""
 
     files: tuple[Path, ...]
-    index: int
-    vectors: int
+    index_changes: int
+    vector_changes: int
 
 
 class _Loaded:

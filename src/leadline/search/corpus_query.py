@@ -14,15 +14,17 @@ from leadline.domain import sha256 as hash_of
 from leadline.errors import NotFound, ToolFailed
 from leadline.ports import Found, Query
 from leadline.search.corpus_index import About, stored_part, stored_text, unpack
-from leadline.search.corpus_types import Passage
+from leadline.search.corpus_types import MOST_QUERY, Near, Passage
 from leadline.search.snippets import snippet
 from leadline.text import tokens
 from leadline.text.offsets import Span
 
 PROVIDER: Final = "documents"
 MOST_HITS: Final = 100
-# What of a query is looked at: a longer one costs time and finds nothing better.
-MOST_QUERY: Final = 2_000
+# Reciprocal rank fusion: Cormack, Clarke and Buettcher, SIGIR 2009.
+RRF_K: Final = 60
+# Passages of each list that are fused.
+_FUSED: Final = 100
 _MOST_PHRASES: Final = 4
 _PASSAGES_A_HIT: Final = 4
 _QUOTED: Final = re.compile('"([^"]{2,120})"|“([^”]{2,120})”|「([^」]{2,120})」')
@@ -33,7 +35,7 @@ _YEAR: Final = re.compile(r"\d{4}")
 
 
 class Match(NamedTuple):
-    """A passage that matched; `score` is BM25, larger is better."""
+    """A passage that matched; `score` is BM25 or reciprocal rank, larger is better."""
 
     text_id: int
     start: int
@@ -58,14 +60,14 @@ class Reply(NamedTuple):
     path: bytes
 
 
-def search(connection: sqlite3.Connection, query: Query) -> Found:
-    """Return documents, each once, by their best passage."""
+def search(connection: sqlite3.Connection, query: Query, *, near: Sequence[Near] = ()) -> Found:
+    """Return documents, each once, by their best passage, of `near` as well as of the words."""
     wanted = min(max(query.limit, 1), MOST_HITS)
     asked = query.text[:MOST_QUERY]
     ignored = ["sites"] if query.sites else []
     hits: list[Hit] = []
     undated = False
-    for match in _best_of_each(connection, asked, wanted=wanted, query=query):
+    for match in _best_of_each(connection, asked, wanted=wanted, query=query, near=near):
         document = _document(connection, match.text_id)
         undated = undated or document.published is None
         hits.append(
@@ -75,7 +77,8 @@ def search(connection: sqlite3.Connection, query: Query) -> Found:
                 snippet=_snippet(connection, match, asked),
                 provider=PROVIDER,
                 rank=len(hits) + 1,
-                # What its words found apart may score above what was found together, never rank so.
+                # What its words found apart may score above what was found together, or what was
+                # found by vectors too, and never ranks so.
                 score=min(round(match.score, 6), hits[-1].score if hits else math.inf),
                 published=document.published,
             )
@@ -85,11 +88,20 @@ def search(connection: sqlite3.Connection, query: Query) -> Found:
     return Found(hits=tuple(hits), ignored=tuple(ignored))
 
 
-def passages(connection: sqlite3.Connection, text: str, *, limit: int, phrases: Iterable[str] = ()) -> list[Passage]:
-    """Return the passages that match best, each with its stored text."""
+def passages(
+    connection: sqlite3.Connection,
+    text: str,
+    *,
+    limit: int,
+    phrases: Iterable[str] = (),
+    near: Sequence[Near] = (),
+) -> list[Passage]:
+    """Return the passages that match best, of `near` as well as of the words, each with its stored text."""
     matches = _matches(connection, _expression(connection, text[:MOST_QUERY], phrases), limit=limit)
+    if near:
+        matches = fuse(matches[:_FUSED], _standing(connection, near))
     found = []
-    for match in matches:
+    for match in matches[:limit]:
         document = _document(connection, match.text_id)
         span = Span(match.start, match.end)
         found.append(
@@ -153,29 +165,65 @@ def _source(connection: sqlite3.Connection, text_id: int, *, uri: str, text: str
     )
 
 
-def _best_of_each(connection: sqlite3.Connection, asked: str, *, wanted: int, query: Query) -> list[Match]:
+def fuse(*lists: Sequence[Match]) -> list[Match]:
+    """Return one list by reciprocal rank, a passage once; ties in order of the lists."""
+    scores: dict[tuple[int, int], float] = {}
+    first: dict[tuple[int, int], Match] = {}
+    for matches in lists:
+        for rank, match in enumerate(matches, start=1):
+            key = (match.text_id, match.start)
+            scores[key] = scores.get(key, 0.0) + 1.0 / (RRF_K + rank)
+            first.setdefault(key, match)
+    return [first[key]._replace(score=scores[key]) for key in sorted(scores, key=lambda key: -scores[key])]
+
+
+def _standing(connection: sqlite3.Connection, near: Sequence[Near]) -> list[Match]:
+    """Return those that are in the index still, as they were when their vectors were loaded."""
+    found = []
+    for at in near[:_FUSED]:
+        row = connection.execute('SELECT text_id, start, "end" FROM passages WHERE id = ?', (at.passage,)).fetchone()
+        if row == (at.text_id, at.start, at.end):
+            found.append(Match(at.text_id, at.start, at.end, 0.0))
+    return found
+
+
+def _best_of_each(
+    connection: sqlite3.Connection, asked: str, *, wanted: int, query: Query, near: Sequence[Near]
+) -> list[Match]:
     """Return the best passage of each document that the filters let through.
 
     Words in quotation marks must stand together; where that finds too little, what their words
-    find apart follows.
+    find apart follows, fused with what vectors found.
     """
     phrases = _quoted(asked)
-    expressions = [_expression(connection, asked)]
+    exact: list[str] = []
     if phrases:
         rest = _QUOTED.sub(" ", asked)
-        expressions = [tokens.fts_query("", phrases=phrases), *expressions]
         if tokens.words(rest):
-            expressions.insert(0, _expression(connection, rest, phrases))
+            exact.append(_expression(connection, rest, phrases))
+        exact.append(tokens.fts_query("", phrases=phrases))
     chosen: dict[int, Match] = {}
-    for expression in expressions:
-        limit = wanted * _PASSAGES_A_HIT
-        while len(chosen) < wanted:
-            matches = _matches(connection, expression, limit=limit)
-            _choose(connection, matches, query=query, chosen=chosen)
-            if len(matches) < limit:
-                break
-            limit *= 4
+    for expression in exact:
+        _deepen(connection, expression, wanted=wanted, query=query, chosen=chosen)
+    plain = _expression(connection, asked)
+    if near:
+        fused = fuse(_matches(connection, plain, limit=_FUSED), _standing(connection, near))
+        _choose(connection, fused, query=query, chosen=chosen)
+    _deepen(connection, plain, wanted=wanted, query=query, chosen=chosen)
     return list(chosen.values())[:wanted]
+
+
+def _deepen(
+    connection: sqlite3.Connection, expression: str, *, wanted: int, query: Query, chosen: dict[int, Match]
+) -> None:
+    """Look ever deeper into what an expression finds, until enough documents are chosen or nothing is left."""
+    limit = wanted * _PASSAGES_A_HIT
+    while len(chosen) < wanted:
+        matches = _matches(connection, expression, limit=limit)
+        _choose(connection, matches, query=query, chosen=chosen)
+        if len(matches) < limit:
+            break
+        limit *= 4
 
 
 def _choose(

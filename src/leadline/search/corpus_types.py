@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from leadline.domain import Mark
 from leadline.extract.types import Extracted, Locator, locate
+
+# What of a query is looked at: a longer one costs time and finds nothing better.
+MOST_QUERY: Final = 2_000
 
 
 class FailedFile(NamedTuple):

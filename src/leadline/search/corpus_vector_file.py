@@ -49,7 +49,7 @@ def passage_key(embedded: str) -> bytes:
 
 def text_key(raw_sha256: str, suffix: str, extractor: str) -> bytes:
     """Return what the passages of a text are found by: all that decides which they are."""
-    return _hash("\0".join((corpus_schema.VERSION, raw_sha256, suffix, extractor)))
+    return _hash(corpus_schema.VERSION, raw_sha256, suffix, extractor)
 
 
 def split_keys(joined: bytes) -> Iterator[bytes]:
@@ -59,7 +59,7 @@ def split_keys(joined: bytes) -> Iterator[bytes]:
 
 def place_of(index: Path, *, model: str, dimensions: int) -> Path:
     """Return where the vectors of an index lie."""
-    which = _hash("\0".join((model, str(dimensions), TEXT_VERSION)))
+    which = _hash(model, str(dimensions), TEXT_VERSION)
     return index.with_name(f"{index.stem}.vectors.{which.hex()}.db")
 
 
@@ -189,5 +189,5 @@ def _meta(path: Path) -> dict[str, object]:
         raise
 
 
-def _hash(text: str) -> bytes:
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=KEY).digest()
+def _hash(*parts: str) -> bytes:
+    return hashlib.blake2b("\0".join(parts).encode("utf-8", "surrogatepass"), digest_size=KEY).digest()

@@ -41,9 +41,7 @@ def pack_vectors(vectors: Sequence[Sequence[float]]) -> list[bytes]:
     units = rows / np.where(lengths > 0, lengths, 1.0)
     scales = np.abs(units).max(axis=1, keepdims=True) / 127
     numbers = np.rint(units / np.where(scales > 0, scales, 1.0)).astype(np.int8)
-    return [
-        scale.tobytes() + row.tobytes() for scale, row in zip(scales[:, 0].astype(_SCALE), numbers, strict=True)
-    ]
+    return [scale.tobytes() + row.tobytes() for scale, row in zip(scales[:, 0].astype(_SCALE), numbers, strict=True)]
 
 
 class Matrix:

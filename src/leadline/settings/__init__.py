@@ -13,6 +13,7 @@ from leadline.settings.save import save_table
 from leadline.settings.sections import (
     BudgetSettings,
     CpuSettings,
+    EmbedSettings,
     ExtractSettings,
     JudgeSettings,
     ModelSettings,
@@ -26,6 +27,7 @@ from leadline.settings.sections import (
 __all__ = [
     "BudgetSettings",
     "CpuSettings",
+    "EmbedSettings",
     "ExtractSettings",
     "Item",
     "JudgeSettings",

@@ -259,6 +259,17 @@ class Servers:
 
 
 @dataclass(frozen=True, slots=True)
+class Server:
+    """Base URL of one HTTP server."""
+
+    allowed: str = field(default="an http:// or https:// address with no user or password", init=False)
+
+    def parse(self, raw: object, base: Path) -> str:
+        """Return the address without trailing slashes."""
+        return _server(raw)
+
+
+@dataclass(frozen=True, slots=True)
 class OrNone:
     """Another kind, or `none`."""
 

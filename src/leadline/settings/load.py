@@ -217,7 +217,7 @@ def _warnings(path: Path | None, sources: Mapping[str, str]) -> tuple[str, ...]:
 
 def _check(settings: Settings) -> None:
     """Refuse settings that cannot work together."""
-    model, judge = settings.model, settings.judge
+    model = settings.model
     if model.urls and model.name is None:
         raise SettingsError("`model.urls` is set, but `model.name` is not: name the model that the servers offer")
     if model.name is not None and not model.urls:
@@ -227,11 +227,21 @@ def _check(settings: Settings) -> None:
             f"`model.max_tokens` is {model.max_tokens}, but the window `model.context` has only "
             f"{model.context}: no room is left for a prompt"
         )
+    _check_others(settings)
+    if settings.prices is not None:
+        load_prices(settings.prices)
+
+
+def _check_others(settings: Settings) -> None:
+    """Refuse what is half set of the models beside the main one."""
+    model, judge, embed = settings.model, settings.judge, settings.embed
     if judge.use == "main" and not model.urls:
         raise SettingsError("`judge.use` is `main`, but no model is set: set `model.urls`")
     if judge.use == "own" and not (judge.urls and judge.name):
         raise SettingsError("`judge.use` is `own`: set `judge.urls` and `judge.name`")
     if judge.urls and "judge.use" not in settings.sources:
         raise SettingsError("`judge.urls` is set, but `judge.use` is not: set it to `own`")
-    if settings.prices is not None:
-        load_prices(settings.prices)
+    if embed.url is not None and embed.name is None:
+        raise SettingsError("`embed.url` is set, but `embed.name` is not: name the model that the server offers")
+    if embed.name is not None and embed.url is None:
+        raise SettingsError(f"`embed.name` is {embed.name}, but `embed.url` is not set: name its server")

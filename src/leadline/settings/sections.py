@@ -22,6 +22,7 @@ from leadline.settings.kinds import (
     Number,
     OrNone,
     Secret,
+    Server,
     Servers,
     Size,
     Switch,
@@ -94,6 +95,28 @@ class JudgeSettings:
         "openai", Choice(("openai",), later=("anthropic",)), "The protocol of the judge's servers."
     )
     free: bool = setting(False, Switch(), "The judge's calls cost no money.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EmbedSettings:
+    """Vectors for local documents. Without `url` passages are found by their words alone."""
+
+    url: str | None = setting(
+        None,
+        OrNone(Server()),
+        "Base URL of a server of embeddings, ending where `/embeddings` begins: `http://127.0.0.1:8000/v1`. "
+        "`none`: documents are found by words alone. The passages of documents, and what is searched in "
+        "them, are sent to it.",
+    )
+    name: str | None = setting(None, OrNone(Text()), "The embedding model's name at its server.")
+    api_key: Secret | None = setting(  # noqa: RUF009 makes a dataclass field
+        None, OrNone(Key()), "The key that is sent to the server of embeddings; never printed."
+    )
+    batch: int = setting(64, Whole(1, 2048), "Passages in one request.")
+    seconds: float = setting(
+        60.0, Number(0), "Seconds that one refresh of an index may embed; the next one goes on where it stopped."
+    )
+    tokens: int = setting(2_000_000, Whole(0), "Tokens, estimated, that one refresh of an index may embed.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -212,6 +235,7 @@ class Settings:
     )
     model: ModelSettings = field(default_factory=ModelSettings, metadata={"section": ModelSettings})
     judge: JudgeSettings = field(default_factory=JudgeSettings, metadata={"section": JudgeSettings})
+    embed: EmbedSettings = field(default_factory=EmbedSettings, metadata={"section": EmbedSettings})
     budget: BudgetSettings = field(default_factory=BudgetSettings, metadata={"section": BudgetSettings})
     visit: VisitSettings = field(default_factory=VisitSettings, metadata={"section": VisitSettings})
     extract: ExtractSettings = field(default_factory=ExtractSettings, metadata={"section": ExtractSettings})

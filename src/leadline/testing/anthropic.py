@@ -115,4 +115,4 @@ class AnthropicWriter:
 
 
 def _event(value: dict[str, Any]) -> bytes:
-    return b"event: " + value["type"].encode() + b"\ndata: " + encode(value) + b"\n\n"
+    return f"event: {value['type']}\ndata: ".encode() + encode(value) + b"\n\n"

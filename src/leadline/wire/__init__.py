@@ -1,5 +1,7 @@
 """How adapters of several kinds reach the outside: one pooled HTTP client, one way to open Redis.
 
 - ``http``: JSON and text over one aiohttp session, with a deadline and a byte cap.
+- ``keys``: several keys of one service, in turn.
+- ``service``: turns, keys and verdicts around a request: what every provider stands on.
 - ``redis``: a client with a blocking pool and short timeouts.
 """

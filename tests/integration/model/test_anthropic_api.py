@@ -93,7 +93,7 @@ async def test_thinking_goes_back_byte_for_byte_with_its_signature() -> None:
     thought = 'Paris?  Let me look.\n"quoted" \\u00e9 é 巴黎 \t end '
     call = ToolCall(id="toolu_1", name="search", arguments={"query": "capital of France"})
     first = Reply(reasoning=thought, text="I look it up.", tool_calls=(call,), chunk=5)
-    async with served([first, "Paris."], thinking=2048) as (server, model):
+    async with served([first, Reply(text="Paris.")], thinking=2048) as (server, model):
         question = asking(tools=(SEARCH,))
         answer = await ask(model, question)
         assert answer.reasoning == thought

@@ -36,9 +36,9 @@ def _dead(ran: Ran) -> bool:
 
 
 PROCESSES = [
-    Probe(area="processes", name="fork-bomb", claim="cannot have more than 64 processes", code="n = 0\nwhile n < 300:\n    try:\n        if os.fork() == 0:\n            signal.pause()\n    except OSError:\n        break\n    n += 1\nprint(n)", check=lambda ran: ran.exit == 0 and 0 < int(ran.stdout) < 70),
+    Probe(area="processes", name="fork-bomb", claim="cannot have more than 64 processes", code="n = 0\nwhile n < 300:\n    try:\n        if os.fork() == 0:\n            signal.pause()\n    except OSError:\n        break\n    n += 1\nprint(n)", check=lambda ran: ran.exit == 0 and 0 <= int(ran.stdout) < 70),
     Probe(area="processes", name="fork-bomb-deep", claim="cannot outrun its limit by forking in every child", code="end = time.monotonic() + 0.5\nwhile time.monotonic() < end:\n    try:\n        os.fork()\n    except OSError:\n        time.sleep(0.01)\n", check=lambda ran: ran.killed_by is None or ran.killed_by == "time", seconds=4),
-    Probe(area="processes", name="thread-bomb", claim="cannot have threads without end", code="n = 0\nwhile n < 300:\n    try:\n        threading.Thread(target=time.sleep, args=(5,), daemon=True).start()\n    except RuntimeError:\n        break\n    n += 1\nprint(n)\nsys.stdout.flush()\nos._exit(0)", check=lambda ran: 0 < int(ran.stdout or 0) < 70),
+    Probe(area="processes", name="thread-bomb", claim="cannot have threads without end", code="n = 0\nwhile n < 300:\n    try:\n        threading.Thread(target=time.sleep, args=(5,), daemon=True).start()\n    except RuntimeError:\n        break\n    n += 1\nprint(n)\nsys.stdout.flush()\nos._exit(0)", check=lambda ran: 0 <= int(ran.stdout) < 70),
     Probe(area="processes", name="signal-outside", claim="cannot signal us", code="os.kill($OUTER$, 0)\nreturn 'reached'", control=True),
     Probe(area="processes", name="signal-bystander", claim="cannot end another process of its user", code="try:\n    os.kill($BYSTANDER$, 9)\nexcept OSError:\n    pass\nreturn None"),
     Probe(area="processes", name="signal-everybody", claim="cannot end what it can name", code="try:\n    os.kill(-1, signal.SIGTERM)\nexcept OSError:\n    pass", check=lambda ran: ran.killed_by in {None, "crash"}),

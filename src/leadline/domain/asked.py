@@ -1,0 +1,101 @@
+"""What is asked: the question, and everything that may change the course of its run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class StrategyName(StrEnum):
+    """How evidence is gathered."""
+
+    AUTO = "auto"  # react with a model, extractive without
+    EXTRACTIVE = "extractive"  # no model: search, read, rank, quote
+    REACT = "react"  # think, act, observe
+
+
+class Policy(StrEnum):
+    """What happens to a claim that its evidence does not support."""
+
+    MARK = "mark"  # shown, and marked
+    DROP = "drop"  # left out, and counted
+    RESEARCH = "research"  # one more round of gathering for it, then marked
+
+
+class Length(StrEnum):
+    """How long a report should be."""
+
+    SHORT = "short"
+    NORMAL = "normal"
+    LONG = "long"
+
+
+class Dialect(StrEnum):
+    """How tools are offered to a model and its calls are written."""
+
+    NATIVE = "native"  # the server's own tool calls; text tags are understood as well
+    TAGS = "tags"  # <tool_call>{json}</tool_call> in text, tools described in the system prompt
+    TONGYI = "tongyi"  # the published message format of Tongyi DeepResearch
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Question:
+    """What is asked. `language` (`en`, `zh`) is the language of the report."""
+
+    text: str
+    language: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Budget:
+    """Limits of a run; `None` is no limit.
+
+    `steps` are rounds (one model turn, or one search wave without a model), `tokens` count prompt
+    and completion, `seconds` count only while a worker holds the run, `usd` is US dollars.
+    """
+
+    steps: int | None = 50
+    tokens: int | None = 1_000_000
+    seconds: float | None = 1800.0
+    usd: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Options:
+    """Everything about a run that may change its course; recorded with it and used again on resume.
+
+    `corpora` are ids of document indexes. `web` allows the open web. `urls`, `sites`, `exclude`
+    and `since` (ISO date) narrow it. `model` is the model's name at the server, `None` without
+    one. `window` is the model's context in tokens; 0 is asked of its servers at the start.
+    `ledger_of` names an earlier run whose evidence is at hand from the start.
+    """
+
+    strategy: StrategyName = StrategyName.AUTO
+    policy: Policy = Policy.MARK
+    length: Length = Length.NORMAL
+    budget: Budget = field(default_factory=Budget)
+    corpora: tuple[str, ...] = ()
+    web: bool = False
+    urls: tuple[str, ...] = ()
+    sites: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    since: str | None = None
+    ledger_of: str | None = None
+    model: str | None = None
+    judge: str | None = None
+    dialect: Dialect = Dialect.NATIVE
+    temperature: float = 0.6
+    top_p: float = 0.95
+    max_tokens: int = 8192
+    window: int = 32_768
+    price: Price | None = None
+    judge_price: Price | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Price:
+    """US dollars per million tokens; `cached` is what a prompt token from the server's cache costs."""
+
+    prompt: float
+    completion: float
+    cached: float | None = None
