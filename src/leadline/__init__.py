@@ -9,8 +9,9 @@ Names are loaded when they are first used, so that importing the package costs n
 from __future__ import annotations
 
 import importlib
+import sys
 from collections.abc import Mapping
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from leadline.version import __version__
@@ -83,3 +84,23 @@ def __getattr__(name: str) -> Any:  # noqa: ANN401 the names have different type
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+class _Engine(ModuleType):
+    """The package `leadline.research`, which is called as the function that it shares its name with."""
+
+    def __call__(self, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401 typed in `leadline.api`
+        """See `leadline.api.research`."""
+        return importlib.import_module("leadline.api").research(*arguments, **options)
+
+
+class _Package(ModuleType):
+    """This package: the import of a part, which Python writes down here, must not hide a public name."""
+
+    def __setattr__(self, name: str, value: Any) -> None:  # noqa: ANN401 any attribute of a module
+        if name == "research" and type(value) is ModuleType:
+            value.__class__ = _Engine
+        super().__setattr__(name, value)
+
+
+sys.modules[__name__].__class__ = _Package

@@ -6,6 +6,7 @@ not imported.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -113,10 +114,12 @@ class Corpora:
         """Return what makes vectors, where its server is set."""
         section = self._embed
         if self._embedder is None and section.url is not None and section.name is not None:
-            from leadline.model.embeddings import OpenAIEmbedder  # noqa: PLC0415 aiohttp only where a server is set
+            from leadline.model.embedder import ServerEmbedder  # noqa: PLC0415 aiohttp only where a server is set
 
             key = section.api_key.reveal() if section.api_key else None
-            embedder = OpenAIEmbedder(section.url, name=section.name, api_key=key, clock=self._clock)
+            embedder = ServerEmbedder(
+                section.url, name=section.name, api_key=key, batch=section.batch, clock=self._clock
+            )
             self._embedder = await self._stack.enter_async_context(embedder)
         return self._embedder
 
@@ -199,7 +202,7 @@ async def platform(settings: Settings, *, clock: Clock | None = None) -> AsyncIt
     Raises `SettingsError` for what cannot work, `StoreError` where data cannot be kept.
     """
     clock = clock or SystemClock()
-    folder = data_folder(settings)
+    folder = await asyncio.to_thread(data_folder, settings)
     limits = Limits(seconds=settings.extract.seconds, memory=settings.extract.memory, bytes=settings.extract.max_bytes)
     cores = os.cpu_count() or 1
     async with AsyncExitStack() as stack:
@@ -210,7 +213,7 @@ async def platform(settings: Settings, *, clock: Clock | None = None) -> AsyncIt
         corpora = Corpora(
             folder / "corpora", parser=parser, clock=clock, limits=limits, embed=settings.embed, stack=stack
         )
-        models = Models(settings, stack)
+        models = await asyncio.to_thread(Models, settings, stack)
         provider = _Provider(settings=settings, store=store, blobs=blobs, cpu=cpu, corpora=corpora, models=models)
         yield Platform(
             settings=settings,

@@ -61,14 +61,15 @@ class Board:
                     "found": progress.found,
                     "done": progress.done,
                     "name": progress.name,
+                    "what": progress.what,
                 }
             )
             return
-        self._status.update(f"indexing: {progress.done:,} of {progress.found:,} documents")
+        self._status.update(f"indexing: {progress.done:,} of {progress.found:,} {progress.what}")
         now = time.monotonic()
         if now - self._spoke >= _EVERY and not sys.stderr.isatty():
             self._spoke = now
-            self.say(f"indexing: {progress.done:,} of {progress.found:,} documents")
+            self.say(f"indexing: {progress.done:,} of {progress.found:,} {progress.what}")
 
     def working(self, count: int) -> None:
         """Show how many rows are at work."""

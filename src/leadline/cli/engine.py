@@ -30,21 +30,26 @@ class Failed(Protocol):
 
 
 class Indexing(Protocol):
-    """How far an index is: documents found, looked at, and the one at hand."""
+    """How far an index is: how many were found, are done with, and the one at hand."""
 
     @property
     def found(self) -> int:
-        """Documents found so far."""
+        """How many were found so far."""
         ...
 
     @property
     def done(self) -> int:
-        """Documents looked at."""
+        """How many are done with."""
         ...
 
     @property
     def name(self) -> str:
-        """The document at hand."""
+        """The document at hand, or the model that embeds."""
+        ...
+
+    @property
+    def what(self) -> str:
+        """What is counted: `documents`, then `passages` where they are embedded."""
         ...
 
 
@@ -89,6 +94,21 @@ class Indexed(Protocol):
     @property
     def seconds(self) -> float:
         """The time it took."""
+        ...
+
+    @property
+    def embedded(self) -> int:
+        """Passages that got a vector."""
+        ...
+
+    @property
+    def pending(self) -> int:
+        """Passages that wait for one."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong without harm to the index."""
         ...
 
 

@@ -38,6 +38,8 @@ def index(shell: Shell, *, paths: tuple[Path, ...]) -> None:
     found = with_engine(shell, work)
     for document in found.failed:
         shell.say(f"not read: {document.name}: {document.reason}")
+    for warning in found.warnings:
+        shell.say(f"warning: {warning}")
     write(_summary(found))
 
 
@@ -76,4 +78,7 @@ def _summary(found: Indexed) -> str:
         lines.append(f"skipped: {counts}")
     if found.failed:
         lines.append(f"not read: {len(found.failed):,}")
+    if found.embedded or found.pending:
+        waiting = f", {found.pending:,} wait for the next time" if found.pending else ""
+        lines.append(f"embedded: {plural(found.embedded, 'passage')}{waiting}")
     return "\n".join(lines)

@@ -70,7 +70,7 @@ class Screen:
         """Draw: what it does, the last lines, the budget."""
         if self._index is not None:
             yield self._row(
-                f"indexing: {self._index.done:,} of {self._index.found:,} documents  {clean(self._index.name)}"
+                f"indexing: {self._index.done:,} of {self._index.found:,} {self._index.what}  {clean(self._index.name)}"
             )
             return
         doing = clean(self._story.doing)

@@ -74,7 +74,7 @@ class Lines(Silent):
         now = time.monotonic()
         if now - self._spoke >= _EVERY:
             self._spoke = now
-            write_error(f"indexing: {progress.done:,} of {progress.found:,} documents")
+            write_error(f"indexing: {progress.done:,} of {progress.found:,} {progress.what}")
 
     def begin(self, run_id: str) -> None:
         """Note the run's name for its first line."""
@@ -99,7 +99,7 @@ class Events(Silent):
         self._spoke = 0.0
 
     def indexing(self, progress: Indexing) -> None:
-        """Write `{"type": "indexing", "found", "done", "name"}`, ten a second at most."""
+        """Write `{"type": "indexing", "found", "done", "name", "what"}`, ten a second at most."""
         now = time.monotonic()
         if now - self._spoke < 0.1 and progress.done != progress.found:
             return
@@ -110,6 +110,7 @@ class Events(Silent):
                 "found": progress.found,
                 "done": progress.done,
                 "name": progress.name,
+                "what": progress.what,
             }
         )
 

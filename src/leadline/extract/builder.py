@@ -13,6 +13,10 @@ MAX_LOCATORS: Final = 10_000
 MAX_LABEL: Final = 200
 _HEADING_LEVELS: Final = 6
 _FINE: Final = frozenset({"row", "line", "cell"})
+# What a source's record holds at most of rows, lines and cells, and of lines that one mark joins
+# before there are so many.
+_MOST_RECORDED: Final = 400
+_LINES_A_MARK: Final = 50
 
 # Code points that no store and no JSON can carry, or that end a string elsewhere.
 _FORBIDDEN: Final = {0: None} | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
@@ -165,7 +169,28 @@ def _joined(locators: Sequence[Locator], *, step: int) -> Iterator[Locator]:
 
 def _range(run: Sequence[Locator]) -> Locator:
     first, last = run[0], run[-1]
-    return first if first is last else first._replace(label=f"{first.label}-{last.label}")
+    if first is last:
+        return first
+    return first._replace(label=f"{first.label.partition('-')[0]}-{last.label.rpartition('-')[2]}")
+
+
+def sparse(locators: Sequence[Locator]) -> tuple[Locator, ...]:
+    """Return locators fit for a record that is kept with each run, where thousands would be a burden.
+
+    At most `_MOST_RECORDED` rows, lines and cells are left, joined to ranges. The lines of a text
+    that has nothing else are joined further, up to `_LINES_A_MARK`, so that about as many are left.
+    """
+    fine = sum(place.kind in _FINE for place in locators)
+    if not fine or any(place.kind != "line" for place in locators):
+        step = -(-fine // _MOST_RECORDED)
+        return tuple(_joined(locators, step=step)) if step > 1 else tuple(locators)
+    count = int(locators[-1].label.rpartition("-")[2])
+    wanted = max(min(_LINES_A_MARK, -(-count // _LINES_A_MARK)), -(-count // _MOST_RECORDED))
+    step = -(-wanted * fine // count)
+    runs = [locators[at : at + step] for at in range(0, fine, step)]
+    if step > 1 and len(runs) > 1 and len(runs[-1]) == 1:  # no "lines 1-50, line 51"
+        runs[-2:] = [[*runs[-2], *runs[-1]]]
+    return tuple(map(_range, runs))
 
 
 def line_locators(text: str, *, most: int = 1_000) -> tuple[Locator, ...]:

@@ -52,7 +52,7 @@ _CONTAINERS: Final = frozenset(
 _PRUNABLE: Final = frozenset(
     {
         *("div", "section", "aside", "header", "footer", "nav", "form", "table", "figure"),
-        *("ul", "ol", "dl", "li", "p", "h2", "h3", "h4", "figcaption", "time", "small"),
+        *("ul", "ol", "dl", "li", "p", "span", "h2", "h3", "h4", "figcaption", "time", "small"),
     }
 )
 _CODE: Final = frozenset({"pre", "code"})
@@ -66,6 +66,7 @@ _SOME_LINKS: Final = 0.2
 _FEW_LINKS: Final = 0.08
 _SHORT: Final = 25  # code points: a shorter run of text is no prose
 # Shares of the content's prose: with more a part is content, whatever speaks against it.
+_ALL: Final = 0.95
 _NEARLY_ALL: Final = 0.8
 _MUCH: Final = 0.4
 _A_THIRD: Final = 0.3
@@ -204,21 +205,30 @@ def _ancestors(weights: list[_Weight], index: int) -> set[int]:
 
 
 def _prune(weights: list[_Weight], top: int) -> None:
-    """Remove what is named, built or introduced like navigation and advertising inside the content."""
+    """Remove what is named, built or introduced like navigation and advertising inside the content.
+
+    Where that would be nearly all prose (a thread of comments is one), prose stays whatever its name.
+    """
     prose = max(weights[top].prose, 1)
-    inside = {top}
+    inside, noise = {top}, []
     for index, weight in enumerate(weights[top + 1 :], top + 1):
         if weight.parent not in inside:
-            continue  # beside the content, or in what was removed
+            continue  # beside the content, or in what will be removed
         if weight.text and weight.node.tag in _PRUNABLE and _is_noise(weight, weight.prose / prose):
-            _remove(weight.node)
+            noise.append(weight)
         elif weight.node.tag not in _CODE:
             inside.add(index)
+    spared = sum(weight.prose for weight in noise) > _ALL * prose
+    for weight in noise:
+        if not (spared and weight.prose):
+            _remove(weight.node)
 
 
 def _is_noise(weight: _Weight, share: float) -> bool:
     """Whether a part with this share of the prose is none of the content."""
     tag, names = weight.node.tag, names_of(weight.node)
+    if tag == "span":
+        return share < _SOME and bool(LIKELY.search(names))
     if share < _NEARLY_ALL and APART.search(names):
         return True
     if share > _MUCH:

@@ -35,8 +35,8 @@ class WalkedFile(NamedTuple):
     """A file to read, as the walk found it.
 
     root: the folder, or the file itself, that was asked for; relative: POSIX path below it; size in
-    bytes; mtime_ns: time of last change, nanoseconds since the epoch; inode: number on its
-    device. A tuple, since a walk makes tens of thousands.
+    bytes; mtime_ns: time of last change, ctime_ns: that of its facts too, nanoseconds since the
+    epoch; inode: number on its device. A tuple, since a walk makes tens of thousands.
     """
 
     path: Path
@@ -44,6 +44,7 @@ class WalkedFile(NamedTuple):
     relative: str
     size: int
     mtime_ns: int
+    ctime_ns: int
     inode: int
 
 
@@ -212,7 +213,8 @@ class _Walker:
             self.tally.add(reason, path)
             return
         self._seen.add(path)
-        self.files.append(WalkedFile(Path(path), self._root, relative, facts.st_size, facts.st_mtime_ns, facts.st_ino))
+        when = (facts.st_mtime_ns, facts.st_ctime_ns)
+        self.files.append(WalkedFile(Path(path), self._root, relative, facts.st_size, *when, facts.st_ino))
 
     def _file_reason(self, path: str, facts: os.stat_result) -> Skip | None:
         if not stat.S_ISREG(facts.st_mode):

@@ -8,6 +8,7 @@ from random import Random
 from typing import ClassVar, Final
 
 import aiohttp
+import orjson
 
 from leadline.domain import Json, ModelAnswer, ModelRequest
 from leadline.errors import ModelError, ModelUnavailable
@@ -77,11 +78,11 @@ class OpenAIModel(StreamedModel):
                     raise ModelError(str(error)) from error
             except Crashed as error:
                 # llama-cpp-python fails so over a schema that it cannot compile.
-                if request.schema is None or not quirks.schema:
+                if request.schema is None or not (quirks.schema or quirks.json_object):
                     raise ModelUnavailable(str(error), retry_after=error.retry_after) from error
-                plainer = replace(quirks, schema=False)
+                plainer = quirks.without_schema()
             else:
-                self._quirks[request.model] = quirks
+                self._quirks[request.model] = _learnt(quirks, request, answer)
                 return answer
             quirks = plainer
 
@@ -90,3 +91,18 @@ class OpenAIModel(StreamedModel):
 
     def _ends(self, event: ServerEvent) -> bool:
         return event.data == _DONE
+
+
+def _learnt(quirks: Quirks, request: ModelRequest, answer: ModelAnswer) -> Quirks:
+    """Return what an answer shows of its server: one that is no JSON, that the schema was not honoured.
+
+    Then the next request describes the schema in words: a server that takes the field and ignores it
+    is found out by its first answer, and costs no call of its own.
+    """
+    if request.schema is None or not quirks.schema or answer.finish != "stop" or answer.tool_calls:
+        return quirks
+    try:
+        orjson.loads(answer.text)
+    except orjson.JSONDecodeError:
+        return replace(quirks, schema=False, json_object=False)
+    return quirks

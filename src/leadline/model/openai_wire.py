@@ -37,6 +37,7 @@ class Quirks:
 
     usage_option: bool = True  # stream_options.include_usage
     schema: bool = True  # response_format of kind json_schema
+    json_object: bool = True  # response_format of kind json_object, with a schema beside it (llama.cpp)
     completion_tokens: bool = False  # wants max_completion_tokens in place of max_tokens
     sampling: bool = True  # temperature and top_p
 
@@ -49,11 +50,15 @@ class Quirks:
             return replace(self, completion_tokens=True)
         if self.sampling and "unsupported" in text and ("temperature" in text or "top_p" in text):
             return replace(self, sampling=False)
-        if self.schema and request.schema is not None:
-            return replace(self, schema=False)
+        if request.schema is not None and (self.schema or self.json_object):
+            return self.without_schema()
         if self.usage_option and status == 422:
             return replace(self, usage_option=False)  # strict servers name no field
         return None
+
+    def without_schema(self) -> Quirks:
+        """Return what to try next where a server does not master a schema in this form."""
+        return replace(self, schema=False) if self.schema else replace(self, json_object=False)
 
 
 def body(
@@ -66,7 +71,7 @@ def body(
     """Return the request as JSON bytes; `extra` adds fields that `ModelRequest` has no name for."""
     value: dict[str, Any] = {
         "model": request.model,
-        "messages": [_message(message) for message in request.messages],
+        "messages": _messages(request, quirks),
     }
     if stream:
         value["stream"] = True
@@ -92,14 +97,30 @@ def body(
         value["stop"] = list(request.stop)
     if request.seed is not None:
         value["seed"] = request.seed
-    if request.schema is not None and quirks.schema:
-        value["response_format"] = {
-            "type": "json_schema",
-            "json_schema": {"name": "answer", "schema": request.schema, "strict": True},
-        }
+    if request.schema is not None and (quirks.schema or quirks.json_object):
+        value["response_format"] = _format(request.schema, quirks)
     if extra:
         value.update(extra)
     return encode(value)
+
+
+def _format(schema: Mapping[str, Json], quirks: Quirks) -> dict[str, Any]:
+    if quirks.schema:
+        return {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema, "strict": True}}
+    return {"type": "json_object", "schema": schema}
+
+
+def _messages(request: ModelRequest, quirks: Quirks) -> list[dict[str, Any]]:
+    """Return the conversation; where the server takes no schema, its last words describe it."""
+    messages = [_message(message) for message in request.messages]
+    if request.schema is None or quirks.schema:
+        return messages
+    told = f"Answer with one JSON value of this JSON schema and nothing else:\n{encode(request.schema).decode()}"
+    if messages and messages[-1]["role"] == "user":
+        messages[-1]["content"] += f"\n\n{told}"
+    else:
+        messages.append({"role": "user", "content": told})
+    return messages
 
 
 def _message(message: Message) -> dict[str, Any]:

@@ -62,7 +62,8 @@ _DASH = re.compile(r"\s*[\u2013\u2014\u2012~\uff5e]\s*|\s-\s|(?<=\d)-(?=\d{1,2}\
 _BORN = re.compile(r"\bb(?:orn|\.)|出生|生于", re.IGNORECASE)
 _DIED = re.compile(r"\bd(?:ied|\.)|去世|逝世", re.IGNORECASE)
 _SAME = re.compile(
-    r"\bsame (?:nationality|country)\b|\bboth (?:from|of) the same country\b|国籍相同|同一国籍|同一个国家", re.IGNORECASE
+    r"\bsame (?:nationality|country)\b|\bboth (?:from|of) the same country\b|国籍相同|同一国籍|同一个国家",
+    re.IGNORECASE,
 )
 _NATIONAL = re.compile(r"\b(?:is|was) an? (?:\w+ )?(?P<nation>[A-Z][a-z]+(?:-[A-Z][a-z]+)?)\b")
 
@@ -84,7 +85,7 @@ def _by_date(seen: Survey) -> Answer | None:
         return None
     one, other = (side for side in sides if side is not None)
     order = _order(one.date, other.date)
-    if order == 0 or one.page.index == other.page.index:
+    if order == 0 or one.page.number == other.page.number:
         return None
     best, rest = (one, other) if (order < 0) == earlier else (other, one)
     return _answer(seen, best, rest)
@@ -137,7 +138,7 @@ def _director(seen: Survey, name: str, page: Page, *, death: bool) -> _Dated | N
     """Return the director's date: the one page that a line about directing leads to."""
     found: dict[int, Line] = {}
     for hop in seen.hops:
-        if hop.origin != page.index or not hop.titled:
+        if hop.origin != page.number or not hop.titled:
             continue
         text = page.text[hop.line.start : hop.line.end]
         said = _DIRECTED.search(text)
@@ -198,7 +199,7 @@ def _order(one: DateValue, other: DateValue) -> int:
 def _by_nation(seen: Survey) -> Answer | None:
     """Return yes or no where both pages that the question names state one nationality each."""
     pages = [page for name in seen.asked.names if (page := _page_of(seen, name)) is not None]
-    pages = list({page.index: page for page in pages}.values())
+    pages = list({page.number: page for page in pages}.values())
     if len(pages) != 2 or _DIRECTOR.search(seen.asked.text):
         return None
     found = []

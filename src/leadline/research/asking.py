@@ -89,6 +89,10 @@ _OR_CHINESE = (
         r"(?:相比|哪一?[个座部条位家艘台]?(?:更|先|最|比较|早|晚)|谁(?:更|先|最|比较|早|晚))"
     ),
 )
+# What programs call things: max_connections, pg_hba.conf, --amend, writeAhead.
+_IDENTIFIER = re.compile(
+    r"(?<![\w-])(?:--[a-z][\w-]+|[A-Za-z]\w*(?:_\w+)+(?:\.\w+)?|[a-z]\w+\.[a-z]{1,5}(?!\w)|[a-z]+[A-Z]\w+)"
+)
 _ARTICLE = frozenset(["the", "a", "an"])
 _WORD = re.compile(r"[^\W_]+(?:['\u2019](?=[^\W_]{2}))?", re.UNICODE)
 
@@ -97,7 +101,9 @@ def take_apart(question: str) -> Asked:
     """Return what a question holds."""
     wanted = tuple(dict.fromkeys(query_terms(question)))
     alternatives = _alternatives(question)
-    names = tuple(dict.fromkeys([*alternatives, *(_bare(name.text) for name in find_names(question))]))
+    written = [match[0] for match in _IDENTIFIER.finditer(question)]
+    found = [*alternatives, *written, *(_bare(name.text) for name in find_names(question))]
+    names = tuple(dict.fromkeys(found))
     names = tuple(name for name in names if name and not set(terms(name)).isdisjoint(wanted))
     inside = {term for name in names for term in terms(name)}
     rest = tuple(term for term in wanted if term not in inside)

@@ -120,7 +120,7 @@ def _asked_for(seen: Survey, key: str) -> bool:
 
 def _bridges(seen: Survey, page: Page) -> list[tuple[float, str]]:
     """Return the names of a page's best sentences, each with how well it may lead on."""
-    trust = sigmoid(seen.odds[page.index]) ** 0.5
+    trust = sigmoid(seen.odds[page.number]) ** 0.5
     ranked = sorted(page.lines, key=lambda line: (-seen.cover(line.terms), line.start))[:LINES]
     found = []
     if page.source.title:
@@ -156,7 +156,9 @@ class Wanted(NamedTuple):
     addresses: tuple[Address, ...]
 
 
-def choose_hits(question: str, queries: Sequence[Query], value: Json, visited: Sequence[str], limit: int) -> list[Address]:
+def choose_hits(
+    question: str, queries: Sequence[Query], value: Json, visited: Sequence[str], limit: int
+) -> list[Address]:
     """Return the hits to read, best first: pages that go by a name looked up, then by what their extract says."""
     asked = take_apart(question)
     results: list[Mapping[str, Any]] = value.get("results", []) if isinstance(value, dict) else []

@@ -159,7 +159,7 @@ def _close(one: frozenset[str], other: frozenset[str]) -> bool:
 
 
 def _disagreement(one: Statement, other: Statement) -> _Pair | None:
-    if one.language != other.language or not _same_subject(one, other):
+    if one.language != other.language or _bare(one) == _bare(other) or not _same_subject(one, other):
         return None
     values = _differing(one, other)
     if values is not None:
@@ -179,7 +179,7 @@ def _same_subject(one: Statement, other: Statement) -> bool:
     shared = one.name_keys & other.name_keys
     if one.name_keys and other.name_keys and not shared:
         return False
-    if sum(unit.weight for unit in one.wanted) < _LEAST_UNITS or _bare(one) == _bare(other):
+    if sum(unit.weight for unit in one.wanted) < _LEAST_UNITS:
         return False
     least = _ALIKE if shared else _ALIKE_NAMELESS
     return coverage(one.wanted, other.held) >= least and coverage(other.wanted, one.held) >= least

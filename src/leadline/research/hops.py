@@ -31,6 +31,9 @@ NAMED_LINES = 6
 SYNONYM = 0.6
 """What a related word counts of the word that it stands for."""
 
+SEAM = 0.3
+"""What a pair of CJK characters weighs that nothing read holds: as a rule it lies across two words."""
+
 NAME = 1.5
 """How much more a word of a name weighs."""
 
@@ -142,10 +145,13 @@ def weigh(asked: Asked, pages: Sequence[Page]) -> dict[str, float]:
         counts.update(page.terms & interesting)
     rest = frozenset(asked.rest)
     total = len(pages) + 1
-    return {
-        term: math.log(1 + (total + 0.5) / (counts[term] + 0.5)) * (1.0 if term in rest else NAME)
-        for term in asked.terms
-    }
+    weights = {term: math.log(1 + (total + 0.5) / (counts[term] + 0.5)) for term in asked.terms}
+    for term in asked.terms:
+        if term not in rest:
+            weights[term] *= NAME
+        elif not counts[term] and len(term) > 1 and has_cjk(term):
+            weights[term] *= SEAM
+    return weights
 
 
 def _linked(asked: Asked, names: Names) -> tuple[dict[int, float], frozenset[str]]:
@@ -221,9 +227,11 @@ class _Desk:
         lines = page.lines
         best = max((self._cover(line.terms | page.title_terms) for line in lines), default=0.0)
         whole = self._cover(page.terms)
-        rest = max((self._cover(line.terms, self.asked.rest) for line in lines), default=0.0) if self.asked.rest else 0.0
+        rest = (
+            max((self._cover(line.terms, self.asked.rest) for line in lines), default=0.0) if self.asked.rest else 0.0
+        )
         mention = 0.0
-        if page.index not in self.linked:
+        if page.number not in self.linked:
             keys = [key_of(name) for name in self.asked.names]
             mention = float(any(line.holds(key) for key in keys for line in lines))
         return Weights(
@@ -231,19 +239,19 @@ class _Desk:
             cover=whole,
             best=best,
             rest=rest,
-            linked=self.linked.get(page.index, 0.0),
+            linked=self.linked.get(page.number, 0.0),
             hop=0.0,
             onward=0.0,
             mention=mention,
             rank=whole + best,
             kind=self._kind(page),
-            first=1.0 / (1.0 + page.index),
+            first=1.0 / (1.0 + page.number),
             hop_rank=0.0,
             onward_rank=0.0,
             via=0.0,
             via_rank=0.0,
             own_rank=0.0,
-            apart=1.0 if self.linked and page.index not in self.linked else 0.0,
+            apart=1.0 if self.linked and page.number not in self.linked else 0.0,
         )
 
     def _kind(self, page: Page) -> float:
@@ -311,14 +319,14 @@ class _Desk:
 
     def _named(self, page: Page) -> list[tuple[Line, list[str]]]:
         """Return the names in a page's best lines, by key, without those that the question holds."""
-        if page.index not in self.named:
+        if page.number not in self.named:
             best = sorted(page.lines, key=lambda ln: (-self._said(ln, page), ln.start))[:NAMED_LINES]
             made = []
             for line in best:
                 keys = (key_of(name.text) for name in find_names(page.text[line.start : line.end]))
                 made.append((line, [k for k in dict.fromkeys(keys) if len(k) > 1 and not self._in_question(k)]))
-            self.named[page.index] = made
-        return self.named[page.index]
+            self.named[page.number] = made
+        return self.named[page.number]
 
     def _in_question(self, key: str) -> bool:
         return key in self.asked_key if has_cjk(key) else f" {key} " in self.asked_key
@@ -330,7 +338,7 @@ class _Desk:
 
     def _left(self, line: Line, page: Page, lines: Sequence[Line], there: Page) -> float:
         """Return how much of what a line leaves open the lines of another page say, at best."""
-        key = (line.page, line.start, there.index, lines[0].start if len(lines) == 1 else -1)
+        key = (line.page, line.start, there.number, lines[0].start if len(lines) == 1 else -1)
         if key not in self.lefts:
             sides = []
             for wanted in (self.asked.terms, self.open):

@@ -36,6 +36,9 @@ TOP = 3
 """Pages that are looked at together."""
 
 
+SHOWN_HEADING = 80
+"""Characters of a heading that may stand in brackets."""
+
 TELLING = 6
 """Letters from which on a word without a capital is worth naming among what was not found."""
 
@@ -76,7 +79,7 @@ def extract(question: str, ledger: Ledger, length: Length) -> Extract:
     direct = answer(seen)
     limit = SENTENCES[length] - (2 if direct else 0)
     chosen = _within(choose(best, seen, limit=limit), ledger, words=WORDS[length])
-    said = {sentence: antecedent(ledger, sentence.source_id, sentence.start) for sentence in chosen}
+    said = {sentence: _subject(seen, ledger, sentence) for sentence in chosen}
     return Extract(direct, chosen, _uncovered(seen), said)
 
 
@@ -116,6 +119,16 @@ def _within(chosen: Sequence[Ranked], ledger: Ledger, *, words: int) -> tuple[Ra
 def length_of(text: str) -> int:
     """Return a text's length in words; two CJK characters count as one."""
     return len(text.split()) + len(_CJK_CHAR.findall(text)) // 2
+
+
+def _subject(seen: Survey, ledger: Ledger, sentence: Ranked) -> str:
+    """Return what a sentence leaves unsaid: what its pronoun stands for, or the heading it answers under."""
+    named = antecedent(ledger, sentence.source_id, sentence.start)
+    if named or sentence.under is None:
+        return named
+    heading = on_one_line(ledger.text(sentence.source_id)[slice(*sentence.under)]).strip("#*= \t")
+    new = frozenset(terms(heading)) - sentence.terms - frozenset(terms(ledger.source(sentence.source_id).title))
+    return heading if not new.isdisjoint(seen.asked.terms) and len(heading) <= SHOWN_HEADING else ""
 
 
 def _uncovered(seen: Survey) -> tuple[str, ...]:

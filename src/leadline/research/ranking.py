@@ -17,11 +17,13 @@ from typing import NamedTuple
 from leadline.research.asking import Kind, key_of
 from leadline.research.evidence import Ledger
 from leadline.research.hops import Survey, sigmoid, survey
-from leadline.research.reading import Line
+from leadline.research.reading import Line, Page
 from leadline.text.dates import find_dates
 from leadline.text.language import HAN
 from leadline.text.names import find_names
 from leadline.text.numbers import find_numbers
+from leadline.text.offsets import Span
+from leadline.text.tokens import terms
 
 PAGES = 6
 """Pages that a report draws on at most."""
@@ -29,14 +31,16 @@ PAGES = 6
 SECOND = 0.03
 """Probability below which a second page is left out."""
 
-THIRD = 0.06
+THIRD = 0.08
 """Probability below which a third page is left out."""
 
 LEAST = 0.1
 """Probability below which a further one is."""
 
 
-_SOMEWHERE = re.compile(rf"\b(?:in|at|near|from|to|on|of)\s(?:the\s)?[A-Z\u00c0-\u00de]|[在于於至到][{HAN}]{{2}}|[省市县縣区區镇鎮村州国國岛島]")
+_SOMEWHERE = re.compile(
+    rf"\b(?:in|at|near|from|to|on|of)\s(?:the\s)?[A-Z\u00c0-\u00de]|[在于於至到][{HAN}]{{2}}|[省市县縣区區镇鎮村州国國岛島]"
+)
 
 
 class Merits(NamedTuple):
@@ -64,7 +68,7 @@ SHORT_PAGE = 40
 
 SPAN = 3.0
 """How much a sentence's log-odds count against the penalties of choice."""
-WITHIN = 5.0
+WITHIN = 6.0
 """Log-odds by which a sentence may fall short of the best one."""
 
 REPEATED = 0.3
@@ -73,7 +77,9 @@ NEW = 1.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranked:
-    """A sentence of a source. `coverage` is the weighted share of the question's terms in it with its title."""
+    """A sentence of a source. `coverage` is the weighted share of the question's terms in it with its title.
+
+    `under` is the heading or label close before it."""
 
     source_id: str
     start: int
@@ -81,6 +87,7 @@ class Ranked:
     score: float
     coverage: float
     terms: frozenset[str]
+    under: Span | None = None
 
 
 def rank(question: str, ledger: Ledger, limit: int) -> tuple[Ranked, ...]:
@@ -96,7 +103,10 @@ def ranked(seen: Survey) -> tuple[Ranked, ...]:
             start=line.start,
             end=line.end,
             score=sum(m * w for m, w in zip(merits, WORTH, strict=True)),
-            coverage=seen.cover(line.terms | seen.pages[line.page].title_terms),
+            coverage=seen.cover(
+                line.terms | heading_terms(seen.pages[line.page], line) | seen.pages[line.page].title_terms
+            ),
+            under=line.under,
             terms=line.terms,
         )
         for line, merits in weighed(seen)
@@ -112,17 +122,18 @@ def weighed(seen: Survey) -> list[tuple[Line, Merits]]:
     for index in bearing(seen):
         page = seen.pages[index]
         left = _left(seen, index)
-        lefts = [seen.cover(line.terms, left) for line in page.lines]
-        owns = [seen.cover(line.terms) for line in page.lines]
+        held = [line.terms | heading_terms(page, line) for line in page.lines]
+        lefts = [seen.cover(one, left) for one in held]
+        owns = [seen.cover(one) for one in held]
         most_left, most_own = (max(values, default=0.0) or 1.0 for values in (lefts, owns))
         opening = next((line.start for line in page.lines if line.prose), -1)
         for place, line in enumerate(page.lines):
             merits = Merits(
                 bias=1.0,
                 page=sigmoid(seen.odds[index]),
-                titled=seen.cover(line.terms | page.title_terms),
+                titled=seen.cover(held[place] | page.title_terms),
                 own=owns[place],
-                rest=seen.cover(line.terms, seen.asked.rest),
+                rest=seen.cover(held[place], seen.asked.rest),
                 left=lefts[place],
                 best_left=lefts[place] / most_left,
                 best_own=owns[place] / most_own,
@@ -135,6 +146,11 @@ def weighed(seen: Survey) -> list[tuple[Line, Merits]]:
             )
             found.append((line, merits))
     return found
+
+
+def heading_terms(page: Page, line: Line) -> frozenset[str]:
+    """Return the terms of the heading that a line is read under."""
+    return frozenset(terms(page.text[slice(*line.under)])) if line.under else frozenset()
 
 
 def _left(seen: Survey, index: int) -> tuple[str, ...]:

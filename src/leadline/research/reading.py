@@ -14,19 +14,32 @@ from typing import NamedTuple
 from leadline.domain import Source
 from leadline.research.asking import Word, key_of, words_of
 from leadline.research.evidence import Ledger
+from leadline.research.passages import find
 from leadline.research.relations import GENERIC, related
 from leadline.text.language import has_cjk
-from leadline.text.rank import windows
+from leadline.text.offsets import Span
 from leadline.text.sentences import split
 from leadline.text.tokens import is_stop, terms
 
-WHOLE_DOCUMENT = 20_000
-"""Up to this many characters all sentences of a document are read; beyond, its best windows."""
+WHOLE_DOCUMENT = 8_000
+"""Up to this many characters all sentences of a document are read; beyond, the passages that serve the goal."""
 
-WINDOW_CHARS = 6_000
+PASSAGES = 16
+"""Passages that are read of a longer document, besides its beginning."""
+
+OPENING = 600
+"""Characters of a longer document's beginning that are read."""
+
 MIN_SENTENCE = 20
 MIN_CJK_SENTENCE = 6
 MAX_SENTENCE = 600
+MOST_PASSAGE = 1_500
+"""Characters of one passage of a longer document."""
+
+MOST_HEADING = 120
+HEADING_REACH = 600
+"""Characters behind a heading or label in which sentences are read under it."""
+
 REPEATED = 3
 """Pages from which on the same label is no page's own: running heads, menus, notices."""
 
@@ -40,13 +53,16 @@ _OPENER = re.compile(
     r"(?:\uff08|\(|\uff0c|\u662f|\u4f4d\u4e8e|\u4f4d\u65bc)"
 )
 _HEADING = re.compile(r"\s*(?:#{1,6}\s|={2,})")
-_END = re.compile(r"[.!?\u3002\uff01\uff1f\uff1b;:\uff1a\u2026][\"'\u201d\u2019)\]\u300d\u300f\uff09]*(?:\[\d+\])*\s*\Z")
+_END = re.compile(
+    r"[.!?\u3002\uff01\uff1f\uff1b;:\uff1a\u2026][\"'\u201d\u2019)\]\u300d\u300f\uff09]*(?:\[\d+\])*\s*\Z"
+)
 
 
 class Line(NamedTuple):
     """A sentence of a page: where it stands, its terms, and whether it is prose rather than a heading or label.
 
-    `flat` are its folded words between blanks, for finding names in it.
+    `flat` are its folded words between blanks, for finding names in it; `under` is the heading or
+    label that stands close before it.
     """
 
     page: int
@@ -56,6 +72,7 @@ class Line(NamedTuple):
     prose: bool
     flat: str
     words: tuple[Word, ...]
+    under: Span | None
 
     def holds(self, key: str) -> bool:
         """Whether a name stands in the sentence, given as `asking.key_of` returns it."""
@@ -69,7 +86,7 @@ class Page(NamedTuple):
     this page: its title 1, parts of the title and the name that opens its text less.
     """
 
-    index: int
+    number: int
     source: Source
     text: str
     keys: tuple[tuple[str, float], ...]
@@ -84,7 +101,7 @@ class Page(NamedTuple):
 
 def read(goal: str, ledger: Ledger) -> tuple[Page, ...]:
     """Return every source of the ledger as a page, in the ledger's order."""
-    pages = [_page(i, source, goal=goal, text=ledger.text(source.id)) for i, source in enumerate(ledger.sources)]
+    pages = [_page(i, source, goal=goal, ledger=ledger) for i, source in enumerate(ledger.sources)]
     counts = Counter(line.flat for page in pages for line in page.lines if not line.prose)
     return tuple(
         page._replace(lines=tuple(line for line in page.lines if line.prose or counts[line.flat] < REPEATED))
@@ -92,11 +109,12 @@ def read(goal: str, ledger: Ledger) -> tuple[Page, ...]:
     )
 
 
-def _page(index: int, source: Source, *, goal: str, text: str) -> Page:
-    lines = tuple(_lines(index, source.title, goal=goal, text=text))
+def _page(index: int, source: Source, *, goal: str, ledger: Ledger) -> Page:
+    text = ledger.text(source.id)
+    lines = tuple(_lines(index, source.title, text=text, spans=_spans(goal, ledger, source, text)))
     opening = next((text[line.start : line.end] for line in lines if line.prose), "")
     return Page(
-        index=index,
+        number=index,
         source=source,
         text=text,
         keys=tuple(names_of(source.title, opening)),
@@ -105,24 +123,50 @@ def _page(index: int, source: Source, *, goal: str, text: str) -> Page:
     )
 
 
-def _lines(index: int, title: str, *, goal: str, text: str) -> list[Line]:
+def _spans(goal: str, ledger: Ledger, source: Source, text: str) -> list[Span]:
+    """Return the parts of a text that are read, in order."""
     if len(text) <= WHOLE_DOCUMENT:
-        spans = [(0, len(text))]
-    else:
-        spans = [(w.start, w.end) for w in windows(text, goal, limit_chars=WINDOW_CHARS)]
-    found = []
+        return [Span(0, len(text))]
+    found = find(goal, [ledger.haystack(source.id)], limit=PASSAGES)
+    heads = [Span(max(0, text.rfind("\n", 0, max(0, p.start - 2)) + 1), p.end) for p in found]
+    spans: list[Span] = []
+    for span in sorted([Span(0, OPENING), *(Span(max(h.start, h.end - MOST_PASSAGE), h.end) for h in heads)]):
+        if spans and span.start <= spans[-1].end:
+            spans[-1] = Span(spans[-1].start, max(span.end, spans[-1].end))
+        else:
+            spans.append(span)
+    return spans
+
+
+def _lines(index: int, title: str, *, text: str, spans: Sequence[Span]) -> list[Line]:
+    found: list[Line] = []
     own = key_of(title)
     for low, high in spans:
+        head: Span | None = None
         for span in split(text[low:high]):
             line = text[low + span.start : low + span.end]
+            prose = _is_prose(line)
+            if not prose and len(line) <= MOST_HEADING:
+                head = span.shift(low)
             least = MIN_CJK_SENTENCE if has_cjk(line) else MIN_SENTENCE
-            if least <= len(line) <= MAX_SENTENCE and not (len(line) < 2 * len(title) + 8 and key_of(line) == own):
-                prose = bool(_END.search(line)) and not _HEADING.match(line)
-                words = tuple(words_of(line))
-                flat = f" {' '.join(word.folded for word in words)} "
-                held = frozenset(terms(line))
-                found.append(Line(index, low + span.start, low + span.end, held, prose, flat, words))
+            if not least <= len(line) <= MAX_SENTENCE or not _has_words(line) or (len(line) < 2 * len(title) + 8 and key_of(line) == own):
+                continue
+            words = tuple(words_of(line))
+            flat = f" {' '.join(word.folded for word in words)} "
+            under = head if prose and head and low + span.start - head.end <= HEADING_REACH else None
+            held = frozenset(terms(line))
+            found.append(Line(index, low + span.start, low + span.end, held, prose, flat, words, under))
     return found
+
+
+def _is_prose(line: str) -> bool:
+    """Whether a line is a sentence rather than a heading, a label, navigation or code."""
+    return bool(_END.search(line)) and not _HEADING.match(line) and " | " not in line
+
+
+def _has_words(line: str) -> bool:
+    """Whether letters make up most of a line: drawings, tables of numbers and code are no sentences."""
+    return sum(map(str.isalpha, line)) * 2 > len(line)
 
 
 def names_of(title: str, opening: str = "") -> list[tuple[str, float]]:
@@ -131,7 +175,7 @@ def names_of(title: str, opening: str = "") -> list[tuple[str, float]]:
 
     def add(name: str, strength: float) -> None:
         key = key_of(name)
-        if len(key) >= _LEAST_TITLE_CJK and not (key.isdigit() and len(key) < 4):  # noqa: PLR2004 a year may be a title
+        if len(key) >= _LEAST_TITLE_CJK and not (key.isdigit() and len(key) < 4):
             found[key] = max(found.get(key, 0.0), strength)
 
     add(title, 1.0)
@@ -158,7 +202,7 @@ class Names:
         for page in pages:
             for key, strength in page.keys:
                 table = self._joined if has_cjk(key) else self._plain
-                table.setdefault(key, []).append((page.index, strength))
+                table.setdefault(key, []).append((page.number, strength))
         self._longest = max((key.count(" ") + 1 for key in self._plain), default=0)
 
     def spotted(self, words: Sequence[Word], *, asked: bool = False) -> list[tuple[int, float, str]]:

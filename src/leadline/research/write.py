@@ -7,7 +7,8 @@ Neither sees the transcript. The model's gets numbered excerpts and names them; 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Final, NamedTuple
 
 from leadline.domain import (
     Draft,
@@ -25,7 +26,7 @@ from leadline.text.sentences import split
 
 __all__ = ["EXTRACTIVE", "draft_of", "extract", "extractive_draft", "sentences_of", "writer_messages"]
 
-LENGTHS = {
+LENGTHS: Final[Mapping[Length, str]] = {
     Length.SHORT: "At most 5 sentences after the answer, in one section.",
     Length.NORMAL: "About 10 to 20 sentences after the answer, in two to four sections.",
     Length.LONG: "About 30 to 60 sentences after the answer, in four to eight sections.",

@@ -75,17 +75,15 @@ class Bwrap:
     def _outside(self, slot: Slot, handle: int) -> Iterator[str]:
         limits = self._limits
         yield from (str(self._binary), *_NAMESPACES, "--seccomp", str(handle), "--info-fd", str(slot.info))
+        yield from ("--proc", "/proc", "--dev", "/dev")
+        folders = ((TEMPORARY, limits.temporary), (WORK, limits.work), (_SHARED_MEMORY, limits.shared_memory))
+        for folder, size in folders:
+            yield from ("--perms", "0700", "--size", str(size), "--tmpfs", folder)
+        # After the folders in memory: the tree may lie below one of their names.
         for path in (*self._system, *self._tree.read):
             yield from ("--ro-bind", str(path), str(path))
         for target, link in system_links():
             yield from ("--symlink", target, link)
-        yield from ("--proc", "/proc", "--dev", "/dev")
-        for folder, size in (
-            (TEMPORARY, limits.temporary),
-            (WORK, limits.work),
-            (_SHARED_MEMORY, limits.shared_memory),
-        ):
-            yield from ("--perms", "0700", "--size", str(size), "--tmpfs", folder)
         for masked in filter(os.path.exists, _MASKED):
             yield from ("--ro-bind", "/dev/null", masked)
         yield from ("--remount-ro", "/dev", "--remount-ro", "/")

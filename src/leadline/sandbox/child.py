@@ -160,8 +160,9 @@ class Child:
                 reply = await self._head()
         except (TimeoutError, Gone) as error:
             self.kill("crash")
+            _, (said, _) = self.output()
             await self.gone()
-            reason = bytes(self._stderr.kept[-_MOST_REASON:]).decode(errors="replace").strip()
+            reason = said[-_MOST_REASON:].decode(errors="replace").strip()
             raise ToolFailed(f"the sandbox could not be started: {reason or 'it gave no reason'}") from error
         if reply.get("ready") is not True:
             self.kill("crash")

@@ -74,9 +74,7 @@ def find(folder: Path) -> Tree | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise SettingsError(f"`{tree}` is damaged; run `leadline sandbox install` again") from error
     python = tree / "bin" / f"python{_VERSION}"
-    return Tree(
-        python=python, read=(tree,), site=tree / "site", libraries=tree / "lib", packages=packages
-    )
+    return Tree(python=python, read=(tree,), site=tree / "site", libraries=tree / "lib", packages=packages)
 
 
 def install(folder: Path, *, packages: Sequence[str] = PACKAGES, tell: Callable[[str], None] = lambda _: None) -> Tree:

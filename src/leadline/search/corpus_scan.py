@@ -11,7 +11,6 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final, NamedTuple
@@ -93,13 +92,12 @@ def plan(walked: Walk, known: Mapping[str, Known], *, addresses: Addresses) -> P
     there: set[str] = set()
     for file in walked.files:
         path = str(file.path)
-        with suppress(FileNotFoundError):
-            stamp = stamp_of(os.lstat(path))
-            uri = addresses.uri(path)
-            there.add(uri)
-            row = known.get(uri)
-            steady = row is not None and row.stamp == stamp and _stands(row, parsers)
-            (kept if steady else candidates).append(Candidate(path, uri, stamp, row))
+        stamp = Stamp(file.size, file.mtime_ns, file.ctime_ns, file.inode)
+        uri = addresses.uri(path)
+        there.add(uri)
+        row = known.get(uri)
+        steady = row is not None and row.stamp == stamp and _stands(row, parsers)
+        (kept if steady else candidates).append(Candidate(path, uri, stamp, row))
     return Plan(candidates, [uri for uri in known if uri not in there], kept)
 
 

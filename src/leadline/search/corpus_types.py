@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, Protocol
 
 from leadline.domain import Mark
+from leadline.extract.builder import sparse
 from leadline.extract.types import Extracted, Locator, locate
 
 # What of a query is looked at: a longer one costs time and finds nothing better.
@@ -107,10 +108,14 @@ class Parser(Protocol):
 
 
 def marks(locators: Sequence[Locator]) -> tuple[Mark, ...]:
-    """Return locators as marks whose labels say the whole place: `sheet Sales, row 12`."""
+    """Return locators as marks whose labels say the whole place: `sheet Sales, row 12`.
+
+    Rows, lines and cells are joined to ranges where there are many: marks go into the record of
+    every run that reads the source.
+    """
     latest: dict[str, Locator] = {}
     found: list[Mark] = []
-    for locator in locators:
+    for locator in sparse(locators):
         latest.pop(locator.kind, None)
         latest[locator.kind] = locator
         label = locate(tuple(latest.values()), locator.start)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from leadline.model.scripted import ScriptedModel as ScriptedModel
     from leadline.testing.clock import FakeClock as FakeClock
+    from leadline.testing.embeddings import Embeddings as Embeddings
     from leadline.testing.network import NetworkForbidden as NetworkForbidden
     from leadline.testing.network import no_network as no_network
     from leadline.testing.observer import EventRecorder as EventRecorder
@@ -35,6 +36,7 @@ _HOMES: Final = MappingProxyType(
         "Asked": "leadline.testing.script",
         "CannedReader": "leadline.testing.search",
         "CannedSearch": "leadline.testing.search",
+        "Embeddings": "leadline.testing.embeddings",
         "EventRecorder": "leadline.testing.observer",
         "FakeClock": "leadline.testing.clock",
         "Fault": "leadline.testing.script",
@@ -58,6 +60,7 @@ __all__ = [
     "Asked",
     "CannedReader",
     "CannedSearch",
+    "Embeddings",
     "EventRecorder",
     "FakeClock",
     "Fault",

@@ -28,6 +28,7 @@ from aiohttp import web
 from leadline.codec import canonical, encode
 from leadline.domain import ToolCall, sha256
 from leadline.testing.anthropic import AnthropicWriter
+from leadline.testing.embeddings import Embeddings
 from leadline.testing.script import HALVED, Asked, Chooser, Fault, Reply, Script, load_script
 
 _MAX_REQUEST: Final = 64 * 1024 * 1024
@@ -39,7 +40,8 @@ class ScriptedServer:
     """The server as an asynchronous context manager; see the module.
 
     `port` 0 takes a free one. `models` are listed by `/v1/models`. `key`, where set, is demanded
-    of every request. `requests` are all chat requests so far, in order of arrival.
+    of every request. `requests` are all chat requests so far, in order of arrival. `embeddings` is
+    what `/v1/embeddings` answers.
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class ScriptedServer:
         port: int = 0,
         models: Mapping[str, int] | None = None,
         key: str | None = None,
+        embeddings: Embeddings | None = None,
     ) -> None:
         self._chooser = Chooser(script)
         self._port = port
@@ -57,11 +60,13 @@ class ScriptedServer:
         self._runner: web.AppRunner | None = None
         self._arrived = asyncio.Event()
         self.requests: list[Asked] = []
+        self.embeddings = embeddings or Embeddings()
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=_MAX_REQUEST)
         app.router.add_post("/v1/chat/completions", self._chat)
         app.router.add_post("/v1/messages", self._chat)
+        app.router.add_post("/v1/embeddings", self._embed)
         app.router.add_get("/v1/models", self._list)
         app.router.add_get("/_scripted", self._told)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.05)
@@ -133,6 +138,13 @@ class ScriptedServer:
             return response
         finally:
             asked.over.set()
+
+    async def _embed(self, request: web.Request) -> web.StreamResponse:
+        self._admit(request)
+        reply = self.embeddings.reply(orjson.loads(await request.read()))
+        if reply.fault in _SILENT:
+            return await _silent(request, reply.fault)
+        return web.Response(status=reply.status, text=reply.body, content_type="application/json")
 
     def _admit(self, request: web.Request) -> None:
         given = request.headers.get("x-api-key") or request.headers.get("Authorization", "").removeprefix("Bearer ")

@@ -200,9 +200,23 @@ async def test_a_schema_is_asked_for_and_given_up_where_a_server_cannot(status: 
     async with served(script) as (server, model):
         assert (await ask(model, request)).text == '{"a": 1}'
         assert (await ask(model, request)).text == '{"a": 1}'
-        assert len(server.requests) == 3
-        sent = server.requests[0].body["response_format"]
-        assert sent["json_schema"]["schema"] == {"type": "object"}
+        assert len(server.requests) == 4
+        formats: list[Any] = [request.body.get("response_format") for request in server.requests]
+        assert formats[0]["json_schema"]["schema"] == {"type": "object"}
+        assert formats[1] == {"type": "json_object", "schema": {"type": "object"}}
+        assert formats[2:] == [None, None]
+        assert "JSON schema" not in server.requests[0].last
+        assert all('{"type":"object"}' in request.last for request in server.requests[1:])
+
+
+async def test_a_server_that_takes_a_schema_and_ignores_it_is_found_out_at_once() -> None:
+    async with served(["The capital is Paris.", '{"a": 1}']) as (server, model):
+        request = asking(schema={"type": "object"})
+        assert (await ask(model, request)).text == "The capital is Paris."
+        assert (await ask(model, request)).text == '{"a": 1}'
+        assert "response_format" in server.requests[0].body
+        assert "response_format" not in server.requests[1].body
+        assert "JSON schema" in server.requests[1].last
 
 
 async def test_a_server_that_wants_the_new_token_field_gets_it() -> None:

@@ -26,7 +26,6 @@ def become_plain() -> None:
 def main(design: str) -> None:
     if os.geteuid() == 0:
         become_plain()
-    from leadline.sandbox.selftest import prove  # noqa: PLC0415 only after the change of user
     from tests.integration.sandbox.probes import PROBES  # noqa: PLC0415 as above
     from tests.integration.sandbox.probes.world import (  # noqa: PLC0415 as above
         LIMITS,
@@ -34,6 +33,8 @@ def main(design: str) -> None:
         run_probes,
         sandbox_of,
     )
+
+    from leadline.sandbox.selftest import prove  # noqa: PLC0415 only after the change of user
 
     async def proven() -> str:
         async with sandbox_of(design) as sandbox:
@@ -46,7 +47,7 @@ def main(design: str) -> None:
         failed |= {probe.name: repr(ran) for probe in probes if not probe.held(ran := results[probe.area, probe.name])}
         if world.intact():
             failed["world"] = world.intact()
-    print(json.dumps({"user": os.getuid(), "probes": len(probes), "failed": failed}))
+    sys.stdout.write(json.dumps({"user": os.getuid(), "probes": len(probes), "failed": failed}))
 
 
 if __name__ == "__main__":

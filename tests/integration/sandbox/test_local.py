@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from tests.integration.sandbox.probes.world import LIMITS, sandbox_of
 
 from leadline.errors import InvalidArguments
 from leadline.sandbox import cgroups, watchdog
 from leadline.sandbox.supervisor import SESSIONS, LocalSandbox
 from leadline.sandbox.types import Limits, Program
-from tests.integration.sandbox.probes.world import LIMITS, sandbox_of
 
 pytestmark = [pytest.mark.server("bwrap"), pytest.mark.blocking("/proc is read to see what was left behind")]
 
@@ -35,6 +35,13 @@ def sleepers(mark: str) -> list[str]:
         except OSError:
             continue
     return found
+
+
+async def until(holds: Callable[[], object]) -> None:
+    """Wait for what only other processes bring about."""
+    async with asyncio.timeout(10):
+        while not holds():  # noqa: ASYNC110 nothing here can be told by an event
+            await asyncio.sleep(0.02)
 
 
 def folders() -> list[Path]:
@@ -59,7 +66,9 @@ async def test_a_changed_input_comes_back(sandbox: LocalSandbox) -> None:
 async def test_a_traceback_shows_the_programs_own_lines(sandbox: LocalSandbox) -> None:
     ran = await sandbox.run(Program(code="def f():\n    return 1 / 0\nf()\n", timeout=5))
     assert ran.exit == 1
-    assert ran.stderr.startswith('Traceback (most recent call last):\n  File "program.py", line 3, in <module>\n    f()\n')
+    assert ran.stderr.startswith(
+        'Traceback (most recent call last):\n  File "program.py", line 3, in <module>\n    f()\n'
+    )
     assert "ZeroDivisionError" in ran.stderr
     assert "keeper" not in ran.stderr
 
@@ -97,16 +106,16 @@ async def test_the_oldest_session_gives_way(sandbox: LocalSandbox) -> None:
 
 async def test_cancelling_kills(sandbox: LocalSandbox) -> None:
     before, mark = folders(), f"lead-{os.getpid() % 100000}"
-    code = MARKED.format(mark=mark) + "import signal\nsignal.signal(15, signal.SIG_IGN)\nif os.fork() == 0: os.setsid()\ntime.sleep(60)"
+    code = (
+        MARKED.format(mark=mark)
+        + "import signal\nsignal.signal(15, signal.SIG_IGN)\nif os.fork() == 0: os.setsid()\ntime.sleep(60)"
+    )
     running = asyncio.create_task(sandbox.run(Program(code=code, timeout=20)))
-    async with asyncio.timeout(10):
-        while len(sleepers(mark)) < 2:
-            await asyncio.sleep(0.02)
-        running.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await running
-        while sleepers(mark):
-            await asyncio.sleep(0.02)
+    await until(lambda: len(sleepers(mark)) == 2)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    await until(lambda: not sleepers(mark))
     assert folders() == before
 
 
@@ -117,9 +126,7 @@ async def test_closing_kills_what_runs(name: str) -> None:
         running = asyncio.create_task(
             sandbox.run(Program(code=MARKED.format(mark=mark) + "time.sleep(60)", timeout=20))
         )
-        async with asyncio.timeout(10):
-            while not sleepers(mark):
-                await asyncio.sleep(0.02)
+        await until(lambda: sleepers(mark))
     ran = await running
     assert ran.exit != 0
     assert sleepers(mark) == []
@@ -129,9 +136,7 @@ async def test_closing_kills_what_runs(name: str) -> None:
 @pytest.mark.parametrize("name", ["bwrap", "landlock"])
 async def test_a_warm_process_is_used_once(name: str) -> None:
     async with sandbox_of(name, warm=1) as sandbox:
-        async with asyncio.timeout(20):
-            while not sandbox.warm:
-                await asyncio.sleep(0.02)
+        await until(lambda: sandbox.warm)
         seen = [await sandbox.run(Program(code="print('x' in globals())\nx = 1")) for _ in range(3)]
     assert [ran.stdout for ran in seen] == ["False\n"] * 3
     assert all(ran.fresh for ran in seen)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
-
-from leadline.sandbox.types import Ran
 from tests.integration.sandbox.probes import PROBES
 from tests.integration.sandbox.probes.probe import BOTH, BREACH, Probe, World
 from tests.integration.sandbox.probes.world import run_probes, text_of
+
+from leadline.sandbox.types import Ran
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.server("bwrap")]
 
@@ -46,7 +46,7 @@ class Results:
 
 
 @pytest.fixture(scope="module")
-def results(request: pytest.FixtureRequest, world: World) -> Iterator[Results]:
+def results(request: pytest.FixtureRequest, world: World) -> Results:
     return Results(request.session.items, world)
 
 

@@ -25,6 +25,7 @@ class Executor:
         self.answer: Answer = self.good
         self.asked: list[dict[str, Any]] = []
         self.headers: dict[str, str] = {}
+        self.ended = asyncio.Event()
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         self.headers = dict(request.headers)
@@ -45,6 +46,7 @@ async def executor() -> AsyncIterator[tuple[Executor, str]]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     yield executor, f"http://127.0.0.1:{runner.addresses[0][1]}/"
+    executor.ended.set()
     await runner.cleanup()
 
 
@@ -69,7 +71,9 @@ async def test_a_program_goes_and_its_result_comes(executor: tuple[Executor, str
         ({**GOOD, "files": None}, (None, ())),
     ],
 )
-async def test_what_it_says_is_bounded(executor: tuple[Executor, str], answer: dict[str, Any], expected: tuple[Any, Any]) -> None:
+async def test_what_it_says_is_bounded(
+    executor: tuple[Executor, str], answer: dict[str, Any], expected: tuple[Any, Any]
+) -> None:
     served, address = executor
 
     async def say(request: web.Request) -> web.StreamResponse:
@@ -82,7 +86,18 @@ async def test_what_it_says_is_bounded(executor: tuple[Executor, str], answer: d
     assert len(ran.stdout) <= Limits().output
 
 
-@pytest.mark.parametrize("body", ["", "[]", "{}", '{"stdout": 1, "stderr": "", "exit": 0}', "<html>", '{"stdout": "", "stderr": "", "exit": "x"}', '{"stdout": "", "stderr": "", "exit": 0, "files": {"a": "%%%"}}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"stdout": 1, "stderr": "", "exit": 0}',
+        "<html>",
+        '{"stdout": "", "stderr": "", "exit": "x"}',
+        '{"stdout": "", "stderr": "", "exit": 0, "files": {"a": "%%%"}}',
+    ],
+)
 async def test_other_shapes_are_failures(executor: tuple[Executor, str], body: str) -> None:
     served, address = executor
 
@@ -136,16 +151,14 @@ async def test_an_answer_without_end_is_a_failure(executor: tuple[Executor, str]
             await sandbox.run(Program(code="x"))
 
 
-async def test_an_executor_that_does_not_answer_is_a_failure(executor: tuple[Executor, str], monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_executor_that_does_not_answer_is_a_failure(
+    executor: tuple[Executor, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     served, address = executor
-    left = asyncio.Event()
 
     async def say(request: web.Request) -> web.StreamResponse:
-        try:
-            await asyncio.Event().wait()
-        finally:
-            left.set()
-        raise AssertionError
+        await served.ended.wait()
+        return web.Response()
 
     served.answer = say
     monkeypatch.setattr("leadline.sandbox.remote._GRACE_SECONDS", 0.1)

@@ -47,6 +47,7 @@ class Seen(NamedTuple):
     found: int
     done: int
     name: str
+    what: str = "documents"
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,9 @@ class Index:
     failed: tuple[Any, ...] = ()
     documents: int = 3
     seconds: float = 0.5
+    embedded: int = 0
+    pending: int = 0
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,28 @@ def test_plain_names(name: str) -> None:
     assert artefacts.is_name(name)
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", ".a", "-a", "a/b", "a\\b", "a\n", "a\0", "a.", "a ", "\u202egnp.a", "x" * 101, "a:b", "a\u200bb", "~a", "a*"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        ".",
+        "..",
+        ".a",
+        "-a",
+        "a/b",
+        "a\\b",
+        "a\n",
+        "a\0",
+        "a.",
+        "a ",
+        "\u202egnp.a",
+        "x" * 101,
+        "a:b",
+        "a\u200bb",
+        "~a",
+        "a*",
+    ],
+)
 def test_other_names(name: str) -> None:
     assert not artefacts.is_name(name)
 
@@ -41,5 +62,7 @@ def test_types_are_by_bytes_and_never_live(name: str, data: bytes, kind: str) ->
 
 def test_caps() -> None:
     limits = Limits(files_count=2, file_out=10, files_out=15)
-    files, cut = artefacts.typed([("a", bytes(11)), ("b", bytes(10)), ("c", bytes(6)), ("d", bytes(5)), ("e", b"")], limits)
+    files, cut = artefacts.typed(
+        [("a", bytes(11)), ("b", bytes(10)), ("c", bytes(6)), ("d", bytes(5)), ("e", b"")], limits
+    )
     assert ([file.name for file in files], cut) == (["b", "d"], True)

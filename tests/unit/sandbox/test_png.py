@@ -17,7 +17,14 @@ def chunk(kind: bytes, body: bytes) -> bytes:
 
 
 def png(
-    width: int = 2, height: int = 2, *, color: int = 2, depth: int = 8, raw: bytes | None = None, extra: bytes = b"", interlace: int = 0
+    width: int = 2,
+    height: int = 2,
+    *,
+    color: int = 2,
+    depth: int = 8,
+    raw: bytes | None = None,
+    extra: bytes = b"",
+    interlace: int = 0,
 ) -> bytes:
     channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[color]
     line = 1 + (width * channels * depth + 7) // 8

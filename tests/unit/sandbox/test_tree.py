@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -16,7 +17,9 @@ def test_in_place_is_the_real_interpreter() -> None:
     found = tree.in_place()
     ran = subprocess.run(
         [found.python, "-I", "-S", "-c", "import sys, json; print(sys.prefix == sys.base_prefix)"],
-        capture_output=True, text=True, check=True,
+        capture_output=True,
+        text=True,
+        check=True,
         env={"LD_LIBRARY_PATH": str(found.libraries or "")},
     )
     assert ran.stdout == "True\n"
@@ -29,7 +32,7 @@ def test_nothing_is_found_where_nothing_was_installed(tmp_path: Path) -> None:
 
 
 def test_a_damaged_tree_is_told(tmp_path: Path) -> None:
-    home = tmp_path / f"python-{sys.version_info.major}.{sys.version_info.minor}-{tree.platform.machine()}"
+    home = tmp_path / f"python-{sys.version_info.major}.{sys.version_info.minor}-{platform.machine()}"
     home.mkdir()
     with pytest.raises(SettingsError, match="sandbox install"):
         tree.find(tmp_path)

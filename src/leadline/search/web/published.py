@@ -10,7 +10,10 @@ from typing import Final
 from leadline.text.dates import Precision, find_dates
 
 _ISO: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})(?!\d)")
-_AGO: Final = re.compile(r"(\d{1,3})\s+(hour|day|week|month|year)s?\s+ago|(\d{1,3})\s*(小时|天|周|个月|年)前", re.I)
+_AGO: Final = re.compile(
+    r"(\d{1,3})\s+(hour|day|week|month|year)s?\s+ago|(\d{1,3})\s*(小时|天|周|个月|年)前",
+    re.IGNORECASE,
+)
 _DAYS: Final = (
     ("hour", 1 / 24),
     ("小时", 1 / 24),

@@ -31,7 +31,10 @@ _CALLS = {
     "keyctl": ("0, -4, 0", "use keys"),
     "fanotify_init": ("0, 0", "watch files"),
     "memfd_secret": ("0", "hide memory"),
-    "name_to_handle_at": ("-100, b'.', ctypes.create_string_buffer(160), ctypes.create_string_buffer(8), 0", "name a file by number"),
+    "name_to_handle_at": (
+        "-100, b'.', ctypes.create_string_buffer(160), ctypes.create_string_buffer(8), 0",
+        "name a file by number",
+    ),
     "open_by_handle_at": ("-100, ctypes.create_string_buffer(160), 0", "open a file by number"),
     "init_module": ("b'', 0, b''", "load a module"),
     "finit_module": ("0, b'', 0", "load a module"),
@@ -58,24 +61,82 @@ _CALLS = {
 }
 
 KERNEL = [
-    Probe(area="kernel", name=name.replace("_", "-"), claim=f"cannot call `{name}` ({use})", code=f"return call($NR:{name}$, {arguments})")
+    Probe(
+        area="kernel",
+        name=name.replace("_", "-"),
+        claim=f"cannot call `{name}` ({use})",
+        code=f"return call($NR:{name}$, {arguments})",
+    )
     for name, (arguments, use) in _CALLS.items()
 ]
 _X86 = platform.machine() == "x86_64"
 KERNEL += [
-    Probe(area="kernel", name="clone-namespaces", claim="cannot make a namespace with `clone`", code=f"return [f for f in (0x10000000, 0x20000, 0x20000000, 0x40000000, 0x4000000, 0x8000000, 0x2000000) if (lambda p: (p == 0 and os._exit(0)) or p > 0)(libc.syscall(ctypes.c_long({56 if _X86 else 220}), ctypes.c_long(f | 17), None, None, None, None))]"),
-    Probe(area="kernel", name="clone3", claim="finds no `clone3`, whose flags no filter can read", code="libc.syscall(ctypes.c_long(435), ctypes.create_string_buffer(88), ctypes.c_long(88))\nreturn ctypes.get_errno() != errno.ENOSYS"),
-    Probe(area="kernel", name="type-for-terminal", claim="cannot type for a terminal's owner", code="import fcntl, pty\nmain, side = os.openpty()\nreturn [c for c in (0x5412,) if fcntl.ioctl(side, c, b'x') is not None]"),
-    Probe(area="kernel", name="user-namespace-file", claim="cannot open the way to further namespaces", code="open('/proc/sys/user/max_user_namespaces', 'w').write('99')\nreturn 'written'"),
-    Probe(area="kernel", name="kernel-settings", claim="cannot write the kernel's settings", code="open('/proc/sys/kernel/hostname', 'w').write('leak')\nreturn 'written'"),
-    Probe(area="kernel", name="magic-requests", claim="cannot send the kernel magic requests", code="open('/proc/sysrq-trigger', 'w').write('h')\nreturn 'written'"),
-    Probe(area="kernel", name="system-tree", claim="cannot see the kernel's system tree", code="return os.listdir('/sys')", control=True),
-    Probe(area="kernel", name="control-groups", claim="cannot reach its own control group", code="return [open(p + '/memory.limit_in_bytes', 'w') for p in ('/sys/fs/cgroup', '/sys/fs/cgroup/memory')]"),
+    Probe(
+        area="kernel",
+        name="clone-namespaces",
+        claim="cannot make a namespace with `clone`",
+        code=f"return [f for f in (0x10000000, 0x20000, 0x20000000, 0x40000000, 0x4000000, 0x8000000, 0x2000000) if (lambda p: (p == 0 and os._exit(0)) or p > 0)(libc.syscall(ctypes.c_long({56 if _X86 else 220}), ctypes.c_long(f | 17), None, None, None, None))]",
+    ),
+    Probe(
+        area="kernel",
+        name="clone3",
+        claim="finds no `clone3`, whose flags no filter can read",
+        code="libc.syscall(ctypes.c_long(435), ctypes.create_string_buffer(88), ctypes.c_long(88))\nreturn ctypes.get_errno() != errno.ENOSYS",
+    ),
+    Probe(
+        area="kernel",
+        name="type-for-terminal",
+        claim="cannot type for a terminal's owner",
+        code="import fcntl, pty\nmain, side = os.openpty()\nreturn [c for c in (0x5412,) if fcntl.ioctl(side, c, b'x') is not None]",
+    ),
+    Probe(
+        area="kernel",
+        name="user-namespace-file",
+        claim="cannot open the way to further namespaces",
+        code="open('/proc/sys/user/max_user_namespaces', 'w').write('99')\nreturn 'written'",
+    ),
+    Probe(
+        area="kernel",
+        name="kernel-settings",
+        claim="cannot write the kernel's settings",
+        code="open('/proc/sys/kernel/hostname', 'w').write('leak')\nreturn 'written'",
+    ),
+    Probe(
+        area="kernel",
+        name="magic-requests",
+        claim="cannot send the kernel magic requests",
+        code="open('/proc/sysrq-trigger', 'w').write('h')\nreturn 'written'",
+    ),
+    Probe(
+        area="kernel",
+        name="system-tree",
+        claim="cannot see the kernel's system tree",
+        code="return os.listdir('/sys')",
+        control=True,
+    ),
+    Probe(
+        area="kernel",
+        name="control-groups",
+        claim="cannot reach its own control group",
+        code="return [open(p + '/memory.limit_in_bytes', 'w') for p in ('/sys/fs/cgroup', '/sys/fs/cgroup/memory')]",
+    ),
 ]
 # Machine code: mov eax, 20 (getpid, in 32 bits); int 0x80; ret. And mov eax, 0x40000027 (getpid, x32); syscall; ret.
 _MACHINE_CODE = "import mmap\nroom = mmap.mmap(-1, 4096, prot=7)\nroom.write(bytes.fromhex('{text}'))\nwork = ctypes.CFUNCTYPE(ctypes.c_long)(ctypes.addressof(ctypes.c_char.from_buffer(room)))\n"
 if _X86:
     KERNEL += [
-        Probe(area="kernel", name="foreign-calls", claim="ends at once when it makes calls in another machine's numbers", code=_MACHINE_CODE.format(text="b814000000cd80c3") + "print(work())", check=lambda ran: ran.exit in {128 + signal.SIGSYS, 128 + signal.SIGSEGV} and not ran.stdout),
-        Probe(area="kernel", name="x32-calls", claim="finds no x32 calls", code=_MACHINE_CODE.format(text="b8270000400f05c3") + "print(work())", check=lambda ran: ran.stdout.strip() == "-38"),
+        Probe(
+            area="kernel",
+            name="foreign-calls",
+            claim="ends at once when it makes calls in another machine's numbers",
+            code=_MACHINE_CODE.format(text="b814000000cd80c3") + "print(work())",
+            check=lambda ran: ran.exit in {128 + signal.SIGSYS, 128 + signal.SIGSEGV} and not ran.stdout,
+        ),
+        Probe(
+            area="kernel",
+            name="x32-calls",
+            claim="finds no x32 calls",
+            code=_MACHINE_CODE.format(text="b8270000400f05c3") + "print(work())",
+            check=lambda ran: ran.stdout.strip() == "-38",
+        ),
     ]

@@ -9,22 +9,24 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from tests.integration.sandbox.probes.probe import Probe, World
 
 import leadline
 from leadline.sandbox import cgroups, seccomp, tree
 from leadline.sandbox.choose import design_of
 from leadline.sandbox.supervisor import LocalSandbox
 from leadline.sandbox.types import Limits, Program, Ran
-from tests.integration.sandbox.probes.probe import Probe, World
 
+MARK = "leadline-left"
 KEY = "sk-leadline-probe-0123456789abcdef"
 LIMITS = Limits(memory=768 << 20, seconds=30)
 
 
 def sandbox_of(
-    name: str, *, limits: Limits = LIMITS, groups: bool = True, workers: int = 3, warm: int = 0
+    name: str, *, limits: Limits = LIMITS, groups: bool = True, workers: int = 4, warm: int = 0
 ) -> LocalSandbox:
     return LocalSandbox(
         design_of(name, tree=tree.in_place(), limits=limits),
@@ -35,72 +37,80 @@ def sandbox_of(
     )
 
 
-@contextmanager
-def open_world() -> Iterator[World]:
-    """Set the targets up: files, sockets, a bystander, a key in our environment."""
-    folder = Path("/tmp") / f"leadline-probes-{os.getpid()}"
-    folder.mkdir(mode=0o755)
-    canary = folder / "canary.txt"
-    canary.write_text("canary", encoding="ascii")
-    canary.chmod(0o644)
-    before = canary.stat()
-    with ExitStack() as stack:
-        streams = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-        streams6 = stack.enter_context(socket.create_server(("::1", 0), family=socket.AF_INET6))
-        datagrams = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        datagrams.bind(("127.0.0.1", 0))
-        abstract = stack.enter_context(socket.socket(socket.AF_UNIX))
-        abstract.bind(f"\0leadline-probes-{os.getpid()}")
-        local = stack.enter_context(socket.socket(socket.AF_UNIX))
-        local.bind(str(folder / "stream"))
-        letters = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
-        letters.bind(str(folder / "letters"))
+class Outside:
+    """The targets, and what was done to them."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self.folder = folder
+        self.canary = folder / "canary.txt"
+        self.canary.write_text("canary", encoding="ascii")
+        self.canary.chmod(0o644)
+        self._before = self._state()
+        self.streams = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        self.streams6 = stack.enter_context(socket.create_server(("::1", 0), family=socket.AF_INET6))
+        self.datagrams = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+        self.datagrams.bind(("127.0.0.1", 0))
+        self.letters = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        self.letters.bind(str(folder / "letters"))
+        for name in (f"\0leadline-probes-{os.getpid()}", str(folder / "stream")):
+            listener = stack.enter_context(socket.socket(socket.AF_UNIX))
+            listener.bind(name)
+            listener.listen()
         for name in ("stream", "letters"):
             (folder / name).chmod(0o777)
-        for listener in (abstract, local):
-            listener.listen()
-        bystander = subprocess.Popen(
+        self.bystander = subprocess.Popen(
             [sys.executable, "-S", "-c", "import signal; signal.pause()"], env={"PROBE": KEY}
         )
-        stack.callback(bystander.wait)
-        stack.callback(bystander.kill)
+        stack.callback(self.bystander.wait)
+        stack.callback(self.bystander.kill)
 
-        def intact() -> str:
-            now = canary.stat()
-            found = []
-            if canary.read_text(encoding="ascii") != "canary":
-                found.append("the canary was written")
-            if (now.st_mode, now.st_mtime_ns, now.st_nlink) != (before.st_mode, before.st_mtime_ns, before.st_nlink):
-                found.append("the canary's mode, times or links were changed")
-            for box in (datagrams, letters):
-                box.setblocking(False)
-                try:
-                    found.append(f"a datagram got out: {box.recv(100)!r}")
-                except BlockingIOError:
-                    pass
-            if bystander.poll() is not None:
-                found.append("the bystander was killed")
-            if _named("leadline-left"):
-                found.append("a process was left behind")
-            return "; ".join(found)
+    def _state(self) -> tuple[int, int, int]:
+        now = self.canary.stat()
+        return now.st_mode, now.st_mtime_ns, now.st_nlink
 
-        values = {
-            "CANARY": str(canary),
-            "FOLDER": str(folder),
+    def touched(self) -> str:
+        found = []
+        if self.canary.read_text(encoding="ascii") != "canary":
+            found.append("the canary was written")
+        if self._state() != self._before:
+            found.append("the canary's mode, times or links were changed")
+        for box in (self.datagrams, self.letters):
+            box.setblocking(False)
+            with suppress(BlockingIOError):
+                found.append(f"a datagram got out: {box.recv(100)!r}")
+        if self.bystander.poll() is not None:
+            found.append("the bystander was killed")
+        if _named(MARK):
+            found.append("a process was left behind")
+        return "; ".join(found)
+
+    def values(self) -> dict[str, str]:
+        return {
+            "CANARY": str(self.canary),
+            "FOLDER": str(self.folder),
             "SOURCE": str(Path(leadline.__file__).parent / "errors.py"),
             "SHOWN": repr([part for path in tree.in_place().read for part in path.parts]),
-            "PORT": str(streams.getsockname()[1]),
-            "PORT6": str(streams6.getsockname()[1]),
-            "UDP": str(datagrams.getsockname()[1]),
+            "PORT": str(self.streams.getsockname()[1]),
+            "PORT6": str(self.streams6.getsockname()[1]),
+            "UDP": str(self.datagrams.getsockname()[1]),
             "ABSTRACT": f"leadline-probes-{os.getpid()}",
-            "SOCKET": str(folder / "stream"),
-            "DATAGRAMS": str(folder / "letters"),
-            "OUTER": str(bystander.pid),
-            "BYSTANDER": str(bystander.pid),
+            "SOCKET": str(self.folder / "stream"),
+            "DATAGRAMS": str(self.folder / "letters"),
+            "OUTER": str(self.bystander.pid),
+            "BYSTANDER": str(self.bystander.pid),
             "KEY": KEY,
-            "MARK": "leadline-left",
+            "MARK": MARK,
         }
-        yield World(values=values, intact=intact)
+
+
+@contextmanager
+def open_world() -> Iterator[World]:
+    """Set the targets up: files, sockets, a bystander with a key in its environment."""
+    folder = Path("/tmp") / f"leadline-probes-{os.getpid()}"
+    folder.mkdir(mode=0o755)
+    with ExitStack() as stack:
+        outside = Outside(folder, stack)
+        yield World(values=outside.values(), intact=outside.touched)
     for path in folder.iterdir():
         path.unlink()
     folder.rmdir()
@@ -109,11 +119,9 @@ def open_world() -> Iterator[World]:
 def _named(name: str) -> list[str]:
     found = []
     for path in Path("/proc").glob("[0-9]*/comm"):
-        try:
+        with suppress(OSError):
             if path.read_text(encoding="utf-8").strip() == name[:15]:
                 found.append(path.parent.name)
-        except OSError:
-            continue
     return found
 
 
