@@ -2,12 +2,14 @@
 
     python benchmarks/corpus.py [--files 20000] [--chunks 20000] [--queries 200] [--json]
 
-Three tasks over synthesised, seeded text, half English, half Chinese:
+Four tasks over synthesised, seeded text, half English, half Chinese:
 
 - files: that many small Markdown files are indexed, then rescanned unchanged, then with one added.
 - chunks: documents of about ten passages each are indexed; queries of two to five words, and
   Chinese ones of two characters and more, are searched through the same path as the engine's.
 - bare: the same passages and queries on a plain FTS5 table, without hits, titles or snippets.
+- vectors: the chunks again with vectors of 768 numbers from an embedder in this process, which
+  costs nothing but chance: what making, keeping and comparing them adds.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ import shutil
 import sqlite3
 import statistics
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -30,13 +33,14 @@ from typing import Final
 from leadline.extract.children import ExtractPool
 from leadline.ports import Query
 from leadline.resilience import SystemClock
-from leadline.search.corpus import Corpus
+from leadline.search.corpus import Corpus, EmbedLimits
 from leadline.text.tokens import fts_query, fts_tokens
 
 SEED: Final = 20_240_305
 ENGLISH: Final = 12_000
 CHINESE: Final = 3_000
 PASSAGE: Final = 1_000
+DIMENSIONS: Final = 768
 STOP: Final = 30
 
 
@@ -149,6 +153,56 @@ async def measure_search(folder: Path, chunks: int, queries: int) -> dict[str, f
     return figures
 
 
+class Chance:
+    """An embedder whose vectors are drawn by chance, the same for the same text."""
+
+    name = "chance"
+
+    def __init__(self) -> None:
+        self._pool = [[random.Random(f"{SEED} {at}").gauss(0, 1) for _ in range(DIMENSIONS)] for at in range(64)]  # noqa: S311 repeatable vectors
+
+    async def embed(self, texts: Sequence[str], *, deadline: float) -> Sequence[Sequence[float]]:
+        """Return a rotation of one of a few vectors for each text."""
+        return [self._vector(zlib.crc32(text.encode())) for text in texts]
+
+    def _vector(self, chance: int) -> list[float]:
+        vector, turn = self._pool[chance % 64], chance // 64 % DIMENSIONS
+        return vector[turn:] + vector[:turn]
+
+
+async def measure_vectors(folder: Path, queries: int) -> dict[str, float]:
+    """Embed what `measure_search` indexed, and search it both ways."""
+    limits = EmbedLimits(seconds=600, tokens=1_000_000_000)
+    async with (
+        ExtractPool(workers=2) as pool,
+        await Corpus.open(
+            folder / "index",
+            [folder / "chunks"],
+            parser=pool,
+            clock=SystemClock(),
+            embedder=Chance(),
+            embed_limits=limits,
+        ) as corpus,
+    ):
+        report = await corpus.refresh()
+        if report.pending or report.warnings or not report.embedded:
+            raise SystemExit(f"wrong result: {report}")
+        begun = perf_counter()
+        again = await corpus.refresh()
+        figures = {
+            "embed passages/s": report.embedded / report.seconds,
+            "nothing new s": perf_counter() - begun,
+            "load s": await timed(corpus, "first"),
+            "vector MB": next((folder / "index").glob("*.vectors.*.db")).stat().st_size / 1e6,
+        }
+        if again.embedded:
+            raise SystemExit(f"embedded twice: {again}")
+        words = Words(SEED + 1)
+        words.english = Words(SEED).english
+        asked = [words.query("en") for _ in range(queries)]
+        return figures | percentiles("with vectors", [await timed(corpus, text) for text in asked])
+
+
 async def timed(corpus: Corpus, text: str) -> float:
     """Return the seconds of one search, from the loop and back."""
     begun = perf_counter()
@@ -190,6 +244,7 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="leadline-corpus-"))
     try:
         figures = asyncio.run(measure_search(folder, options.chunks, options.queries))
+        figures |= asyncio.run(measure_vectors(folder, options.queries))
         figures |= asyncio.run(measure_files(folder, options.files))
     finally:
         shutil.rmtree(folder)

@@ -1,6 +1,6 @@
 """How long `leadline --help` and `import leadline` take, as whole processes, against a bare interpreter.
 
-    python benchmarks/startup.py [--runs 15] [--json]
+python benchmarks/startup.py [--runs 15] [--json]
 """
 
 from __future__ import annotations

@@ -15,9 +15,10 @@ from types import ModuleType
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from leadline.sandbox import bwrap, landlock, seccomp  # noqa: E402 after the path
 from tests.integration.sandbox.probes import PROBES  # noqa: E402 as above
 from tests.integration.sandbox.probes.probe import Probe  # noqa: E402 as above
+
+from leadline.sandbox import bwrap, landlock, seccomp  # noqa: E402 after the path
 
 PAGE = ROOT / "docs" / "reference" / "sandbox-probes.md"
 

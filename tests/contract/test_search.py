@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from leadline.domain import Hit
 from leadline.extract.registry import extract
 from leadline.extract.types import Extracted
+from leadline.model.embedder import ServerEmbedder
 from leadline.ports import Query, Search
 from leadline.resilience import SystemClock
 from leadline.search.corpus import Corpus
+from leadline.testing import ScriptedServer
 from leadline.testing.search import CannedSearch, hit
 
 DOCUMENTS = {
@@ -48,7 +51,7 @@ class InProcess:
         return await asyncio.to_thread(extract, source, name=name)
 
 
-@pytest.fixture(params=["corpus", "canned"])
+@pytest.fixture(params=["corpus", "corpus with vectors", "canned"])
 async def provider(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Search]:
     if request.param == "canned":
         hits: list[Hit] = [hit("https://a.example/1", rank=1), hit("https://a.example/2", rank=2)]
@@ -59,7 +62,13 @@ async def provider(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
     for name, text in DOCUMENTS.items():
         (folder / name).write_text(text, encoding="utf-8")
     index = tmp_path / "index"
-    async with await Corpus.open(index, [folder], parser=InProcess(), clock=SystemClock()) as corpus:
+    async with AsyncExitStack() as stack:
+        embedder = None
+        if request.param == "corpus with vectors":
+            server = await stack.enter_async_context(ScriptedServer())
+            embedder = await stack.enter_async_context(ServerEmbedder(server.url, name="bag"))
+        corpus = await Corpus.open(index, [folder], parser=InProcess(), clock=SystemClock(), embedder=embedder)
+        await stack.enter_async_context(corpus)
         await corpus.refresh()
         yield corpus
 

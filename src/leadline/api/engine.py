@@ -94,11 +94,12 @@ class Leadline:
         options: Options | None = None,
         language: str | None = None,
         indexing: Callable[[IndexProgress], None] | None = None,
+        indexed: Callable[[IndexReport], None] | None = None,
     ) -> str:
         """Store a run, begin it in this process, and return its id.
 
         `docs` are files and folders, whose index is brought up to date first; `indexing` is told
-        how far that is. `language` (`en`, `zh`) is the question's own unless given. Raises
+        how far that is, `indexed` what came of it. `language` (`en`, `zh`) is the question's own unless given. Raises
         `InputError` for an empty or overlong question or a missing path, `SettingsError` for a
         strategy without its model, `BudgetError` for a budget that cannot be kept.
         """
@@ -106,7 +107,9 @@ class Leadline:
         wanted = asking.checked(options or self.options(), self.settings, self._running.models)
         wanted = await asking.with_window(wanted, self.settings, self._running.models)
         if docs:
-            corpus, _ = await self._running.corpora.refresh(docs, indexing)
+            corpus, found = await self._running.corpora.refresh(docs, indexing)
+            if indexed is not None:
+                indexed(found)
             wanted = replace(wanted, corpora=(*wanted.corpora, corpus))
         if wanted.ledger_of is not None:
             wanted = replace(wanted, ledger_of=(await self.run(wanted.ledger_of)).id)

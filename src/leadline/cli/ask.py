@@ -11,6 +11,7 @@ import click
 
 from leadline.cli.engine import Engine, Estimated, Format
 from leadline.cli.follow import Told, exit_code, follow, told
+from leadline.cli.keep import not_read
 from leadline.cli.lookup import find_run
 from leadline.cli.options import FORMATS, check_sources, common, limits, sources, strategy, watching
 from leadline.cli.output import check_writable, deliver, format_for
@@ -122,6 +123,7 @@ async def _research(shell: Shell, engine: Engine, wish: Wish) -> Told:
             options=options,
             language=wish.language,
             indexing=view.indexing,
+            indexed=lambda found: not_read(view.say, found),
         )
         report = await follow(engine, run_id, view)
     return await told(engine, run_id, await engine.render(report, wish.format))

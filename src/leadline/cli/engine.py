@@ -213,6 +213,7 @@ class Engine(Protocol):
         options: Options | None = None,
         language: str | None = None,
         indexing: Callable[[Indexing], None] | None = None,
+        indexed: Callable[[Indexed], None] | None = None,
     ) -> str:
         """Begin a run and return its id. Raises `InputError`, `BudgetError`, `StoreError`."""
         ...

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -36,10 +37,7 @@ def index(shell: Shell, *, paths: tuple[Path, ...]) -> None:
             return await engine.index(paths, view.indexing)
 
     found = with_engine(shell, work)
-    for document in found.failed:
-        shell.say(f"not read: {document.name}: {document.reason}")
-    for warning in found.warnings:
-        shell.say(f"warning: {warning}")
+    not_read(shell.say, found)
     write(_summary(found))
 
 
@@ -66,6 +64,14 @@ def gc(shell: Shell, *, older_than: float | None) -> None:
     days = older_than if older_than is not None else settings_of(shell).retention.days
     swept = with_engine(shell, lambda engine: engine.gc(older_than_days=days))
     write(f"{plural(swept.runs, 'run')} deleted, {swept.bytes / 1e6:,.1f} MB freed")
+
+
+def not_read(say: Callable[[str], None], found: Indexed) -> None:
+    """Name what an index does not hold, with the reason."""
+    for document in found.failed:
+        say(f"not read: {document.name}: {document.reason}")
+    for warning in found.warnings:
+        say(f"warning: {warning}")
 
 
 def _summary(found: Indexed) -> str:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser
 
 MOST_BYTES: Final = 5_000_000
-MOST_TAGS: Final = 300_000
+MOST_TAGS: Final = 200_000
+MOST_ATTRIBUTES: Final = 400_000
 MOST_LINKS: Final = 2_000
 _LONGEST_URL: Final = 2_048
 _WEB: Final = ("http://", "https://")
@@ -74,12 +75,14 @@ def render_part(raw: bytes, out: TextBuilder, *, declared: str | None = None) ->
 
 
 def _capped(raw: bytes) -> bytes:
-    """Cut a page at the cap on bytes, or where it has had so many tags: each costs memory."""
-    raw = raw[:MOST_BYTES]
-    if raw.count(b"<") <= MOST_TAGS:
+    """Cut a page at the cap on bytes, or where it has had so many tags or attributes: each costs memory."""
+    return _cut(_cut(raw[:MOST_BYTES], b"<", MOST_TAGS), b"=", MOST_ATTRIBUTES)
+
+
+def _cut(raw: bytes, mark: bytes, most: int) -> bytes:
+    if raw.count(mark) <= most:
         return raw
-    tags = re.finditer(b"<", raw)
-    return raw[: next(islice(tags, MOST_TAGS, None)).start()]
+    return raw[: next(islice(re.finditer(mark, raw), most, None)).start()]
 
 
 def parse_tree(text: str) -> LexborHTMLParser:

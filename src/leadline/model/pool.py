@@ -228,13 +228,13 @@ class Pool:
     def probed(self, url: str, outcome: Outcome, *, reason: str = "", wait: float | None = None) -> None:
         """Take note of what a probe saw.
 
-        While a server is in service, an answered probe proves little against failing calls: it is
-        the calls that count then.
+        An answered probe brings a server back as its trial alone. While the server is in service it
+        proves little against failing calls, and one that began before they failed proves nothing.
         """
         server = self._servers.get(url)
         if server is None:
             return
-        if outcome is Outcome.ANSWERED and server.breaker.state is BreakerState.CLOSED:
+        if outcome is Outcome.ANSWERED and server.breaker.state is not BreakerState.HALF_OPEN:
             server.heard_at = self.monotonic()
             return
         self._judge(server, outcome, reason=reason, wait=wait)

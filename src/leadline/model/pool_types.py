@@ -56,8 +56,8 @@ class PoolPolicy:
 
     balance: Balance = "affinity"
     bound: float = 1.25
-    stay_bound: float = 2.0
-    stay_floor: int = 4
+    stay_bound: float = 1.5
+    stay_floor: int = 8
     session_seconds: float = 600.0
     most_sessions: int = 65_536
     failures: int = 3

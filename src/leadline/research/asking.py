@@ -75,7 +75,8 @@ _PLACE = re.compile(
     re.IGNORECASE,
 )
 _YES_NO = re.compile(
-    r"\A\s*(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would)\b|是否|是不是|有没有|有沒有|吗[？?]?\s*\Z|嗎[？?]?\s*\Z",
+    r"\A\s*(?:is|are|was|were|do|does|did|has|have|had|can|could|will|would)\b"
+    r"|是否|是不是|有没有|有沒有|吗[？?]?\s*\Z|嗎[？?]?\s*\Z",
     re.IGNORECASE,
 )
 _OR = re.compile(

@@ -7,7 +7,6 @@ with what the question still asks.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -15,7 +14,7 @@ from leadline.domain import Json
 from leadline.research.asking import Asked, key_of, take_apart, words_of
 from leadline.research.evidence import Ledger
 from leadline.research.hops import SEEDS, SYNONYM, Survey, sigmoid, survey
-from leadline.research.reading import Line, Page, names_of
+from leadline.research.reading import Page, names_of
 from leadline.text.language import has_cjk
 from leadline.text.names import find_names
 from leadline.text.tokens import query_words, terms
@@ -35,10 +34,9 @@ TITLED = 0.6
 MENTIONED = 0.8
 """What a passage that mentions the name counts beforehand."""
 
-_NEAR = 6
+_NEAR = 48
 _NEARNESS = 1.3
 _MOST_NAME = 60
-_HAN_NAME = re.compile(r"[\u4e00-\u9fff]{2,4}")
 
 
 class Query(NamedTuple):
@@ -125,13 +123,13 @@ def _bridges(seen: Survey, page: Page) -> list[tuple[float, str]]:
     found = []
     if page.source.title:
         found.append((trust * 0.5, page.source.title))
-    for line in {*ranked, *page.lines[:1]}:
+    for line in {line.start: line for line in (*ranked, *page.lines[:1])}.values():
         text = page.text[line.start : line.end]
         said = seen.cover(line.terms | page.title_terms)
         rest = seen.cover(line.terms, seen.asked.rest) if seen.asked.rest else 0.0
         near = _near_spots(seen, text)
-        for name, at in _names_in(text, near):
-            close = _NEARNESS if any(abs(at - spot) <= _NEAR * 8 for spot in near) else 1.0
+        for name, at in _names_in(text):
+            close = _NEARNESS if any(abs(at - spot) <= _NEAR for spot in near) else 1.0
             found.append((trust * (0.3 + 0.4 * said + 0.3 * rest) * close, name))
     return found
 
@@ -145,19 +143,12 @@ def _near_spots(seen: Survey, text: str) -> list[int]:
     return [word.start for word in words_of(text) if not wanted.isdisjoint(terms(word.folded))]
 
 
-def _names_in(text: str, near: Sequence[int]) -> list[tuple[str, int]]:
-    found = [(name.text, name.start) for name in find_names(text) if len(name.text) <= _MOST_NAME]
-    return found
-
-
-class Wanted(NamedTuple):
-    """What to read of a wave's hits: pages by name, and passages that say most of the question."""
-
-    addresses: tuple[Address, ...]
+def _names_in(text: str) -> list[tuple[str, int]]:
+    return [(name.text, name.start) for name in find_names(text) if len(name.text) <= _MOST_NAME]
 
 
 def choose_hits(
-    question: str, queries: Sequence[Query], value: Json, visited: Sequence[str], limit: int
+    question: str, queries: Sequence[Query], value: Json, *, visited: Sequence[str], limit: int
 ) -> list[Address]:
     """Return the hits to read, best first: pages that go by a name looked up, then by what their extract says."""
     asked = take_apart(question)
@@ -168,7 +159,7 @@ def choose_hits(
         for rank, hit in enumerate(result.get("hits", [])):
             if hit["uri"] in known:
                 continue
-            score = _worth(asked, query, hit, rank)
+            score = _worth(asked, query, hit, rank=rank)
             address = Address(hit["uri"], hit.get("title") or "")
             if score > scores.get(address.uri, (0.0, address))[0]:
                 scores[address.uri] = (score, address)
@@ -176,7 +167,7 @@ def choose_hits(
     return [address for _, address in ranked[:limit]]
 
 
-def _worth(asked: Asked, query: Query, hit: Mapping[str, Any], rank: int) -> float:
+def _worth(asked: Asked, query: Query, hit: Mapping[str, Any], *, rank: int) -> float:
     """Return how much a hit promises; 0 for one that a look-up of pages by name found by other words."""
     title = hit.get("title") or ""
     named = dict(names_of(title)).get(key_of(query.name), 0.0) if query.name else 0.0

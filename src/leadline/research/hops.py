@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from leadline.research.asking import Asked, Kind, key_of, take_apart, words_of
@@ -31,8 +31,11 @@ NAMED_LINES = 6
 SYNONYM = 0.6
 """What a related word counts of the word that it stands for."""
 
-SEAM = 0.3
+SEAM = 0.08
 """What a pair of CJK characters weighs that nothing read holds: as a rule it lies across two words."""
+
+PHRASE = 0.6
+"""What a name of several words weighs, besides its words, where it stands as it is written."""
 
 NAME = 1.5
 """How much more a word of a name weighs."""
@@ -130,11 +133,21 @@ def _goal(asked: Asked) -> str:
 
 def look(asked: Asked, pages: tuple[Page, ...]) -> Survey:
     """Return what these pages are worth for a question."""
+    keys = tuple(key for name in asked.names if " " in (key := key_of(name)))
+    if keys:
+        asked = replace(asked, terms=tuple(dict.fromkeys([*asked.terms, *keys])))
+        pages = tuple(page._replace(lines=tuple(_phrased(line, keys) for line in page.lines)) for page in pages)
     weights = weigh(asked, pages)
     names = Names(pages)
     linked, keys = _linked(asked, names)
     desk = _Desk(asked=asked, pages=pages, weights=weights, names=names, linked=linked, keys=keys)
     return desk.survey()
+
+
+def _phrased(line: Line, keys: Sequence[str]) -> Line:
+    """Return a line whose terms hold the names of several words that stand in it."""
+    held = [key for key in keys if line.holds(key)]
+    return line._replace(terms=line.terms.union(held)) if held else line
 
 
 def weigh(asked: Asked, pages: Sequence[Page]) -> dict[str, float]:
@@ -147,7 +160,9 @@ def weigh(asked: Asked, pages: Sequence[Page]) -> dict[str, float]:
     total = len(pages) + 1
     weights = {term: math.log(1 + (total + 0.5) / (counts[term] + 0.5)) for term in asked.terms}
     for term in asked.terms:
-        if term not in rest:
+        if " " in term:
+            weights[term] *= PHRASE
+        elif term not in rest:
             weights[term] *= NAME
         elif not counts[term] and len(term) > 1 and has_cjk(term):
             weights[term] *= SEAM
@@ -200,12 +215,10 @@ class _Desk:
         hops: dict[tuple[int, int, bool], Hop] = {}
         features = self.base
         for _ in range(2):
-            seeds = sorted(range(len(self.pages)), key=lambda i: (-odds[i], i))[:SEEDS]
-            for seed in seeds:
-                for hop in [*self._to_titles(seed, odds[seed]), *self._to_mentions(seed, odds[seed])]:
-                    known = hops.get((hop.origin, hop.target, hop.titled))
-                    if known is None or hop.score > known.score:
-                        hops[hop.origin, hop.target, hop.titled] = hop
+            for hop in self._hops(odds):
+                known = hops.get((hop.origin, hop.target, hop.titled))
+                if known is None or hop.score > known.score:
+                    hops[hop.origin, hop.target, hop.titled] = hop
             features = self._joined(hops)
             odds = [logit(f, JOINT) for f in features]
         ordered = tuple(sorted(hops.values(), key=lambda h: (-h.score, h.origin, h.target)))
@@ -219,6 +232,10 @@ class _Desk:
             odds=tuple(odds),
             features=tuple(features),
         )
+
+    def _hops(self, odds: Sequence[float]) -> list[Hop]:
+        seeds = sorted(range(len(self.pages)), key=lambda i: (-odds[i], i))[:SEEDS]
+        return [hop for i in seeds for hop in (*self._to_titles(i, odds[i]), *self._to_mentions(i, odds[i]))]
 
     def _cover(self, terms: frozenset[str], wanted: Sequence[str] | None = None) -> float:
         return cover(self.asked, self.weights, terms=terms, wanted=wanted)
@@ -278,7 +295,7 @@ class _Desk:
             for target, strength, key in self.names.spotted(line.words):
                 if target == seed or target in self.linked or self._in_question(key):
                     continue
-                left = self._left(line, page, self.pages[target].lines, self.pages[target])
+                left = self._left(line, page, lines=self.pages[target].lines, there=self.pages[target])
                 score = trust * strength * said * (0.4 + 0.6 * left)
                 if target not in found or score > found[target].score:
                     found[target] = Hop(seed, target, line, None, key, score)
@@ -296,7 +313,7 @@ class _Desk:
                 target = other.page
                 if target == seed or target in self.linked:
                     continue
-                left = self._left(line, page, (other,), self.pages[target])
+                left = self._left(line, page, lines=(other,), there=self.pages[target])
                 score = trust * worth * (0.3 + 0.7 * left) / common
                 if target not in found or score > found[target].score:
                     found[target] = Hop(seed, target, line, other, key, score)
@@ -336,7 +353,7 @@ class _Desk:
             self.holding[key] = [line for page in self.pages for line in page.lines if line.holds(key)]
         return self.holding[key]
 
-    def _left(self, line: Line, page: Page, lines: Sequence[Line], there: Page) -> float:
+    def _left(self, line: Line, page: Page, *, lines: Sequence[Line], there: Page) -> float:
         """Return how much of what a line leaves open the lines of another page say, at best."""
         key = (line.page, line.start, there.number, lines[0].start if len(lines) == 1 else -1)
         if key not in self.lefts:

@@ -126,7 +126,7 @@ class _Run:
         study.next_round()  # a person who cancelled is heard here
         lacking = [outcome.text for outcome in seen if not outcome.fresh]
         if lacking:
-            raise ToolStop(f"the evidence of run {earlier} cannot be had: {lacking[0]}")
+            raise ToolStop(f"run {earlier} gives no evidence to go on with: {lacking[0]}")
 
     async def _gather(self) -> Gathered:
         name = resolved(self.options)

@@ -26,7 +26,7 @@ EXTRACTIVE = "extractive"
 SENTENCES = {Length.SHORT: 4, Length.NORMAL: 8, Length.LONG: 20}
 """Sentences of a report without a model."""
 
-WORDS = {Length.SHORT: 110, Length.NORMAL: 215, Length.LONG: 560}
+WORDS = {Length.SHORT: 110, Length.NORMAL: 240, Length.LONG: 560}
 """Words of such a report, titles included; a CJK character counts half."""
 
 RARE = 3
@@ -55,7 +55,7 @@ class Signs(NamedTuple):
     linked: float  # a page goes by a name of the question
 
 
-RELEVANT = Signs(-6.55, 1.6, 4.4, 2.1, 1.2, 4.6, 2.6)
+RELEVANT = Signs(-6.3, 1.6, 4.4, 2.1, 1.2, 4.6, 2.6)
 
 _BREAK = re.compile(rf"(?<=[{CJK}{CJK_MARKS}])\s*\n\s*(?=[{CJK}{CJK_MARKS}])")
 _CJK_CHAR = re.compile(f"[{CJK}]")
@@ -147,9 +147,7 @@ def _uncovered(seen: Survey) -> tuple[str, ...]:
         telling = word.marked or len(written) >= TELLING
         if telling and not has_cjk(written) and not missing.isdisjoint(terms(written)) and not is_stop(word.folded):
             found.append(written)
-    for name in seen.asked.names:
-        if has_cjk(name) and all(term in missing for term in terms(name)):
-            found.append(name)
+    found += [name for name in seen.asked.names if has_cjk(name) and missing.issuperset(terms(name))]
     return tuple(dict.fromkeys(found))
 
 

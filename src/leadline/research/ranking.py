@@ -103,9 +103,7 @@ def ranked(seen: Survey) -> tuple[Ranked, ...]:
             start=line.start,
             end=line.end,
             score=sum(m * w for m, w in zip(merits, WORTH, strict=True)),
-            coverage=seen.cover(
-                line.terms | heading_terms(seen.pages[line.page], line) | seen.pages[line.page].title_terms
-            ),
+            coverage=seen.cover(line.terms | heading_terms(seen, line) | seen.pages[line.page].title_terms),
             under=line.under,
             terms=line.terms,
         )
@@ -122,7 +120,7 @@ def weighed(seen: Survey) -> list[tuple[Line, Merits]]:
     for index in bearing(seen):
         page = seen.pages[index]
         left = _left(seen, index)
-        held = [line.terms | heading_terms(page, line) for line in page.lines]
+        held = [line.terms | heading_terms(seen, line) for line in page.lines]
         lefts = [seen.cover(one, left) for one in held]
         owns = [seen.cover(one) for one in held]
         most_left, most_own = (max(values, default=0.0) or 1.0 for values in (lefts, owns))
@@ -148,9 +146,13 @@ def weighed(seen: Survey) -> list[tuple[Line, Merits]]:
     return found
 
 
-def heading_terms(page: Page, line: Line) -> frozenset[str]:
-    """Return the terms of the heading that a line is read under."""
-    return frozenset(terms(page.text[slice(*line.under)])) if line.under else frozenset()
+def heading_terms(seen: Survey, line: Line) -> frozenset[str]:
+    """Return the terms of the heading that a line is read under, names of several words among them."""
+    if line.under is None:
+        return frozenset()
+    heading = seen.pages[line.page].text[slice(*line.under)]
+    key = f" {key_of(heading)} "
+    return frozenset([*terms(heading), *(t for t in seen.asked.terms if " " in t and f" {t} " in key)])
 
 
 def _left(seen: Survey, index: int) -> tuple[str, ...]:
@@ -210,7 +212,7 @@ def choose(found: Sequence[Ranked], seen: Survey, *, limit: int) -> tuple[Ranked
     held: frozenset[str] = frozenset()
     rest = [r for r in found if r.score >= found[0].score - WITHIN]
     while rest and len(chosen) < limit:
-        best = max(rest, key=lambda r: (_gain(r, seen, counted, held), -r.start))
+        best = max(rest, key=lambda r: (_gain(r, seen, counted=counted, held=held), -r.start))
         rest.remove(best)
         if any(_same(best, other) for other in chosen):
             continue
@@ -220,7 +222,7 @@ def choose(found: Sequence[Ranked], seen: Survey, *, limit: int) -> tuple[Ranked
     return tuple(chosen)
 
 
-def _gain(candidate: Ranked, seen: Survey, counted: Counter[str], held: frozenset[str]) -> float:
+def _gain(candidate: Ranked, seen: Survey, *, counted: Counter[str], held: frozenset[str]) -> float:
     new = seen.cover(candidate.terms | held) - seen.cover(held)
     return candidate.score / SPAN - REPEATED * counted[candidate.source_id] + NEW * new
 

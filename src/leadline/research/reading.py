@@ -111,7 +111,7 @@ def read(goal: str, ledger: Ledger) -> tuple[Page, ...]:
 
 def _page(index: int, source: Source, *, goal: str, ledger: Ledger) -> Page:
     text = ledger.text(source.id)
-    lines = tuple(_lines(index, source.title, text=text, spans=_spans(goal, ledger, source, text)))
+    lines = tuple(_lines(index, source.title, text=text, spans=_spans(goal, ledger, source, text=text)))
     opening = next((text[line.start : line.end] for line in lines if line.prose), "")
     return Page(
         number=index,
@@ -123,7 +123,7 @@ def _page(index: int, source: Source, *, goal: str, ledger: Ledger) -> Page:
     )
 
 
-def _spans(goal: str, ledger: Ledger, source: Source, text: str) -> list[Span]:
+def _spans(goal: str, ledger: Ledger, source: Source, *, text: str) -> list[Span]:
     """Return the parts of a text that are read, in order."""
     if len(text) <= WHOLE_DOCUMENT:
         return [Span(0, len(text))]
@@ -149,7 +149,11 @@ def _lines(index: int, title: str, *, text: str, spans: Sequence[Span]) -> list[
             if not prose and len(line) <= MOST_HEADING:
                 head = span.shift(low)
             least = MIN_CJK_SENTENCE if has_cjk(line) else MIN_SENTENCE
-            if not least <= len(line) <= MAX_SENTENCE or not _has_words(line) or (len(line) < 2 * len(title) + 8 and key_of(line) == own):
+            if (
+                not least <= len(line) <= MAX_SENTENCE
+                or not _has_words(line)
+                or (len(line) < 2 * len(title) + 8 and key_of(line) == own)
+            ):
                 continue
             words = tuple(words_of(line))
             flat = f" {' '.join(word.folded for word in words)} "

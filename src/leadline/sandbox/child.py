@@ -17,14 +17,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple, Protocol, Self
+from typing import IO, Any, Final, NamedTuple
 
 import orjson
 
 from leadline.errors import ToolFailed
+from leadline.sandbox import folders
 from leadline.sandbox.cgroups import Group
 from leadline.sandbox.design import Start
-from leadline.sandbox.folders import remove
 from leadline.sandbox.types import KilledBy, Limits, Program
 
 _LENGTH: Final = struct.Struct(">Q")
@@ -50,14 +50,6 @@ class Reply(NamedTuple):
 
 class Gone(Exception):
     """The process ended, or spoke out of turn, before it had replied."""
-
-
-class Spawner(Protocol):
-    """Starts processes from a thread that lives as long as they do: their end is tied to its."""
-
-    async def spawn(self, work: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-        """Return what `work` started."""
-        ...
 
 
 @dataclass(slots=True, eq=False)
@@ -89,20 +81,30 @@ class Capture(asyncio.Protocol):
 class Belongings:
     """What a process leaves behind when it ends."""
 
-    group: Group | None
-    folder: Path | None
+    group: Group | None = None
+    folder: Path | None = None
+
+    def remove(self) -> None:
+        """Kill what is still in the group, and remove both; blocks for a moment."""
+        if self.group is not None:
+            self.group.end()
+        if self.folder is not None:
+            folders.remove(self.folder)
 
 
-class _Pipes(NamedTuple):
+class Pipes(NamedTuple):
+    """Our ends: what the keeper says, and what bubblewrap says of the namespace where there is one."""
+
     control: int
-    info: int | None
+    info: int
+    namespace: bool
 
 
 class Child:
     """A started process with its keeper at the other end."""
 
     def __init__(
-        self, process: subprocess.Popen[bytes], pipes: _Pipes, *, belongings: Belongings, limits: Limits
+        self, process: subprocess.Popen[bytes], pipes: Pipes, *, belongings: Belongings, limits: Limits
     ) -> None:
         self.process = process
         self.belongings = belongings
@@ -119,24 +121,11 @@ class Child:
         self._gone = False
         self._ending = asyncio.Lock()
 
-    @classmethod
-    async def start(
-        cls, start: Start, *, spawner: Spawner, pipes: tuple[int, int | None], belongings: Belongings, limits: Limits
-    ) -> Self:
-        """Start it; the program may be sent at once. Raises `OSError`."""
-        process = await spawner.spawn(partial(_popen, start))
-        child = cls(process, _Pipes(*pipes), belongings=belongings, limits=limits)
-        try:
-            await child._connect()
-        except BaseException:
-            child.kill("crash")
-            raise
-        return child
-
     def _capture(self) -> Capture:
         return Capture(most=self._limits.output, limit=self._limits.flood, flood=partial(self.kill, "output"))
 
-    async def _connect(self) -> None:
+    async def connect(self) -> None:
+        """Take hold of its streams. Raises `OSError`; `gone` is needed then, too."""
         loop = asyncio.get_running_loop()
         process = self.process
         streams: list[tuple[asyncio.Protocol, IO[bytes] | None]] = [
@@ -171,7 +160,7 @@ class Child:
 
     def _first_process(self) -> int | None:
         """Return a handle on the first process of the namespace, whose end is the end of all."""
-        if self._pipes.info is None:
+        if not self._pipes.namespace:
             return None
         try:
             os.set_blocking(self._pipes.info, False)
@@ -261,7 +250,7 @@ class Child:
                 signal.pidfd_send_signal(self._first, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
             # The keeper of a design without a namespace ends what it can reach when it is alone.
-            self.process.send_signal(signal.SIGTERM if self._pipes.info is None else signal.SIGKILL)
+            self.process.send_signal(signal.SIGTERM if not self._pipes.namespace else signal.SIGKILL)
 
     @property
     def alive(self) -> bool:
@@ -285,8 +274,7 @@ class Child:
             transport.close()
         for handle in (self._first, self._pipes.info):
             if handle is not None:
-                with contextlib.suppress(OSError):
-                    os.close(handle)
+                os.close(handle)
         self._first = None
 
     def _wait(self) -> None:
@@ -295,11 +283,7 @@ class Child:
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
-        group, folder = self.belongings.group, self.belongings.folder
-        if group is not None:
-            group.end()
-        if folder is not None:
-            remove(folder)
+        self.belongings.remove()
 
 
 def _drain(handle: int, capture: Capture) -> None:
@@ -311,7 +295,8 @@ def _drain(handle: int, capture: Capture) -> None:
             capture.data_received(piece)
 
 
-def _popen(start: Start) -> subprocess.Popen[bytes]:
+def popen(start: Start) -> subprocess.Popen[bytes]:
+    """Start it, in a session of its own with nothing inherited but what it names. Raises `OSError`."""
     try:
         return subprocess.Popen(
             start.command,

@@ -17,8 +17,8 @@ from leadline.sandbox.tree import Tree
 from leadline.sandbox.types import Limits
 
 PATH: Final = "/usr/bin:/bin"
-FIRST_USER: Final = 61_000
-"""The lowest user id that a sandbox of root's takes; free of real users by Debian's and systemd's tables."""
+FIRST_USER: Final = 60_600
+"""The lowest user id that a sandbox of root's takes; in a range that neither Debian nor systemd gives to anybody."""
 
 _READ_ONLY_SYSTEM: Final = ("/etc/ld.so.cache", "/usr/share/zoneinfo", "/usr/share/fonts", "/etc/fonts")
 

@@ -1,14 +1,16 @@
 """Landlock with seccomp: no privilege, no program, no namespace needed; for where bubblewrap is missing.
 
-Stopped: opening any file but the interpreter, the libraries and a fresh private folder; running a
-program; every socket (seccomp), so TCP, UDP, abstract and path-based unix sockets alike; signals
-and tracing beyond the sandbox; other calls as under bubblewrap.
+Stopped: opening any file but the interpreter, the libraries and a fresh private folder; running any
+program but the interpreter; every socket (seccomp), so TCP, UDP, abstract and path-based unix
+sockets alike; signals and tracing beyond the sandbox; changing modes, owners, times, attributes,
+limits or priorities of what is not opened (seccomp); other calls as under bubblewrap.
 
-Not stopped: whether a file of the host exists, its size, owner and times can be asked (Landlock does
-not handle `stat`), and its mode or times changed where the plain user owns it; host name, and user
-ids are the host's; numbers in shared namespaces (processes) can be guessed at. Where we are not root the private
-folder is on the host's disk and bounded by a watchdog that looks ten times a second, and the
-limit of processes counts the user's others too. Below ABI 6 a program's children cannot be signalled.
+Not stopped: asking whether a file of the host exists, and its size, owner and times (Landlock does
+not handle `stat`); the host's name and process numbers, whose namespaces are shared; a fault of the
+kernel in a call that stays allowed. `chmod` and `utime` report success and do nothing. Where we are not
+root the private folder is on the host's disk and bounded by a watchdog that looks ten times a
+second, and the limit of processes counts the user's others too, so that one program's forks can
+make another's fail. Below ABI 6 a program cannot signal its own children.
 """
 
 from __future__ import annotations

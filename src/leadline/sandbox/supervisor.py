@@ -12,7 +12,7 @@ import itertools
 import os
 import subprocess
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -22,8 +22,8 @@ from typing import Final, Self
 from leadline.errors import ToolFailed
 from leadline.resilience import Owned
 from leadline.sandbox import artefacts, folders, watchdog
-from leadline.sandbox.cgroups import Cgroups, Group
-from leadline.sandbox.child import Belongings, Child, Gone, Reply
+from leadline.sandbox.cgroups import Cgroups
+from leadline.sandbox.child import Belongings, Child, Gone, Pipes, Reply, popen
 from leadline.sandbox.design import FIRST_USER, Design, Slot, Start
 from leadline.sandbox.types import KilledBy, Limits, Part, Program, Ran
 
@@ -88,6 +88,8 @@ class LocalSandbox:
         self._warm_wanted = warm
         self._preload = preload
         self._idle: deque[Child] = deque()
+        self._warming = self._closed = False
+        self._full = asyncio.Event()
         self._all: dict[Child, int | None] = {}
         self._sessions: OrderedDict[str, _Session] = OrderedDict()
         self._users = _Users(FIRST_USER if os.geteuid() == 0 else None)
@@ -107,6 +109,11 @@ class LocalSandbox:
         """How many processes wait for a program."""
         return len(self._idle)
 
+    async def warmed(self) -> None:
+        """Wait until the pool is full; without one, at once."""
+        if self._warm_wanted:
+            await self._full.wait()
+
     async def __aenter__(self) -> Self:
         self._refill()
         return self
@@ -116,19 +123,11 @@ class LocalSandbox:
 
     async def close(self) -> None:
         """Kill all processes, those at work included, and wait until they and their folders are gone."""
+        self._closed = True
         await self._owned.close()
         for child in tuple(self._all):
             await self._end(child)
         self._thread.shutdown(wait=False, cancel_futures=True)
-
-    async def spawn(self, work: Callable[[], subprocess.Popen[bytes]]) -> subprocess.Popen[bytes]:
-        """See `child.Spawner`."""
-        starting = asyncio.get_running_loop().run_in_executor(self._thread, work)
-        try:
-            return await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            starting.add_done_callback(_discard)
-            raise
 
     async def run(self, program: Program) -> Ran:
         """See `Sandbox`."""
@@ -186,7 +185,7 @@ class LocalSandbox:
         """Return a process that has served nobody: a warm one where there is one."""
         while self._idle:
             child = self._idle.popleft()
-            self._refill()
+            self._full.clear()
             if child.alive:
                 return child
             await self._end(child)
@@ -196,68 +195,79 @@ class LocalSandbox:
 
     async def _ready(self, child: Child) -> None:
         try:
+            await child.connect()
             await child.ready()
         except BaseException:
             await self._end(child)
             raise
 
     def _refill(self) -> None:
-        if self._warm_wanted:
+        if len(self._idle) < self._warm_wanted and not self._warming and not self._closed:
+            self._warming = True
             self._owned.start(self._warm_up(), name="warm")
 
     async def _warm_up(self) -> None:
-        while len(self._idle) < self._warm_wanted:
-            try:
+        """Fill the pool; where that fails, the next program starts its own process and tells why."""
+        try:
+            while len(self._idle) < self._warm_wanted:
                 child = await self._start(self._preload)
                 await self._ready(child)
-            except ToolFailed:
-                return  # the next program starts its own and tells why that fails
-            self._idle.append(child)
+                self._idle.append(child)
+            self._full.set()
+        except ToolFailed:
+            return
+        finally:
+            self._warming = False
 
     async def _start(self, preload: tuple[str, ...]) -> Child:
         user = self._users.take()
-        number = next(self._numbers)
-        control, control_in = os.pipe()
-        info, info_in = os.pipe()
-        group: Group | None = None
-        folder: Path | None = None
+        control, info = os.pipe(), os.pipe()
+        left = Belongings()
         try:
-            group = await asyncio.to_thread(self._make_group, number)
-            if self._design.needs_folder:
-                folder = await asyncio.to_thread(folders.make, user, below=self._below)
+            left = await asyncio.to_thread(self._prepare, user)
             slot = Slot(
                 user=user,
-                groups=tuple(map(str, group.folders)) if group else (),
-                folder=folder,
-                control=control_in,
-                info=info_in,
+                groups=tuple(map(str, left.group.folders)) if left.group else (),
+                folder=left.folder,
+                control=control[1],
+                info=info[1],
                 preload=preload,
             )
             start = await asyncio.to_thread(self._design.start, slot)
-            child = await self._launch(start, (control, info), Belongings(group=group, folder=folder))
-        except OSError as error:
+            process = await self._spawn(start)
+        except BaseException as error:
+            for handle in (control[0], info[0]):
+                os.close(handle)
+            await asyncio.to_thread(left.remove)
             self._users.give_back(user)
-            for handle in (control, info):
-                with contextlib.suppress(OSError):
-                    os.close(handle)
-            raise ToolFailed(f"the sandbox could not be started: {error}") from error
+            if isinstance(error, OSError):
+                raise ToolFailed(f"the sandbox could not be started: {error}") from error
+            raise
         finally:
-            os.close(control_in)
-            os.close(info_in)
+            os.close(control[1])
+            os.close(info[1])
+        pipes = Pipes(control[0], info[0], namespace=self._design.own_processes)
+        child = Child(process, pipes, belongings=left, limits=self._limits)
         self._all[child] = user
         return child
 
-    async def _launch(self, start: Start, pipes: tuple[int, int], belongings: Belongings) -> Child:
-        return await Child.start(
-            start,
-            spawner=self,
-            pipes=(pipes[0], pipes[1] if self._design.own_processes else None),
-            belongings=belongings,
-            limits=self._limits,
-        )
+    async def _spawn(self, start: Start) -> subprocess.Popen[bytes]:
+        starting = asyncio.get_running_loop().run_in_executor(self._thread, popen, start)
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(_discard)
+            raise
 
-    def _make_group(self, number: int) -> Group | None:
-        return self._cgroups.make(f"{self._mark}-{number}", self._limits) if self._cgroups else None
+    def _prepare(self, user: int | None) -> Belongings:
+        name = f"{self._mark}-{next(self._numbers)}"
+        group = self._cgroups.make(name, self._limits) if self._cgroups else None
+        try:
+            folder = folders.make(user, below=self._below) if self._design.needs_folder else None
+        except OSError:
+            Belongings(group=group).remove()
+            raise
+        return Belongings(group=group, folder=folder)
 
     async def _end(self, child: Child) -> None:
         user = self._all.pop(child, None)
@@ -265,6 +275,8 @@ class LocalSandbox:
             self._idle.remove(child)
         await child.gone()
         self._users.give_back(user)
+        # Only now: what imports for the next program would slow this one down.
+        self._refill()
 
     # --- one program -------------------------------------------------------------------------
 

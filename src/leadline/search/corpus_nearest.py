@@ -109,9 +109,9 @@ class VectorIndex:
 
 
 class _State(NamedTuple):
-    """What the loaded vectors were loaded from: files there are, changes to index and vectors."""
+    """What the loaded vectors were loaded from: files there are, by inode, and changes to index and vectors."""
 
-    files: tuple[Path, ...]
+    files: tuple[tuple[Path, int], ...]
     index_changes: int
     vector_changes: int
 
@@ -132,8 +132,8 @@ class _Loaded:
         """Load what changed; return the length of the vectors, 0 where there are none."""
         if self._db is None:
             self._db = connect(self._index)
-        there = tuple(files.beside(self._index))
-        if self._state is None or self._state.files != there:
+        there = tuple((path, path.stat().st_ino) for path in files.beside(self._index))
+        if self._file is None or self._state is None or self._state.files != there:
             self._reopen()
         state = _State(there, _changes(self._db), self._file.changes() if self._file else 0)
         if state != self._state:

@@ -39,7 +39,8 @@ class Facts(NamedTuple):
 
 def passage_text(title: str, place: str, text: str) -> str:
     """Return what is embedded of a passage: the document's title, the headings above, the text."""
-    return "\n".join(part for part in (title, place, text) if part)
+    heads = (place,) if place.startswith(title) else (title, place)
+    return "\n".join(part for part in (*heads, text) if part)
 
 
 def passage_key(embedded: str) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -12,12 +13,15 @@ from leadline.errors import ToolError, ToolFailed, ToolStop
 from leadline.ports import CallContext, Found, Query, Search
 from leadline.tools.addresses import canonical, shown
 from leadline.tools.brief import brief
+from leadline.tools.same import host_of, page_key
 
 MOST_QUERIES: Final = 8
 MOST_HITS: Final = 20
 HITS: Final = 10
 # Reciprocal rank fusion: Cormack, Clarke and Buettcher, SIGIR 2009.
 RRF_K: Final = 60
+# Hits of one host that keep their place where the run is not narrowed to sites.
+MOST_PER_HOST: Final = 3
 _MOST_QUERY: Final = 2_000
 _MOST_SNIPPET: Final = 500
 # Code points of a title or snippet that are kept in the record.
@@ -77,8 +81,10 @@ class _Reply:
 class SearchTool:
     """Asks every provider every query side by side; joins what they find by reciprocal rank."""
 
-    def __init__(self, providers: Sequence[Search]) -> None:
+    def __init__(self, providers: Sequence[Search], *, weights: Mapping[str, float] | None = None) -> None:
+        """`weights` says how much a provider's ranks count, by its name; 1 unless given."""
         self._providers = tuple(providers)
+        self._weights = [(weights or {}).get(provider.name, 1.0) for provider in self._providers]
 
     @property
     def spec(self) -> ToolSpec:
@@ -95,7 +101,7 @@ class SearchTool:
             tasks = [[asking.create_task(_ask(one, query, deadline)) for one in self._providers] for query in queries]
         replies = [[task.result() for task in row] for row in tasks]
         _raise_for(replies)
-        results: list[Json] = [_result(query, row) for query, row in zip(queries, replies, strict=True)]
+        results: list[Json] = [_result(query, row, self._weights) for query, row in zip(queries, replies, strict=True)]
         return ToolResult(value={"results": results})
 
     def render(self, value: Json, texts: Mapping[str, str]) -> str:
@@ -150,8 +156,13 @@ def _message(error: ToolError) -> str:
     return brief(str(error), _MOST_MESSAGE)
 
 
-def _result(query: Query, row: Sequence[_Reply]) -> Json:
-    hits = fuse([reply.found.hits for reply in row if reply.found is not None])[: query.limit]
+def _result(query: Query, row: Sequence[_Reply], weights: Sequence[float]) -> Json:
+    answered = [
+        (reply.found.hits, weight) for reply, weight in zip(row, weights, strict=True) if reply.found is not None
+    ]
+    per_host = None if query.sites else MOST_PER_HOST
+    hits = fuse([hits for hits, _ in answered], weights=[weight for _, weight in answered], per_host=per_host)
+    hits = hits[: query.limit]
     ignored = {name for reply in row if reply.found is not None for name in reply.found.ignored}
     failures: list[Json] = [
         {"provider": r.provider, "code": r.error.code, "message": _message(r.error)} for r in row if r.error is not None
@@ -174,28 +185,46 @@ def _result(query: Query, row: Sequence[_Reply]) -> Json:
     }
 
 
-def fuse(lists: Iterable[Sequence[Hit]]) -> list[Hit]:
+def fuse(
+    lists: Iterable[Sequence[Hit]], *, weights: Sequence[float] | None = None, per_host: int | None = None
+) -> list[Hit]:
     """Return one list by reciprocal rank, a page once, ranked anew from 1.
 
-    Of the hits of one page the best ranked one stays; ties go to the earlier list. An address of
-    more than `_MOST_ADDRESS` characters is dropped: no model could repeat it.
+    Of the hits of one page the best ranked one stays; ties go to the earlier list. `weights` says
+    how much each list counts. Of one host on the web `per_host` hits keep their place; further
+    ones come after all others. An address of more than `_MOST_ADDRESS` characters is dropped: no
+    model could repeat it.
     """
     scores: dict[str, float] = {}
     best: dict[str, Hit] = {}
-    for hits in lists:
+    for number, hits in enumerate(lists):
         once: dict[str, Hit] = {}
         for hit in hits:
             if len(hit.uri) <= _MOST_ADDRESS:
-                once.setdefault(canonical(hit.uri), hit)
+                once.setdefault(page_key(hit.uri), hit)
+        weight = 1.0 if weights is None else weights[number]
         for rank, (key, hit) in enumerate(once.items(), start=1):
-            scores[key] = scores.get(key, 0.0) + 1.0 / (RRF_K + rank)
+            scores[key] = scores.get(key, 0.0) + weight / (RRF_K + rank)
             if key not in best or hit.rank < best[key].rank:
                 best[key] = hit
     ranked = sorted(scores, key=lambda key: -scores[key])
     return [
         replace(best[key], rank=rank, uri=shown(best[key].uri), score=scores[key])
-        for rank, key in enumerate(ranked, start=1)
+        for rank, key in enumerate(_spread([(key, best[key].uri) for key in ranked], per_host), start=1)
     ]
+
+
+def _spread(pages: Sequence[tuple[str, str]], per_host: int | None) -> list[str]:
+    """Return the keys of (key, address), those beyond a host's share at the end."""
+    kept: list[str] = []
+    beyond: list[str] = []
+    counts: Counter[str] = Counter()
+    for key, uri in pages:
+        host = host_of(uri)
+        counts[host] += 1
+        full = per_host is not None and bool(host) and counts[host] > per_host
+        (beyond if full else kept).append(key)
+    return kept + beyond
 
 
 def _block(result: Mapping[str, Any], numbers: dict[str, int]) -> str:

@@ -3,5 +3,7 @@
 - ``http``: JSON and text over one aiohttp session, with a deadline and a byte cap.
 - ``keys``: several keys of one service, in turn.
 - ``service``: turns, keys and verdicts around a request: what every provider stands on.
+- ``queries``: what a query's filters mean.
+- ``papers``: a scholarly work, and the port that finds some.
 - ``redis``: a client with a blocking pool and short timeouts.
 """

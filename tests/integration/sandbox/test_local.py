@@ -136,7 +136,7 @@ async def test_closing_kills_what_runs(name: str) -> None:
 @pytest.mark.parametrize("name", ["bwrap", "landlock"])
 async def test_a_warm_process_is_used_once(name: str) -> None:
     async with sandbox_of(name, warm=1) as sandbox:
-        await until(lambda: sandbox.warm)
+        await sandbox.warmed()
         seen = [await sandbox.run(Program(code="print('x' in globals())\nx = 1")) for _ in range(3)]
     assert [ran.stdout for ran in seen] == ["False\n"] * 3
     assert all(ran.fresh for ran in seen)

@@ -110,6 +110,7 @@ class Script:
     failures: dict[str, LeadlineError] = field(default_factory=dict)
     cost: float = 0.01
     verdict: Verdict = field(default_factory=Verdict)
+    index: Index = field(default_factory=Index)
     during: Callable[[Script, str], None] | None = None
 
     def called(self, name: str) -> list[tuple[Any, ...]]:
@@ -145,11 +146,14 @@ class FakeEngine:
         options: Options | None = None,
         language: str | None = None,
         indexing: Callable[[Indexing], None] | None = None,
+        indexed: Callable[[Index], None] | None = None,
     ) -> str:
         self.script.calls.append(("start", question, tuple(docs), options, language))
         if not question.strip():
             raise InputError("the question is empty")
         if docs and indexing is not None:
+            if indexed is not None:
+                indexed(Index())
             indexing(Seen(2, 2, "a.txt"))
         options = options or Options()
         if docs:
@@ -290,7 +294,7 @@ class FakeEngine:
 
     async def index(self, paths: Sequence[Path], progress: Callable[[Indexing], None] | None = None) -> Index:
         self.script.calls.append(("index", tuple(paths)))
-        return Index()
+        return self.script.index
 
     async def estimate(self, question: str, *, docs: Sequence[Path], options: Options) -> Guess:
         self.script.calls.append(("estimate", question))

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -277,6 +278,14 @@ def test_index_says_what_changed(leadline: Any) -> None:
     result = leadline("index", "docs")
     assert "3 documents in 0.5 s: 2 added" in result.out
     assert "4 hidden" in result.out
+    assert "embedded" not in result.out
+
+
+def test_index_says_what_was_embedded_and_what_waits(leadline: Any, script: Any) -> None:
+    script.index = replace(script.index, embedded=1_200, pending=30, warnings=("the server is gone",))
+    result = leadline("index", "docs")
+    assert "embedded: 1,200 passages, 30 wait for the next time" in result.out
+    assert "warning: the server is gone" in result.err
 
 
 def test_gc_takes_the_age_from_option_or_setting(leadline: Any, script: Any, monkeypatch: pytest.MonkeyPatch) -> None:

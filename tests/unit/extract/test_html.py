@@ -173,6 +173,13 @@ def test_a_page_of_countless_tags_is_cut(monkeypatch: pytest.MonkeyPatch) -> Non
     assert result.truncated
 
 
+def test_a_page_of_countless_attributes_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("leadline.extract.html.MOST_ATTRIBUTES", 100)
+    result = extract(b"<p a=1>word" * 102, name="a.html")
+    assert result.text.count("word") == 100
+    assert result.truncated
+
+
 def test_twenty_thousand_nested_elements_are_read() -> None:
     assert extract(b"<div>" * 20_000 + b"deep", name="a.html").text == "deep"
     assert "deep" in extract(b"<table><tr><td>" * 1_000 + b"deep", name="a.html").text

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +13,7 @@ from leadline.extract.builder import (
     clean,
     line_locators,
     one_line,
+    sparse,
     thin,
 )
 from leadline.extract.types import Locator, locate
@@ -109,3 +113,24 @@ def test_a_heading_path_leaves_deeper_sections() -> None:
     assert path.enter(4, "B") == "A › B"
     assert path.enter(3, "C") == "A › C"
     assert path.enter(1, "D") == "D"
+
+
+@pytest.mark.parametrize("lines", [1, 50, 51, 101, 400, 1_001, 2_501, 20_000, 100_000])
+def test_a_record_holds_few_lines_and_says_where_each_range_is(lines: int) -> None:
+    marks = sparse(line_locators("x\n" * lines))
+    assert len(marks) <= (50 if lines <= 2_500 else 400)
+    ranges = [tuple(map(int, mark.label.split("-"))) for mark in marks]
+    assert (ranges[0][0], ranges[-1][-1]) == (1, lines)
+    assert all(before[-1] + 1 == after[0] for before, after in pairwise(ranges))
+    assert all(mark.start == 2 * (first[0] - 1) for mark, first in zip(marks, ranges, strict=True))
+    assert len({len(one) for one in ranges}) == 1
+
+
+def test_a_record_keeps_sheets_and_joins_their_rows() -> None:
+    rows = [Locator(10 * at, "sheet" if at % 500 == 0 else "row", str(at)) for at in range(2_000)]
+    kept = sparse(rows)
+    assert [place.label for place in kept if place.kind == "sheet"] == ["0", "500", "1000", "1500"]
+    assert len(kept) <= 410
+    assert kept[1] == Locator(10, "row", "1-5")
+    assert sparse(rows[:300]) == tuple(rows[:300])
+    assert sparse(()) == ()

@@ -30,6 +30,7 @@ def test_files_come_sorted_with_their_facts(tmp_path: Path) -> None:
     facts = first.path.stat()
     assert (first.root, first.path) == (tmp_path, tmp_path / "a/b/c.html")
     assert (first.size, first.mtime_ns, first.inode) == (5, facts.st_mtime_ns, facts.st_ino)
+    assert first.ctime_ns == facts.st_ctime_ns
     assert result == walk([str(tmp_path)])
 
 

@@ -300,3 +300,16 @@ def test_wrong_prices_are_refused(tmp_path: Path, name: str, text: str, says: st
     with pytest.raises(SettingsError) as caught:
         load_prices(written(tmp_path / name, text))
     assert says in str(caught.value)
+
+
+def test_vectors_need_a_server_and_its_model() -> None:
+    settings = load(environ={"LEADLINE_EMBED__URL": "http://127.0.0.1:1/v1/", "LEADLINE_EMBED__NAME": "bag"})
+    assert (settings.embed.url, settings.embed.name) == ("http://127.0.0.1:1/v1", "bag")
+    assert (settings.embed.batch, settings.embed.seconds, settings.embed.tokens) == (64, 60.0, 2_000_000)
+    with pytest.raises(SettingsError, match=r"embed\.name"):
+        load(environ={"LEADLINE_EMBED__URL": "http://127.0.0.1:1"})
+    with pytest.raises(SettingsError, match=r"embed\.url"):
+        load(environ={"LEADLINE_EMBED__NAME": "bag"})
+    for wrong in ("ftp://127.0.0.1", "127.0.0.1:1", "http://a:b@127.0.0.1"):
+        with pytest.raises(SettingsError, match="LEADLINE_EMBED__URL"):
+            load(environ={"LEADLINE_EMBED__URL": wrong, "LEADLINE_EMBED__NAME": "bag"})

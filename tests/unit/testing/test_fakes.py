@@ -16,6 +16,7 @@ from leadline.ports import Clock, Observer, Query, Reader, Search
 from leadline.testing import (
     CannedReader,
     CannedSearch,
+    Embeddings,
     EventRecorder,
     FakeClock,
     NetworkForbidden,
@@ -182,3 +183,22 @@ def test_every_exported_name_is_there_when_asked_for() -> None:
     assert set(dir(shipped)) == set(shipped.__all__)
     with pytest.raises(AttributeError, match="nonsense"):
         _ = shipped.nonsense
+
+
+# --- vectors -----------------------------------------------------------------------------------
+
+
+def test_synonyms_share_a_vector_and_nothing_else_does() -> None:
+    words = Embeddings(synonyms={"automobiles": "car"})
+    assert words.vector("An automobile") == words.vector("the cars")
+    assert sum(a * b for a, b in zip(words.vector("car"), words.vector("tide"), strict=True)) == 0
+    assert words.vector("") == [0.0] * 512
+
+
+def test_the_endpoint_fails_as_the_script_says() -> None:
+    words = Embeddings(longest=5)
+    assert words.reply({"input": "tide"}).status == 200
+    assert words.reply({"input": ["tide", "a longer text"]}).status == 400
+    words.status = 503
+    assert words.reply({"input": ["tide"]}).status == 503
+    assert words.texts == ["tide", "tide", "a longer text", "tide"]

@@ -9,6 +9,7 @@ the budget. No search engine's rank is trusted further than for the choice of wh
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from leadline.domain import Flag, Json, StopReason, ToolCall
@@ -71,9 +72,8 @@ async def _search(study: Study, queries: Sequence[Query], *, wave: int) -> list[
     results = [result for outcome in seen for result in results_of(outcome.value) if result.get("query") in asked]
     answered = [asked[str(result["query"])] for result in results]
     size = sum(len(hit.get("snippet") or "") for result in results for hit in result.get("hits", []))
-    return await study.means.cpu.run(
-        choose_hits, study.question.text, answered, {"results": results}, study.visited, READ[wave], size=size // 4
-    )
+    chosen = partial(choose_hits, visited=tuple(study.visited), limit=READ[wave])
+    return await study.means.cpu.run(chosen, study.question.text, answered, {"results": results}, size=size // 4)
 
 
 def results_of(value: Json) -> list[dict[str, Any]]:

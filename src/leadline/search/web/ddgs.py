@@ -8,9 +8,10 @@ from typing import Any, ClassVar, Final
 
 from leadline.errors import MissingExtra, ProviderLimited, ProviderUnavailable
 from leadline.ports import Found, Query
-from leadline.search.web.engine import asked_filters, days_of, hits_of
+from leadline.search.web.engine import hits_of
 from leadline.search.web.places import place_of
 from leadline.search.web.types import Item, with_sites
+from leadline.wire.queries import asked_filters, days_of
 from leadline.wire.service import NoTurns, Turns, text_of
 
 Texts = Callable[[Mapping[str, Any]], Sequence[Mapping[str, Any]]]

@@ -15,6 +15,7 @@ from leadline.search.web.published import iso_date
 from leadline.search.web.types import Ask, Item, Provider
 from leadline.wire.http import Http, Reply, Request
 from leadline.wire.keys import KeyRing
+from leadline.wire.queries import asked_filters, days_of
 from leadline.wire.service import Service, Turns
 
 _MOST_QUERY: Final = 400
@@ -73,20 +74,6 @@ class WebSearch:
 
     def _judge(self, reply: Reply) -> ProviderFailed | None:
         return self._provider.failure(reply)
-
-
-def days_of(query: Query) -> tuple[str | None, str | None]:
-    """Return the first and the last day that a query allows, as ISO dates."""
-    if query.year is None:
-        return query.since, None
-    first = f"{query.year:04}-01-01"
-    return max(first, query.since or first), f"{query.year:04}-12-31"
-
-
-def asked_filters(query: Query) -> frozenset[str]:
-    """Return the names of the filters that a query makes use of."""
-    asked = {"sites": query.sites, "exclude": query.exclude, "since": query.since, "year": query.year}
-    return frozenset(name for name, value in asked.items() if value)
 
 
 def hits_of(items: Iterable[Item], query: Query, *, provider: str, now: float) -> tuple[Hit, ...]:
