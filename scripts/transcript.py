@@ -1,6 +1,6 @@
 """Put the real output of the README's command into the README, or say that it differs.
 
-    python scripts/transcript.py [--check]
+python scripts/transcript.py [--check]
 """
 
 from __future__ import annotations

@@ -13,10 +13,14 @@ import asyncio
 import json
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TextIO
 
 from leadline import Leadline, Report
 from leadline.settings import load
+
+SIDE_BY_SIDE = 4
 
 
 def told(report: Report) -> str:
@@ -36,30 +40,35 @@ def row(key: str, report: Report) -> dict[str, object]:
     """Return a report as the scorer reads it."""
     names = {source.id: (source.final_uri or source.uri).rsplit("/", 1)[-1] for source in report.sources}
     citations = [{"document": names[c.source_id], "quote": c.quote} for claim in report.claims for c in claim.citations]
-    found = {"id": key, "report_text": told(report), "citations": citations, "stop": report.stop_reason}
+    found: dict[str, object] = {
+        "id": key,
+        "report_text": told(report),
+        "citations": citations,
+        "stop": report.stop_reason,
+    }
     return found | {"answer": report.answer} if report.answer else found
 
 
-async def run(folder: Path, questions: list[dict[str, str]], out: Path, data: Path) -> None:
+async def answer(engine: Leadline, corpus: str, *, waiting: Iterator[dict[str, str]], file: TextIO) -> None:
+    """Research what waits, one question after another, and write a row each."""
+    for question in waiting:
+        run_id = await engine.start(question["question"], options=engine.options(corpora=(corpus,)))
+        report = await engine.result(run_id)
+        file.write(json.dumps(row(question["id"], report), ensure_ascii=False) + "\n")
+
+
+async def run(folder: Path, questions: list[dict[str, str]], *, out: Path, data: Path) -> None:
     """Research every question in one engine, a few side by side."""
-    settings = load(flags={"data_dir": str(data)})
     waiting = iter(questions)
-    async with Leadline(settings) as engine:
+    async with Leadline(load(flags={"data_dir": str(data)})) as engine:
         begun = time.perf_counter()
-        await engine.index([folder])
+        corpus = await engine.corpus([folder])
         print(f"indexed in {time.perf_counter() - begun:.1f} s")
         begun = time.perf_counter()
         with out.open("w", encoding="utf-8") as file:
-
-            async def worker() -> None:
-                for question in waiting:
-                    run_id = await engine.start(question["question"], docs=[folder])
-                    report = await engine.result(run_id)
-                    file.write(json.dumps(row(question["id"], report), ensure_ascii=False) + "\n")
-
             async with asyncio.TaskGroup() as group:
-                for _ in range(4):
-                    group.create_task(worker())
+                work = (answer(engine, corpus, waiting=waiting, file=file) for _ in range(SIDE_BY_SIDE))
+                _ = [group.create_task(one) for one in work]
         seconds = time.perf_counter() - begun
     print(f"{len(questions)} questions in {seconds:.1f} s: {seconds / max(1, len(questions)) * 1000:.0f} ms each")
 
@@ -77,7 +86,7 @@ def main() -> None:
     lines = options.questions.read_text(encoding="utf-8").splitlines()
     questions = [json.loads(line) for line in lines if line.strip()][:: options.every][: options.limit]
     with tempfile.TemporaryDirectory() as folder:
-        asyncio.run(run(options.folder, questions, options.out, options.data_dir or Path(folder)))
+        asyncio.run(run(options.folder, questions, out=options.out, data=options.data_dir or Path(folder)))
 
 
 if __name__ == "__main__":

@@ -272,11 +272,7 @@ class Embedder(Protocol):
         ...
 
     async def embed(self, texts: Sequence[str], *, deadline: float) -> Sequence[Sequence[float]]:
-        """Return a vector a text, in order, all finite and of one length.
-
-        `deadline` is in seconds from now for everything, retries included. Raises `ModelError`
-        subclasses, `ContextOverflow` where a text is longer than the model takes.
-        """
+        """Return a vector a text, in order, all finite and of one length. Raises `ModelError` as `Model` does."""
         ...
 
 
@@ -285,6 +281,10 @@ class CallContext:
     """What a tool may know of the run that calls it.
 
     `deadline` is in seconds from now. `goal` is what the run wants to know, for choosing passages.
+    `known` are the addresses of the web that results of this branch have offered; `private` is text
+    of its own documents that results have shown. Both follow from recorded outcomes alone.
+    `refused` maps addresses and queries of the call that must not go out to the reason; it is the
+    gateway's to fill and the tool's to obey.
     """
 
     run_id: str
@@ -293,6 +293,9 @@ class CallContext:
     goal: str
     language: str
     options: Options
+    known: frozenset[str] = frozenset()
+    private: tuple[str, ...] = ()
+    refused: Mapping[str, str] = field(default_factory=dict)
 
 
 class Tool(Protocol):
@@ -348,8 +351,7 @@ class Query:
 class Found:
     """The reply to a query; no hits means that there is nothing, never that something failed.
 
-    `ignored` names filters that the provider could not honour, and `vectors` where it should have
-    looked by vectors too and could go by words only.
+    `ignored` names filters that the provider could not honour, and `vectors` where only words could be asked.
     """
 
     hits: tuple[Hit, ...]

@@ -6,8 +6,8 @@ import asyncio
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,9 +16,10 @@ from tests.support.caches import Loader, Shifted, cache_over, store_at
 from tests.support.redis import Redis, running_redis
 
 from leadline.cache.keys import Key, key
+from leadline.cache.sqlite import RECHECK, SqliteCache
 from leadline.cache.tiered import TieredCache
 from leadline.cache.types import POLICIES, Category, Entry, Loaded, Origin, Store
-from leadline.errors import ToolFailed
+from leadline.errors import StoreError, ToolFailed
 
 ROOT = Path(__file__).resolve().parents[2]
 SEARCH = POLICIES[Category.SEARCH]
@@ -69,9 +70,24 @@ async def caches(request: pytest.FixtureRequest) -> AsyncIterator[Caches]:
         yield Caches(one, two, store, other, now)
 
 
-async def until_told() -> None:
-    """Let news of another process arrive: a message, or the next look into the file."""
-    await asyncio.sleep(0.35)
+async def until_told(caches: Caches) -> None:
+    """Let the second process hear all that the first one told."""
+    if isinstance(caches.other, SqliteCache):
+        caches.now.ahead += RECHECK + 0.01  # then it looks into the file
+        return
+    heard = asyncio.Event()
+    caches.other.listen(lambda news: heard.set() if "the:last:news" in news.keys else None)
+    await caches.store.drop(["the:last:news"])  # news arrive in order
+    await asyncio.wait_for(heard.wait(), 10)
+
+
+async def until(true: Callable[[], bool]) -> None:
+    """Return once something in the background has happened."""
+    for _ in range(1_000):
+        if true():
+            return
+        await asyncio.sleep(0.01)
+    raise AssertionError("it did not happen")
 
 
 # ------------------------------------------------------------------------------- the same everywhere
@@ -113,9 +129,9 @@ async def test_two_hundred_misses_at_once_are_one_load(caches: Caches) -> None:
 
 
 async def test_a_cancelled_leader_harms_nobody(caches: Caches) -> None:
-    load = Loader(seconds=0.1)
+    load = Loader(seconds=0.2)
     tasks = [asyncio.create_task(caches.one.through(asked(), load)) for _ in range(20)]
-    await asyncio.sleep(0.03)
+    await load.begun.wait()
     tasks[0].cancel()
     await asyncio.wait(tasks)
     assert tasks[0].cancelled()
@@ -124,15 +140,15 @@ async def test_a_cancelled_leader_harms_nobody(caches: Caches) -> None:
 
 
 async def test_when_all_have_gone_the_next_loads_anew(caches: Caches) -> None:
-    load = Loader(seconds=0.2)
+    load = Loader(seconds=60)
     task = asyncio.create_task(caches.one.through(asked(), load))
-    await asyncio.sleep(0.05)
+    await load.begun.wait()
     task.cancel()
     await asyncio.wait({task})
     load.seconds = 0.0
     begun = time.monotonic()
     assert (await caches.two.through(asked(), load)).body == b"2"
-    assert time.monotonic() - begun < 1
+    assert time.monotonic() - begun < 4  # the lease was given back, and did not have to run out
 
 
 # ------------------------------------------------------------------------------------------- errors
@@ -185,7 +201,7 @@ async def test_a_stale_answer_is_served_while_one_loads_it_anew(caches: Caches) 
     async with asyncio.TaskGroup() as asking:
         tasks = [asking.create_task(caches.one.through(asked(), load)) for _ in range(20)]
     assert {(task.result().body, task.result().stale) for task in tasks} == {(b"1", True)}
-    await asyncio.sleep(0.1)
+    await until(lambda: caches.one.stats().refreshes == 1)
     assert load.loads == 2
     fresh = await caches.one.through(asked(), load)
     assert (fresh.body, fresh.stale) == (b"2", False)
@@ -212,7 +228,7 @@ async def test_a_failed_refresh_leaves_the_old_answer(caches: Caches) -> None:
     load.fails = True
     for _ in range(3):
         assert (await caches.one.through(asked(), load)).body == b"1"
-        await asyncio.sleep(0.05)
+        await until(lambda: caches.one.stats().stale_on_error == 1)
     assert load.loads == 2
 
 
@@ -248,7 +264,7 @@ async def test_invalidation_reaches_the_memory_of_other_processes(caches: Caches
         await cache.through(asked(), load)
     await caches.one.invalidate(Category.SEARCH, tenant=None)
     assert (await caches.one.through(asked(), load)).body == b"2"
-    await until_told()
+    await until_told(caches)
     assert (await caches.two.through(asked(), load)).body == b"2"
 
 
@@ -258,7 +274,7 @@ async def test_a_new_value_reaches_the_memory_of_other_processes(caches: Caches)
         await cache.through(asked(), load)
     await caches.one.put(asked(), Loaded(b"new"))
     assert (await caches.one.through(asked(), load)).body == b"new"
-    await until_told()
+    await until_told(caches)
     assert (await caches.two.through(asked(), load)).body == b"new"
 
 
@@ -267,14 +283,14 @@ async def test_what_is_forgotten_is_forgotten_everywhere(caches: Caches) -> None
     for cache in (caches.one, caches.two):
         await cache.through(asked(), load)
     await caches.one.forget(asked())
-    await until_told()
+    await until_told(caches)
     assert (await caches.two.through(asked(), load)).body == b"2"
 
 
 async def test_a_load_that_began_before_an_invalidation_does_not_survive_it(caches: Caches) -> None:
-    load = Loader(seconds=0.1)
+    load = Loader(seconds=0.3)
     early = asyncio.create_task(caches.one.through(asked(), load))
-    await asyncio.sleep(0.04)
+    await load.begun.wait()
     await caches.one.invalidate(Category.SEARCH, tenant=None)
     assert (await early).body == b"1"
     assert (await caches.one.through(asked(), load)).body == b"2"
@@ -294,9 +310,9 @@ async def test_only_the_namespace_is_invalidated(caches: Caches) -> None:
 async def test_invalidation_does_not_depend_on_how_much_there_is(caches: Caches) -> None:
     now = caches.now()
     entry = Entry(b"x", now, now + 60, now + 60, now + 60)
-    for at in range(0, 3_000, 100):
+    for at in range(0, 2_000, 20):
         async with asyncio.TaskGroup() as putting:
-            for number in range(at, at + 100):
+            for number in range(at, at + 20):
                 putting.create_task(caches.store.put(f"a:1:public:other:1:{number}", entry, label="x"))
     await caches.one.through(asked(), Loader())
     times = []
@@ -325,7 +341,7 @@ async def test_a_pattern_means_one_thing_everywhere(caches: Caches, pattern: str
         for number, label in enumerate(labels):
             await cache.through(asked(number), load, label=label)
     assert await caches.one.sweep(pattern) == len(gone)
-    await until_told()
+    await until_told(caches)
     version = await caches.store.version(asked().namespace)
     left = [await caches.store.get(asked(number).text(version)) for number in range(4)]
     assert {number for number, entry in enumerate(left) if entry is None} == gone
@@ -370,7 +386,7 @@ async def test_the_lease_of_a_dead_process_runs_out(request: pytest.FixtureReque
         assert await store.lease(text, "dead", seconds=0.3)
         begun = time.monotonic()
         assert (await cache.through(asked(), Loader())).body == b"1"
-        assert 0.2 < time.monotonic() - begun < 1.5
+        assert 0.2 < time.monotonic() - begun < 5
 
 
 async def test_only_who_holds_a_lease_gives_it_back(caches: Caches) -> None:
@@ -385,6 +401,17 @@ async def test_only_who_holds_a_lease_gives_it_back(caches: Caches) -> None:
 # ------------------------------------------------------------------------------------- a store away
 
 
+async def is_stored_again(cache: TieredCache, store: Store) -> bool:
+    for number in range(100):
+        wanted = asked(f"after {number}")
+        await cache.through(wanted, Loader())
+        with suppress(StoreError):
+            if await store.get(wanted.text(await store.version(wanted.namespace))) is not None:
+                return True
+        await asyncio.sleep(0.1)
+    return False
+
+
 @pytest.mark.server("redis")
 async def test_without_redis_everything_is_a_miss_and_nothing_an_error(tmp_path: Path) -> None:
     now, load = Shifted(), Loader()
@@ -397,12 +424,10 @@ async def test_without_redis_everything_is_a_miss_and_nothing_an_error(tmp_path:
             assert (await cache.through(asked(1), load)).origin is Origin.MEMORY
             begun = time.monotonic()
             await cache.through(asked("while the breaker is open"), load)
-            assert time.monotonic() - begun < 0.05
+            assert time.monotonic() - begun < 0.3
             assert cache.stats().away > 0
             await asyncio.to_thread(server.start)
-            await asyncio.sleep(0.9)
-            await cache.through(asked("after"), load)
-            assert await store.get(asked("after").text(await store.version(asked().namespace))) is not None
+            assert await is_stored_again(cache, store)
 
 
 @pytest.mark.server("redis")

@@ -394,7 +394,7 @@ async def test_one_service_fails_and_the_others_answer(service: FakeService, htt
 async def test_when_no_service_answers_it_is_a_failure(service: FakeService, http: AiohttpHttp) -> None:
     service.answers = [Answer({}, 401)]
     library = Library([one("openalex", service, http), one("crossref", service, http)])
-    with pytest.raises(ProviderFailed, match="openalex.*crossref"):
+    with pytest.raises(ProviderFailed, match=r"openalex.*crossref"):
         await library.papers(Query(text="tides"), deadline=5)
 
 

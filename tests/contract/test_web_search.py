@@ -430,9 +430,10 @@ async def test_keys_are_taken_in_turn(service: FakeService, http: AiohttpHttp) -
 async def test_when_every_key_has_to_wait_the_shortest_wait_is_told(service: FakeService, http: AiohttpHttp) -> None:
     service.answers = [Answer({}, 429, {"Retry-After": "30"}), Answer({}, 429, {"Retry-After": "9"})]
     search = engine("serper", service, http, keys=("a", "b"))
-    for _ in range(2):
-        with pytest.raises(ProviderLimited) as limited:
-            await search.search(Query(text="depth"), deadline=5)
+    with pytest.raises(ProviderLimited):
+        await search.search(Query(text="depth"), deadline=5)
+    with pytest.raises(ProviderLimited) as limited:
+        await search.search(Query(text="depth"), deadline=5)
     assert limited.value.retry_after == pytest.approx(9, abs=0.5)
     assert len(service.asked) == 2  # the second call asked nobody
 
@@ -514,7 +515,11 @@ async def test_ddgs_is_asked_through_the_proxy_only() -> None:
 
     def texts(wish: Any) -> list[dict[str, Any]]:
         wishes.append(dict(wish))
-        rows = [{"href": "https://a.example/1", "title": "One", "body": "b"}, {"href": None}, {"href": "ftp://x"}]
+        rows: list[dict[str, Any]] = [
+            {"href": "https://a.example/1", "title": "One", "body": "b"},
+            {"href": None},
+            {"href": "ftp://x"},
+        ]
         return [*rows, {"href": "https://zzz.example/", "title": "Elsewhere"}]
 
     search = Ddgs(proxy="http://127.0.0.1:9", now=lambda: NOW, texts=texts)

@@ -38,11 +38,13 @@ class Loader:
         self.seconds = seconds
         self.negative = negative
         self.fails = False
+        self.begun = asyncio.Event()
 
     async def __call__(self) -> Loaded:
         """Load."""
         self.loads += 1
         mine = self.loads
+        self.begun.set()
         await asyncio.sleep(self.seconds)
         if self.fails:
             raise ToolFailed("the provider is down")

@@ -2,7 +2,8 @@
 
     python -m tests.support.limit_child URL RATE SECONDS WAITERS
 
-Prints one line a grant: its Unix time.
+Prints one line a grant: the place in the queue that it was given, by Redis's clock, and when it
+was let through, by this process's.
 """
 
 from __future__ import annotations
@@ -10,12 +11,39 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from collections.abc import Mapping, Sequence
+from contextvars import ContextVar
 
 from leadline.errors import LimitReached
 from leadline.limits.redis import RedisLedger
-from leadline.limits.types import Limit
+from leadline.limits.types import Ledger, Limit, Reserved, Slot
 from leadline.limits.waiting import GcraLimiter
 from leadline.wire.redis import open_redis
+
+
+class Noting:
+    """A ledger that notes for each task which place it was given last."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self.place: ContextVar[float] = ContextVar("place")
+
+    async def reserve(
+        self, limits: Sequence[Limit], *, taken: Mapping[str, Slot], weight: float, within: float
+    ) -> Reserved:
+        """Reserve, and note it."""
+        reserved = await self._ledger.reserve(limits, taken=taken, weight=weight, within=within)
+        if "provider" in reserved.taken:
+            self.place.set(reserved.taken["provider"].at)
+        return reserved
+
+    async def refund(self, slots: Mapping[str, Slot]) -> None:
+        """Give back."""
+        await self._ledger.refund(slots)
+
+    async def limited(self, key: str, *, seconds: float) -> None:
+        """Hold."""
+        await self._ledger.limited(key, seconds=seconds)
 
 
 def tell(line: str) -> None:
@@ -28,23 +56,24 @@ async def run(url: str, rate: float, *, seconds: float, waiters: int) -> None:
     """Take grants with `waiters` tasks."""
     end = time.time() + seconds
 
-    async def take(limiter: GcraLimiter) -> None:
+    async def take(limiter: GcraLimiter, ledger: Noting) -> None:
         while (left := end - time.time()) > 0:
             try:
                 await limiter.acquire([Limit(key="provider", rate=rate)], deadline=left)
             except LimitReached:
                 return
-            tell(f"{time.time():.6f}")
+            tell(f"{ledger.place.get():.6f} {time.time():.6f}")
 
     async with open_redis(url, connections=waiters) as client:
-        limiter = GcraLimiter(RedisLedger(client))
+        ledger = Noting(RedisLedger(client))
+        limiter = GcraLimiter(ledger)
         await client.ping()
         tell("ready")
         await asyncio.to_thread(sys.stdin.readline)
         end = time.time() + seconds
         async with asyncio.TaskGroup() as taking:
             for _ in range(waiters):
-                taking.create_task(take(limiter))
+                taking.create_task(take(limiter, ledger))
 
 
 if __name__ == "__main__":

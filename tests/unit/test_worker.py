@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import replace
 from pathlib import Path
 
@@ -82,6 +83,7 @@ async def test_one_runs_bug_ends_that_run_alone(tmp_path: Path, caplog: pytest.L
     def bug(request: object) -> str:
         raise ZeroDivisionError
 
+    caplog.set_level(logging.ERROR, "leadline.worker")
     async with rig(tmp_path, bug) as engine:
         bad = await engine.begin()
         good = await engine.begin(WITHOUT)

@@ -132,11 +132,15 @@ class Failure:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Fetched:
-    """A source with its stored text and, where they may travel, the raw bytes it was made from."""
+    """A source with its stored text and, where they may travel, the raw bytes it was made from.
+
+    `links` are the absolute addresses that a page of the web links to, in order.
+    """
 
     source: Source
     text: str
     raw: bytes | None = None
+    links: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -83,7 +83,12 @@ class WebReader:
         if not extracted.text.strip():
             raise FetchUnreadable(f"{shortened(uri)} holds no text", status=page.status)
         return Visited(
-            fetched=Fetched(source=self._source(page, extracted), text=extracted.text, raw=page.body),
+            fetched=Fetched(
+                source=self._source(page, extracted),
+                text=extracted.text,
+                raw=page.body,
+                links=addresses(extracted.links),
+            ),
             links=extracted.links,
             validators=page.validators,
             warnings=extracted.warnings,
@@ -158,6 +163,11 @@ def marks(locators: Sequence[Locator]) -> tuple[Mark, ...]:
         latest[locator.kind] = locator
         found[locator.start] = locate(tuple(latest.values()), locator.start)
     return tuple(Mark(start=start, label=label) for start, label in found.items())
+
+
+def addresses(links: Sequence[Link]) -> tuple[str, ...]:
+    """Return the addresses of links, each once."""
+    return tuple(dict.fromkeys(link.url for link in links))
 
 
 def is_web(uri: str) -> bool:

@@ -23,7 +23,7 @@ from leadline.errors import FetchFailed, FetchTimeout, FetchUnreadable, Forbidde
 from leadline.fetch.body import Sizes, read_body
 from leadline.fetch.failures import of_status, retry_after, translated
 from leadline.fetch.guard import Guard
-from leadline.fetch.reader import PageParser, PageReader, Visited, extract, is_web, source_of
+from leadline.fetch.reader import PageParser, PageReader, Visited, addresses, extract, is_web, source_of
 from leadline.fetch.urls import Target, parse, shortened
 from leadline.ports import Clock
 from leadline.resilience import Deadline
@@ -131,7 +131,7 @@ class ReaderApi:
             published=reply.published,
         )
         return Visited(
-            fetched=Fetched(source=source, text=extracted.text, raw=raw),
+            fetched=Fetched(source=source, text=extracted.text, raw=raw, links=addresses(extracted.links)),
             links=extracted.links,
             warnings=extracted.warnings,
         )

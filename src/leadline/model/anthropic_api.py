@@ -68,7 +68,7 @@ class AnthropicModel(StreamedModel):
         self._betas = betas
 
     async def attempt(self, request: ModelRequest, *, limit: Deadline, session: str, relay: Relay) -> ModelAnswer:
-        """Return the answer of one try; see `Attempts.attempt`."""
+        """Return the answer of one try; see `StreamedModel.attempt`."""
         data = body(request, thinking=self._thinking, cache=self._cache, extra=self._extra)
         answer = Assembly(by_tool=asks_by_tool(request, thinking=self._thinking))
         try:

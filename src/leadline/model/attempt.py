@@ -6,9 +6,8 @@ import asyncio
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
-from leadline.domain import ModelAnswer, ModelRequest
 from leadline.resilience import Deadline
 from leadline.text.think import Piece
 
@@ -28,14 +27,6 @@ class Clocks:
     first_token: float = 120.0
     gap: float = 60.0
     total: float = 600.0
-
-
-class Attempts(Protocol):
-    """A client of one server, asked once: what the pool makes its calls with."""
-
-    async def attempt(self, request: ModelRequest, *, limit: Deadline, session: str, relay: Relay) -> ModelAnswer:
-        """Return the whole answer of one try. Raises `ModelError`, without trying again."""
-        ...
 
 
 class Relay:

@@ -66,7 +66,7 @@ class OpenAIModel(StreamedModel):
         self._quirks: dict[str, Quirks] = {}
 
     async def attempt(self, request: ModelRequest, *, limit: Deadline, session: str, relay: Relay) -> ModelAnswer:
-        """Return the answer to the fullest request that the server takes; see `Attempts.attempt`."""
+        """Return the answer to the fullest request that the server takes; see `StreamedModel.attempt`."""
         quirks = self._quirks.get(request.model, Quirks())
         while True:
             try:

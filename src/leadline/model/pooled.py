@@ -18,17 +18,18 @@ import aiohttp
 
 from leadline.domain import Message, ModelAnswer, ModelRequest
 from leadline.errors import ModelDenied, ModelError, ModelTimeout, ModelUnavailable
-from leadline.model.attempt import Attempts, ProgressTo, Relay
+from leadline.model.attempt import ProgressTo, Relay
 from leadline.model.connect import open_session, read_up_to
 from leadline.model.gauges import Gauges, parse_gauges
 from leadline.model.hedge import Hedging, Race, Try
 from leadline.model.pool import Lease, Pool, Wanted, excluding
 from leadline.model.pool_health import Health, Probing
 from leadline.model.pool_types import HealthChange, Outcome, PoolPolicy, ServerSpec, outcome_of, wait_of
+from leadline.model.streamed import ServedModel, StreamedModel
 from leadline.ports import Clock
 from leadline.resilience import Backoff, Deadline, Owned, SystemClock, retry
 
-MakeClient: TypeAlias = Callable[[ServerSpec, aiohttp.ClientSession], Attempts]
+MakeClient: TypeAlias = Callable[[ServerSpec, aiohttp.ClientSession], StreamedModel]
 """Makes the client of one server over a shared session."""
 
 _MAX_GAUGES: Final = 4 * 1024 * 1024
@@ -70,7 +71,7 @@ class PooledModel:
         self._proxy = proxy
         self._clock: Clock = clock or SystemClock()
         self._random = random or Random()  # noqa: S311 jitter of retries, no secret
-        self._clients: dict[str, Attempts] = {}
+        self._clients: dict[str, StreamedModel] = {}
         self._stack = AsyncExitStack()
         self._session: aiohttp.ClientSession | None = None
         self._tasks = Owned("model-calls")
@@ -132,6 +133,24 @@ class PooledModel:
             return await self._anywhere(call)
 
         return await retry(anywhere, backoff=self._backoff, deadline=limit, clock=self._clock, random=self._random)
+
+    async def models(self, *, deadline: float) -> tuple[ServedModel, ...]:
+        """Return the models that the servers list, each once. Raises `ModelError` where none answers."""
+        failed: list[ModelError] = []
+
+        async def listed(spec: ServerSpec) -> tuple[ServedModel, ...]:
+            try:
+                return await self._client(spec).models(deadline=deadline)
+            except ModelError as error:
+                failed.append(error)
+                return ()
+
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(listed(spec)) for spec in self.pool.specs]
+        found = {model.name: model for task in reversed(tasks) for model in task.result()}
+        if not found and failed:
+            raise failed[0]
+        return tuple(found[name] for name in sorted(found))
 
     # --- one round over the servers ---
 
@@ -214,7 +233,7 @@ class PooledModel:
 
     # --- clients, probes ---
 
-    def _client(self, spec: ServerSpec) -> Attempts:
+    def _client(self, spec: ServerSpec) -> StreamedModel:
         client = self._clients.get(spec.url)
         if client is None:
             if self._session is None:

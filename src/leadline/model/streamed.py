@@ -184,7 +184,7 @@ class StreamedModel(ABC):
 
     @abstractmethod
     async def attempt(self, request: ModelRequest, *, limit: Deadline, session: str, relay: Relay) -> ModelAnswer:
-        """Return the answer of one try; see `Attempts.attempt`."""
+        """Return the whole answer of one try, telling `relay` what arrives. Raises `ModelError`."""
 
     @abstractmethod
     def _key_headers(self) -> dict[str, str]:

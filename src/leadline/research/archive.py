@@ -33,8 +33,8 @@ from leadline.events import Record
 from leadline.research.foreign import read_report
 from leadline.research.html import to_html
 from leadline.research.markdown import to_markdown
-from leadline.telling.numbering import closed
 from leadline.research.report import to_json
+from leadline.telling.numbering import closed
 from leadline.version import __version__
 
 SCHEMA: Final = "leadline.export/1"

@@ -63,7 +63,8 @@ _DATE = re.compile(
 )
 _NUMBER = re.compile(
     r"\b(?:how (?:many|much|far|deep|long|high|tall|large|fast|heavy|big|wide|often)"
-    r"|what (?:is|was|are|were) the (?:\w+ )?(?:number|population|height|depth|length|area|size|distance|width|weight))\b"
+    r"|what (?:is|was|are|were) the (?:\w+ )?"
+    r"(?:number|population|height|depth|length|area|size|distance|width|weight))\b"
     r"|多少|[几幾](?:个|個|次|座|位|人|条|條|种|種|米)|多[长長高深远遠大重快宽寬]|数量|數量|深度|高度|长度|長度|跨度|人口",
     re.IGNORECASE,
 )
@@ -80,7 +81,8 @@ _YES_NO = re.compile(
     re.IGNORECASE,
 )
 _OR = re.compile(
-    r"(?:[,:，：]|\bbetween\b|\bfirst\b|\blater\b|\bearlier\b)\s*(?P<one>[^,:，：]+?|[^:：]+?),?\s+(?:or|and)\s+(?P<other>[^:]+?)\s*[?？]*\s*\Z",
+    r"(?:[,:，：]|\bbetween\b|\bfirst\b|\blater\b|\bearlier\b)\s*"
+    r"(?P<one>[^,:，：]+?|[^:：]+?),?\s+(?:or|and)\s+(?P<other>[^:]+?)\s*[?？]*\s*\Z",
     re.IGNORECASE,
 )
 _OR_CHINESE = (

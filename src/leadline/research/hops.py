@@ -133,10 +133,10 @@ def _goal(asked: Asked) -> str:
 
 def look(asked: Asked, pages: tuple[Page, ...]) -> Survey:
     """Return what these pages are worth for a question."""
-    keys = tuple(key for name in asked.names if " " in (key := key_of(name)))
-    if keys:
-        asked = replace(asked, terms=tuple(dict.fromkeys([*asked.terms, *keys])))
-        pages = tuple(page._replace(lines=tuple(_phrased(line, keys) for line in page.lines)) for page in pages)
+    phrases = tuple(key for name in asked.names if " " in (key := key_of(name)))
+    if phrases:
+        asked = replace(asked, terms=tuple(dict.fromkeys([*asked.terms, *phrases])))
+        pages = tuple(page._replace(lines=tuple(_phrased(line, phrases) for line in page.lines)) for page in pages)
     weights = weigh(asked, pages)
     names = Names(pages)
     linked, keys = _linked(asked, names)

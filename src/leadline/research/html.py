@@ -16,9 +16,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from leadline.domain import Claim, Report, Source, Verdict
-from leadline.telling.addresses import address, linkable, name, readable
 from leadline.research.assets import asset
 from leadline.research.contexts import Context, Cut, Piece, Standing, contexts, shown
+from leadline.telling.addresses import address, linkable, name, readable
 from leadline.telling.numbering import Numbered, Numbers, Told, answer, flat, quoting, said, sentences, subject
 from leadline.telling.wording import facts, label, meaning, place, reasons, strong, word
 from leadline.text.clean import squeeze

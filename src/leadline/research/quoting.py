@@ -13,7 +13,7 @@ from typing import NamedTuple
 from leadline.domain import Draft, DraftSection, DraftSentence, Length
 from leadline.research.answering import Answer, answer
 from leadline.research.antecedents import antecedent
-from leadline.research.asking import words_of
+from leadline.research.asking import key_of, words_of
 from leadline.research.evidence import Ledger
 from leadline.research.hops import Survey, sigmoid, survey
 from leadline.research.phrases import phrase
@@ -53,9 +53,10 @@ class Signs(NamedTuple):
     page: float  # the best page's probability
     hop: float  # the best way over a bridge
     linked: float  # a page goes by a name of the question
+    absent: float  # share of the question's names that nothing read holds
 
 
-RELEVANT = Signs(-6.3, 1.6, 4.4, 2.1, 1.2, 4.6, 2.6)
+RELEVANT = Signs(-5.3, 0.3, 4.9, 2.1, 1.4, 3.2, 2.2, -2.5)
 
 _BREAK = re.compile(rf"(?<=[{CJK}{CJK_MARKS}])\s*\n\s*(?=[{CJK}{CJK_MARKS}])")
 _CJK_CHAR = re.compile(f"[{CJK}]")
@@ -101,7 +102,17 @@ def signs(seen: Survey, best: Sequence[Ranked]) -> Signs:
         page=sigmoid(max(seen.odds, default=-9.0)),
         hop=max((hop.score for hop in seen.hops), default=0.0),
         linked=max(seen.linked.values(), default=0.0),
+        absent=_absent(seen),
     )
+
+
+def _absent(seen: Survey) -> float:
+    """Return the share of the question's names that no sentence or title holds as they are written."""
+    keys = [key for name in seen.asked.names if (key := key_of(name))]
+    lines = [line for page in seen.pages for line in page.lines]
+    known = {key for page in seen.pages for key, _ in page.keys}
+    missing = sum(1 for key in keys if key not in known and not any(line.holds(key) for line in lines))
+    return missing / len(keys) if keys else 0.0
 
 
 def _within(chosen: Sequence[Ranked], ledger: Ledger, *, words: int) -> tuple[Ranked, ...]:

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from leadline.research.asking import Kind, key_of
 from leadline.research.evidence import Ledger
 from leadline.research.hops import Survey, sigmoid, survey
-from leadline.research.reading import Line, Page
+from leadline.research.reading import Line
 from leadline.text.dates import find_dates
 from leadline.text.language import HAN
 from leadline.text.names import find_names
@@ -34,7 +34,7 @@ SECOND = 0.03
 THIRD = 0.08
 """Probability below which a third page is left out."""
 
-LEAST = 0.1
+LEAST = 0.08
 """Probability below which a further one is."""
 
 
@@ -79,7 +79,8 @@ NEW = 1.0
 class Ranked:
     """A sentence of a source. `coverage` is the weighted share of the question's terms in it with its title.
 
-    `under` is the heading or label close before it."""
+    `under` is the heading or label close before it.
+    """
 
     source_id: str
     start: int

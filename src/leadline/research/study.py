@@ -34,6 +34,7 @@ from leadline.research import budget as budgets
 from leadline.research import context
 from leadline.research.branch import ANY_FLAG, CANCEL_ONLY, Ask, Branch, Observation, Reply, fingerprint
 from leadline.research.evidence import Ledger
+from leadline.research.learnt import Learnt
 from leadline.research.recorder import INTERRUPTED, Recorder
 
 TOOL_SECONDS = 120.0
@@ -118,6 +119,7 @@ class Study:
         self.interrupted = False
         self.room = options.window - options.max_tokens
         self._asked: dict[str, int] = {}
+        self._learnt: Learnt | None = None
         self._prompt = context.PromptTokens()
         self._ratio = 1.0  # real prompt tokens for an estimated one, learnt from usage
 
@@ -283,6 +285,7 @@ class Study:
         return ""
 
     async def _make(self, calls: Sequence[ToolCall], breaks: frozenset[Flag]) -> list[Observation]:
+        learnt = self._learnt = self._learnt or Learnt.of(self.ledger, online=self.options.web or bool(self.options.urls))
         tool_context = CallContext(
             run_id=self.branch.run_id,
             tenant=self._recorder.tenant,
@@ -290,6 +293,8 @@ class Study:
             goal=self.question.text,
             language=self.question.language,
             options=self.options,
+            known=learnt.addresses,
+            private=learnt.private,
         )
         return await self.branch.tools(
             calls, specs=self.specs, context=tool_context, invoke=self.means.tools.call, breaks=breaks
@@ -317,6 +322,8 @@ class Study:
         for shown in observation.shown:
             if texts.get(shown.source_id, "")[max(0, shown.start) : shown.end].strip():
                 self.ledger.excerpt(shown.source_id, shown.start, shown.end, snap=False)
+        if self._learnt is not None:
+            self._learnt.take(observation.value, sources=observation.sources, shown=observation.shown, texts=texts)
         self.failed_addresses.update(_unread(observation.value))
         text = context.cut(self.means.tools.render(call.name, observation.value, texts), self._goal(call), limit)
         return Seen(call=call, text=text, fresh=True, value=observation.value, observation=observation)

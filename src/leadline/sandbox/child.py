@@ -245,12 +245,13 @@ class Child:
             return
         self._alive = False
         self.killed_by = why
-        if self._first is not None:
-            with contextlib.suppress(ProcessLookupError):
-                signal.pidfd_send_signal(self._first, signal.SIGKILL)
         with contextlib.suppress(ProcessLookupError):
-            # The keeper of a design without a namespace ends what it can reach when it is alone.
-            self.process.send_signal(signal.SIGTERM if not self._pipes.namespace else signal.SIGKILL)
+            if self._first is not None:
+                # Its parent takes its status and ends; killed itself, it would leave that to the host's init.
+                signal.pidfd_send_signal(self._first, signal.SIGKILL)
+            else:
+                # The keeper of a design without a namespace ends what it can reach when it is asked to.
+                self.process.send_signal(signal.SIGKILL if self._pipes.namespace else signal.SIGTERM)
 
     @property
     def alive(self) -> bool:

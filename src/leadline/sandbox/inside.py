@@ -55,12 +55,6 @@ class _Player(NamedTuple):
     statuses: int
 
 
-class _Found(NamedTuple):
-    """A regular file's bytes, `None` where they are too many."""
-
-    data: bytes | None
-
-
 def _read_exactly(handle: int, length: int) -> bytes | None:
     pieces = []
     while length:
@@ -128,31 +122,24 @@ def _tell(error: BaseException) -> None:
     traceback.print_exception(type(error), error, trace, limit=-20)
 
 
-def _save_figures() -> None:
-    """Save the figures that a program drew and did not save: many only call `show`."""
+def _save_figures() -> int:
+    """Save the figures that a program drew and did not save, for many only call `show`; return its new status."""
     plots: Any = sys.modules.get("matplotlib.pyplot")
     if plots is None or any(name.endswith(".png") for name in os.listdir(".")):
-        return
-    for number in plots.get_fignums():
-        plots.figure(number).savefig(f"figure-{number}.png")
-
-
-def _play(code: str, names: dict[str, Any]) -> int:
-    status = _run_text(code, names)
-    if status == 0:
-        status = _guarded(_save_figures)
-    _flush()
-    return status
-
-
-def _guarded(work: Callable[[], None]) -> int:
-    """Do it and return 0, or tell the error and return 1."""
+        return 0
     try:
-        work()
+        for number in plots.get_fignums():
+            plots.figure(number).savefig(f"figure-{number}.png")
     except Exception as error:  # noqa: BLE001 drawing runs the program's own objects
         _tell(error)
         return 1
     return 0
+
+
+def _play(code: str, names: dict[str, Any]) -> int:
+    status = _run_text(code, names) or _save_figures()
+    _flush()
+    return status
 
 
 def _be_player(settings: Mapping[str, Any], first: Mapping[str, Any], pipes: tuple[int, int]) -> NoReturn:
@@ -191,11 +178,11 @@ def _be_player(settings: Mapping[str, Any], first: Mapping[str, Any], pipes: tup
 
 
 def _end_player(status: int) -> NoReturn:
-    """End as an interpreter does, but for taking apart what was imported: with pandas that takes longer than most programs."""
+    """End as an interpreter does, without taking its modules apart: that takes pandas longer than most programs run."""
     threads: Any = sys.modules.get("threading")
     if threads is not None:
-        threads._shutdown()
-    atexit._run_exitfuncs()
+        threads._shutdown()  # noqa: SLF001 what an interpreter calls at its end
+    atexit._run_exitfuncs()  # noqa: SLF001 as above
     _flush()
     os._exit(status)
 
@@ -294,11 +281,9 @@ def _others() -> bool:
 
 def _children() -> list[int]:
     """Return own children; orphans of the program become children of the keeper, their subreaper."""
-    try:
-        with open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as listing:
-            return [int(pid) for pid in listing.read().split()]
-    except OSError:
-        return []
+    with contextlib.suppress(OSError), open(f"/proc/self/task/{os.getpid()}/children", encoding="ascii") as listing:
+        return [int(pid) for pid in listing.read().split()]
+    return []
 
 
 def _put_files(files: Mapping[str, str]) -> dict[str, bytes]:
@@ -306,11 +291,8 @@ def _put_files(files: Mapping[str, str]) -> dict[str, bytes]:
     for name, text in files.items():
         data = base64.b64decode(text)
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
-        handle = os.open(name, flags, 0o600)
-        try:
-            _write(handle, data)
-        finally:
-            os.close(handle)
+        with io.FileIO(os.open(name, flags, 0o600), "w") as file:
+            _write(file.fileno(), data)
         put[name] = data
     return put
 
@@ -324,24 +306,21 @@ def _files(caps: Mapping[str, int]) -> Iterator[tuple[str, bytes | None]]:
                 yield "", None
                 return
             most = min(caps["file_out"], room) if count < caps["files_count"] else -1
-            found = _read_file(entry.name, most)
-            if found is not None:
-                room -= len(found.data or b"")
+            for data in _read_file(entry.name, most):
+                room -= len(data or b"")
                 count += 1
-                yield entry.name, found.data
+                yield entry.name, data
 
 
-def _read_file(name: str, most: int) -> _Found | None:
-    """Return a regular file, without its bytes where they are more than `most`; `None` for all else."""
-    try:
+def _read_file(name: str, most: int) -> list[bytes | None]:
+    """Return a regular file's bytes, `None` where they are more than `most`; nothing for all else."""
+    with contextlib.suppress(OSError):
         handle = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
         with io.FileIO(handle) as file:
             found = os.fstat(handle)
-            if not stat.S_ISREG(found.st_mode):
-                return None
-            return _Found(file.read(found.st_size) or b"" if found.st_size <= most else None)
-    except OSError:
-        return None
+            if stat.S_ISREG(found.st_mode):
+                return [file.read(found.st_size) or b"" if found.st_size <= most else None]
+    return []
 
 
 def _report(settings: Mapping[str, Any], end: _End, known: dict[str, bytes]) -> None:
@@ -368,7 +347,7 @@ def _report(settings: Mapping[str, Any], end: _End, known: dict[str, bytes]) -> 
 
 
 def _load(names: list[str]) -> None:
-    """Import ahead of the program; what is not installed is not missed."""
+    """Import ahead of the program what is installed."""
     for name in names:
         with contextlib.suppress(ImportError):
             __import__(name)

@@ -127,7 +127,8 @@ class LocalSandbox:
         await self._owned.close()
         for child in tuple(self._all):
             await self._end(child)
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        # What was being started when its user was cancelled is discarded once the thread has it.
+        await asyncio.to_thread(self._thread.shutdown, wait=True)
 
     async def run(self, program: Program) -> Ran:
         """See `Sandbox`."""

@@ -160,7 +160,8 @@ class Corpus:
         if self._vectors is None:
             return report
         begun = monotonic()
-        filled = await self._vectors.fill(progress)
+        changed = bool(report.added or report.changed or report.removed)
+        filled = await self._vectors.fill(progress, changed=changed)
         return replace(
             report,
             embedded=filled.embedded,

@@ -88,6 +88,7 @@ class Fill:
         self._tokens = limits.tokens
         self._embedded = 0
         self._switches = 0
+        self._skipped = False  # pieces went out and came back without a vector
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="corpus-embed")
         self._shelf = _Shelf(index, model=embedder.name)
 
@@ -131,7 +132,7 @@ class Fill:
             missing = await self._do(self._shelf.missing) if switched else missing[taken:]
             total = len(missing) + self._embedded if switched else total
             self._tell(total, total - len(missing))
-        return missing
+        return await self._do(self._shelf.missing) if self._skipped else missing
 
     def _wave(self, missing: Sequence[_Piece]) -> tuple[int, list[_Batch]]:
         """Return how many pieces go out together, and their texts, as far as the tokens go."""
@@ -148,6 +149,8 @@ class Fill:
                 # Another process may have changed the index since it was looked at.
                 if files.passage_key(text) == piece.key:
                     _add(fresh, piece.key, text, size=self._limits.batch)
+                else:
+                    self._skipped = True
         return taken, [batch for batch in fresh if batch.keys]
 
     async def _embed(self, wave: Sequence[_Batch]) -> bool:
@@ -162,10 +165,11 @@ class Fill:
                 self._embedded += len(batch.keys)
         if self._switches > 1:
             raise ModelBroken(f"`{self._embedder.name}` gives vectors now of one length, now of another")
-        for outcome in outcomes:
-            # Time that the budget cut short is no failure of the endpoint.
-            if isinstance(outcome, ModelError) and not (isinstance(outcome, ModelTimeout) and self._deadline.expired):
-                raise outcome
+        failures = [outcome for outcome in outcomes if isinstance(outcome, ModelError)]
+        self._skipped |= bool(failures)
+        # An endpoint that gave vectors and then ran out of the budget's time did not fail.
+        if failures and not (self._deadline.expired and self._embedded and isinstance(failures[0], ModelTimeout)):
+            raise failures[0]
         return self._switches > before
 
     async def _try(self, batch: _Batch) -> Vectors | ModelError:

@@ -43,14 +43,22 @@ class VectorIndex:
         self._embedder = embedder
         self._limits = limits
         self._clock = clock
+        self._whole = False
         self._breaker = Breaker(threshold=_FAILURES, cooldown=_COOLDOWN)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="corpus-vectors")
         self._loaded = _Loaded(index, model=embedder.name)
 
-    async def fill(self, progress: Callable[[IndexProgress], None] | None) -> Filled:
-        """Embed what is new in the index, within the limits; never raises for what can fail."""
+    async def fill(self, progress: Callable[[IndexProgress], None] | None, *, changed: bool) -> Filled:
+        """Embed what is new in the index, within the limits; never raises for what can fail.
+
+        Where nothing `changed` since a fill of this object that left nothing, there is no look.
+        """
+        if self._whole and not changed:
+            return Filled(0, 0, ())
         fill = Fill(self._index, embedder=self._embedder, limits=self._limits, clock=self._clock, progress=progress)
-        return await fill.run()
+        filled = await fill.run()
+        self._whole = not filled.pending and not filled.warnings
+        return filled
 
     async def near(self, text: str, *, deadline: float) -> tuple[Near, ...] | None:
         """Return passages near `text`, nearest first, `None` where vectors could not be asked."""
@@ -67,6 +75,7 @@ class VectorIndex:
                 if question is None:
                     return None
                 if len(question) != dimensions:
+                    self._whole = False
                     await self._do(partial(self._expect, len(question)))
                     return None
                 return await self._do(partial(self._loaded.nearest, question))

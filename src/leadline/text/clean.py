@@ -39,6 +39,18 @@ _INSTRUCTION_MARK: Final = re.compile(
     r"\[(?=/?(?:inst|tool_calls|available_tools|tool_results|system_prompt)\])", re.IGNORECASE
 )
 _SPACE: Final = re.compile(r"\s+")
+# What a viewer of Markdown or HTML would load or follow: images, links, definitions of links, and
+# elements that bring something of their own. Only the bracket is matched.
+_LIVE: Final = re.compile(
+    r"(?<=!)\["
+    r"|(?<=\])\("
+    r"|^[ \t>]{0,8}\[(?=[^\[\]\n]{1,200}\]:)"
+    r"|<(?=(?:https?|ftp|mailto|data|javascript):)"
+    r"|<(?=/?(?:a|audio|base|body|embed|form|frame|iframe|image|img|input|link|meta|object|picture|script|source|style"
+    r"|svg|track|video)\b)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_INERT: Final = {"[": "\u2045", "(": "\ufe59", "<": "\u2039"}
 
 
 def neutralise(text: str) -> str:
@@ -54,6 +66,16 @@ def neutralise(text: str) -> str:
     if not text.isascii():
         text = _SURROGATE.sub("\ufffd", text)
     return _INSTRUCTION_MARK.sub("\u2045", _CONTROL_TAG.sub("\u2039", text))
+
+
+def defused(text: str) -> str:
+    """Return `text` with nothing in it that a viewer of Markdown or HTML would load or follow.
+
+    For text of pages: an image whose address holds what a model knows would carry it away as soon
+    as somebody looks. The opening brackets become look-alikes that `leadline.text.spans` folds
+    back, so that quotations are still located. Idempotent.
+    """
+    return _LIVE.sub(lambda found: found[0][:-1] + _INERT[found[0][-1]], text)
 
 
 def visible(text: str) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
 import idna
 
-from leadline.tools.addresses import canonical, is_web
+from leadline.tools.addresses import canonical, is_web, shown
 
 _DOI_HOST: Final = re.compile(r"(?:dx\.|www\.)?doi\.org", re.IGNORECASE)
 _DOI: Final = re.compile(r"10\.\d{4,9}/\S+")
@@ -24,14 +24,14 @@ def page_key(uri: str) -> str:
     The host is in ASCII, dot segments are resolved, `http` and `https` and a leading `www.` count
     as one. A DOI and an arXiv id are keys of their own: `doi:10.1000/1`, `arxiv:1706.03762`.
     """
-    if not is_web(uri):
-        return canonical(uri)
+    if not is_web(uri) or "://" not in uri:
+        return shown(uri)
     try:
         parts = urlsplit(canonical(uri))
         host = _ascii(parts.hostname or "")
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
-        return canonical(uri)
+        return shown(uri)
     return _work(host, parts.path) or urlunsplit(
         ("", host.removeprefix("www.") + port, _path(parts.path), parts.query, "")
     )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from leadline.domain import Json, ToolResult, ToolSpec
-from leadline.errors import ToolFailed, ToolStop
+from leadline.errors import ToolError, ToolFailed, ToolStop
 from leadline.ports import CallContext, Query
 from leadline.tools.addresses import shown
 from leadline.tools.brief import brief
@@ -53,9 +53,10 @@ class ScholarTool:
         async with asyncio.TaskGroup() as asking:
             tasks = [asking.create_task(self._ask(_query(text, arguments, context), deadline)) for text in texts]
         replies = [task.result() for task in tasks]
-        failed = [reply for reply in replies if isinstance(reply, ToolFailed)]
-        if len(failed) == len(replies):
-            raise failed[0]
+        failed = [reply for reply in replies if isinstance(reply, ToolError)]
+        for error in failed:
+            if isinstance(error, ToolStop) or len(failed) == len(replies):
+                raise error
         results: list[Json] = [_result(text, reply) for text, reply in zip(texts, replies, strict=True)]
         return ToolResult(value={"results": results})
 
@@ -65,13 +66,11 @@ class ScholarTool:
         numbers: dict[str, int] = {}
         return "\n\n".join(_block(result, numbers) for result in results)
 
-    async def _ask(self, query: Query, deadline: float) -> Papers | ToolFailed:
+    async def _ask(self, query: Query, deadline: float) -> Papers | ToolError:
         try:
             async with asyncio.timeout(deadline):
                 return await self._scholar.papers(query, deadline=deadline)
-        except ToolStop:
-            raise
-        except ToolFailed as error:
+        except ToolError as error:
             return error
         except TimeoutError:
             return ToolFailed(f"no answer within {deadline:.3g} s")
@@ -125,11 +124,11 @@ def _query(text: str, arguments: Mapping[str, Json], context: CallContext) -> Qu
     )
 
 
-def _result(text: str, reply: Papers | ToolFailed) -> Json:
+def _result(text: str, reply: Papers | ToolError) -> Json:
     papers, ignored, failures = (
-        ((), (), ()) if isinstance(reply, ToolFailed) else (reply.papers, reply.ignored, reply.failures)
+        ((), (), ()) if isinstance(reply, ToolError) else (reply.papers, reply.ignored, reply.failures)
     )
-    told = [("scholar", reply)] if isinstance(reply, ToolFailed) else failures
+    told = [("scholar", reply)] if isinstance(reply, ToolError) else failures
     named: list[Json] = [
         {"provider": name, "code": error.code, "message": brief(str(error), _MOST_MESSAGE)} for name, error in told
     ]

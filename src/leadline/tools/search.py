@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from leadline.domain import Hit, Json, ToolResult, ToolSpec
-from leadline.errors import ToolError, ToolFailed, ToolStop
+from leadline.errors import Forbidden, ProviderUnavailable, ToolError, ToolFailed, ToolStop
 from leadline.ports import CallContext, Found, Query, Search
 from leadline.tools.addresses import canonical, shown
 from leadline.tools.brief import brief
@@ -81,10 +81,21 @@ class _Reply:
 class SearchTool:
     """Asks every provider every query side by side; joins what they find by reciprocal rank."""
 
-    def __init__(self, providers: Sequence[Search], *, weights: Mapping[str, float] | None = None) -> None:
-        """`weights` says how much a provider's ranks count, by its name; 1 unless given."""
+    def __init__(
+        self,
+        providers: Sequence[Search],
+        *,
+        weights: Mapping[str, float] | None = None,
+        outside: frozenset[str] = frozenset(),
+    ) -> None:
+        """`weights` says how much a provider's ranks count, by its name; 1 unless given.
+
+        `outside` names the providers that pass queries on to others: a query that the gateway
+        refuses is kept from them.
+        """
         self._providers = tuple(providers)
         self._weights = [(weights or {}).get(provider.name, 1.0) for provider in self._providers]
+        self._outside = outside
 
     @property
     def spec(self) -> ToolSpec:
@@ -98,11 +109,17 @@ class SearchTool:
         queries = [_query(text, arguments, context) for text in _texts(arguments["query"])]
         deadline = context.deadline * _SHARE
         async with asyncio.TaskGroup() as asking:
-            tasks = [[asking.create_task(_ask(one, query, deadline)) for one in self._providers] for query in queries]
+            tasks = [
+                [asking.create_task(_ask(one, query, deadline, self._withheld(one, query, context))) for one in self._providers]
+                for query in queries
+            ]
         replies = [[task.result() for task in row] for row in tasks]
         _raise_for(replies)
         results: list[Json] = [_result(query, row, self._weights) for query, row in zip(queries, replies, strict=True)]
         return ToolResult(value={"results": results})
+
+    def _withheld(self, provider: Search, query: Query, context: CallContext) -> str | None:
+        return context.refused.get(query.text) if provider.name in self._outside else None
 
     def render(self, value: Json, texts: Mapping[str, str]) -> str:
         """Return numbered hits under each query; a page that came before is only pointed to."""
@@ -129,7 +146,9 @@ def _query(text: str, arguments: Mapping[str, Json], context: CallContext) -> Qu
     )
 
 
-async def _ask(provider: Search, query: Query, deadline: float) -> _Reply:
+async def _ask(provider: Search, query: Query, deadline: float, withheld: str | None) -> _Reply:
+    if withheld is not None:
+        return _Reply(provider=provider.name, error=Forbidden(withheld))
     try:
         async with asyncio.timeout(deadline):
             found = await provider.search(query, deadline=deadline)
@@ -149,7 +168,8 @@ def _raise_for(replies: Sequence[Sequence[_Reply]]) -> None:
             raise reply.error
     if all(reply.error is not None for reply in flat):
         told = dict.fromkeys(f"{r.provider}: {_message(r.error)}" for r in flat if r.error)
-        raise ToolFailed("the search failed; " + "; ".join(told))
+        again = any(reply.error is not None and reply.error.retryable for reply in flat)
+        raise (ProviderUnavailable if again else ToolFailed)("the search failed; " + "; ".join(told))
 
 
 def _message(error: ToolError) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ from leadline.model.embedder import ServerEmbedder
 from leadline.ports import Query
 from leadline.resilience import SystemClock
 from leadline.search.corpus import Corpus, EmbedLimits, IndexProgress
-from leadline.testing import Embeddings, Fault, ScriptedServer
+from leadline.testing import Embeddings, Fault, Reply, ScriptedServer
 
 SYNONYMS = {"automobile": "car", "doctor": "physician", "汽车": "car", "vessel": "ship"}
 DOCUMENTS = {
@@ -60,8 +61,10 @@ class Opens:
         self._url = url
         self._stack = AsyncExitStack()
 
-    async def __call__(self, *, name: str = "bag", limits: EmbedLimits | None = None) -> Corpus:
-        embedder = await self._stack.enter_async_context(ServerEmbedder(self._url, name=name))
+    async def __call__(
+        self, *, name: str = "bag", embedder: ServerEmbedder | None = None, limits: EmbedLimits | None = None
+    ) -> Corpus:
+        embedder = await self._stack.enter_async_context(embedder or ServerEmbedder(self._url, name=name))
         corpus = await Corpus.open(
             self.index,
             [self._folder],
@@ -186,6 +189,27 @@ async def test_a_hanging_endpoint_is_asked_no_more(
     for _ in range(4):
         assert (await corpus.search(Query(text="car"), deadline=5)).ignored == ("vectors",)
     assert len(server.embeddings.requests) == before + 2
+
+
+async def test_an_endpoint_that_never_answers_is_told(opens: Opens, server: ScriptedServer) -> None:
+    server.embeddings.fault = Fault.HANG_BEFORE_HEADERS
+    report = await (await opens(limits=EmbedLimits(seconds=0.2))).refresh()
+    assert (report.added, report.embedded, report.pending, len(report.warnings)) == (4, 0, 4, 1)
+
+
+async def test_time_that_runs_out_is_no_failure(opens: Opens, server: ScriptedServer) -> None:
+    class Slowing(Embeddings):
+        """Answers once, and never again."""
+
+        def reply(self, body: Mapping[str, Any]) -> Reply:
+            self.fault = Fault.HANG_BEFORE_HEADERS if self.requests else Fault.NONE
+            return super().reply(body)
+
+    server.embeddings = Slowing()
+    embedder = ServerEmbedder(server.url, name="bag", batch=1)
+    corpus = await opens(embedder=embedder, limits=EmbedLimits(batch=1, seconds=0.4))
+    report = await corpus.refresh()
+    assert (report.embedded, report.pending, report.warnings) == (1, 3, ())
 
 
 async def test_rubbish_is_no_vector(opens: Opens, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:

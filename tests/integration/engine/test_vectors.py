@@ -11,7 +11,7 @@ from leadline import Leadline
 from leadline.settings import Settings, load
 from leadline.testing import Embeddings, ScriptedServer
 
-QUESTION = "When did the red automobile go down?"
+QUESTION = "When did the Orlova sink?"
 KEY = "embed-key-1"
 
 
@@ -19,7 +19,7 @@ KEY = "embed-key-1"
 def documents(tmp_path: Path) -> Path:
     folder = tmp_path / "documents"
     folder.mkdir()
-    (folder / "ferry.md").write_text("# Ferry\n\nThe red car went down in 1987.\n", encoding="utf-8")
+    (folder / "ferry.md").write_text("# Ferry\n\nThe cruise ship Orlova sank in 2013 off Ireland.\n", encoding="utf-8")
     (folder / "tide.md").write_text("# Tide\n\nThe tide turns twice a day.\n", encoding="utf-8")
     return folder
 
@@ -30,7 +30,7 @@ async def settings(tmp_path: Path, url: str) -> Settings:
 
 
 async def test_a_run_asks_the_endpoint_and_its_replay_does_not(tmp_path: Path, documents: Path) -> None:
-    words = Embeddings(synonyms={"automobile": "car"})
+    words = Embeddings()
     async with ScriptedServer(embeddings=words, key=KEY) as server:
         async with Leadline(await settings(tmp_path, server.url)) as engine:
             indexed = await engine.index([documents])
@@ -44,7 +44,7 @@ async def test_a_run_asks_the_endpoint_and_its_replay_does_not(tmp_path: Path, d
         await server.stop()
         async with Leadline(await settings(tmp_path, server.url)) as engine:
             assert await engine.replay(run_id) == report
-    assert "1987" in report.claims[0].text
+    assert "2013" in report.claims[0].text
 
 
 async def test_a_run_goes_on_by_words_where_the_endpoint_is_gone(tmp_path: Path, documents: Path) -> None:
@@ -53,5 +53,5 @@ async def test_a_run_goes_on_by_words_where_the_endpoint_is_gone(tmp_path: Path,
     async with Leadline(await settings(tmp_path, server.url)) as engine:
         indexed = await engine.index([documents])
         assert (indexed.embedded, indexed.pending, len(indexed.warnings)) == (0, 2, 1)
-        report = await engine.result(await engine.start("When did the red car go down?", docs=[documents]))
-    assert "1987" in report.claims[0].text
+        report = await engine.result(await engine.start(QUESTION, docs=[documents]))
+    assert "2013" in report.claims[0].text

@@ -27,7 +27,8 @@ from leadline.resilience import Backoff
 from leadline.testing import OVERFLOWS, Fault, Reply, ScriptedServer, refusal
 from leadline.testing.script import Asked, Script
 
-QUICK = Clocks(connect=2.0, first_token=0.3, gap=0.3, total=10.0)
+# As long as a busy machine needs for a server that is well, and no longer.
+QUICK = Clocks(connect=5.0, first_token=1.2, gap=1.2, total=20.0)
 QUIET = Probing(every=0.0, gauges=0.0)
 GOOD = Reply(text="The capital is Paris.", chunk=4)
 BODY = b'{ "model":"scripted",  "messages":[{"role":"user","content":"\\u4f60 hi"}], "x_unknown": [1, 2]}'
@@ -78,7 +79,7 @@ class _Told(uvicorn.Server):
 async def site(replies: Sequence[Reply | Script], **options: Any) -> AsyncIterator[Site]:
     options.setdefault("clocks", QUICK)
     options.setdefault("probing", QUIET)
-    options.setdefault("whole", 0.3)
+    options.setdefault("whole", 1.2)
     async with AsyncExitStack() as stack:
         servers = []
         for reply in replies:

@@ -10,14 +10,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from random import Random
 from typing import Any
 
-import aiohttp
 import pytest
 
 from leadline.domain import Message, ModelAnswer, ModelRequest
 from leadline.errors import ContextOverflow, ModelDenied, ModelError, ModelRateLimited, ModelUnavailable
 from leadline.model.attempt import Clocks
+from leadline.model.clients import Kind, clients
 from leadline.model.hedge import Hedging
-from leadline.model.openai_api import OpenAIModel
 from leadline.model.pool_health import Probing
 from leadline.model.pool_types import HealthChange, Outcome, PoolPolicy, ServerSpec
 from leadline.model.pooled import PooledModel
@@ -25,12 +24,9 @@ from leadline.resilience import Backoff
 from leadline.testing import OVERFLOWS, Fault, Reply, ScriptedServer, refusal
 from leadline.testing.script import Asked, Script
 
-QUICK = Clocks(connect=2.0, first_token=0.3, gap=0.3, total=5.0)
+# As long as a busy machine needs for a server that is well, and no longer.
+QUICK = Clocks(connect=5.0, first_token=1.2, gap=1.2, total=20.0)
 QUIET = Probing(every=0.0, gauges=0.0)
-
-
-def client(spec: ServerSpec, session: aiohttp.ClientSession) -> OpenAIModel:
-    return OpenAIModel(spec.url, session=session, clocks=QUICK, backoff=Backoff(attempts=1), api_key=spec.api_key)
 
 
 def asking(text: str = "What is the capital of France?") -> ModelRequest:
@@ -53,6 +49,7 @@ async def pooled(
     *,
     specs: dict[str, Any] | None = None,
     probing: Probing = QUIET,
+    kind: Kind = "openai",
     **options: Any,
 ) -> AsyncIterator[tuple[list[ScriptedServer], PooledModel]]:
     options.setdefault("backoff", Backoff(attempts=1))
@@ -62,11 +59,11 @@ async def pooled(
             script = always(reply) if isinstance(reply, Reply) else reply
             servers.append(await stack.enter_async_context(ScriptedServer(script)))
         listed = [ServerSpec(url=server.url, **(specs or {})) for server in servers]
-        model = PooledModel(listed, client=client, probing=probing, random=Random(1), **options)
+        model = PooledModel(listed, client=clients(kind, clocks=QUICK), probing=probing, random=Random(1), **options)
         yield servers, await stack.enter_async_context(model)
 
 
-async def ask(model: PooledModel, session: str = "run", deadline: float = 8.0, **options: Any) -> ModelAnswer:
+async def ask(model: PooledModel, session: str = "run", deadline: float = 20.0, **options: Any) -> ModelAnswer:
     return await model.complete(asking(), deadline=deadline, session=session, **options)
 
 
@@ -131,6 +128,23 @@ async def test_a_refusing_server_of_four_costs_nothing() -> None:
     async with pooled([GOOD, GOOD, GOOD, GOOD]) as (servers, model):
         await servers[0].stop()
         assert errors(await all_at_once(model, 24)) == []
+
+
+async def test_the_other_protocol_is_pooled_alike() -> None:
+    async with pooled([refusal(529, "Overloaded"), GOOD, GOOD, GOOD], kind="anthropic") as (servers, model):
+        assert errors(await all_at_once(model, 24)) == []
+        assert "system" not in servers[1].requests[0].body
+        assert servers[1].requests[0].headers["anthropic-version"]
+
+
+async def test_the_servers_models_are_listed_once_also_where_one_hangs() -> None:
+    async with pooled([GOOD, GOOD, GOOD]) as (servers, model):
+        await servers[0].stop()
+        assert [served.name for served in await model.models(deadline=2.0)] == ["scripted"]
+        for server in servers:
+            await server.stop()
+        with pytest.raises(ModelUnavailable):
+            await model.models(deadline=2.0)
 
 
 async def test_a_slow_drip_is_no_fault() -> None:
@@ -380,12 +394,12 @@ async def hedged(priced: bool) -> tuple[int, ModelAnswer, list[ScriptedServer]]:
     def play(asked: Asked) -> Reply:
         hang = state["hang"] and not state["hung"]
         state["hung"] = state["hung"] or hang
-        return Reply(text="late", first_delay=0.25) if hang else Reply(text="in time")
+        return Reply(text="late", first_delay=0.5) if hang else Reply(text="in time")
 
     state = {"hang": False, "hung": False}
     options: dict[str, Any] = {"hedging": Hedging(least=0.05, share=0.05)}
     async with pooled([play, play], specs={"priced": priced}, **options) as (servers, model):
-        for number in range(50):
+        for number in range(80):  # enough at each server to know what is usual
             await ask(model, f"run-{number}")
         state["hang"] = True
         answer = await ask(model, "the slow one")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,8 @@ class Bare:
         here = tree.in_place()
         settings = keeper_settings(slot, work=str(slot.folder), tree=here, limits=LIMITS)
         code = (
-            "import sys, json; text = sys.argv.pop(); names = {'__name__': 'keeper'}; "
+            "import ctypes, sys, json; ctypes.CDLL(None).prctl(36, 1, 0, 0, 0); "  # its orphans are its own
+            "text = sys.argv.pop(); names = {'__name__': 'keeper'}; "
             "exec(text, names); names['keep'](json.loads(sys.argv[1]))"
         )
         return Start(
@@ -84,6 +86,7 @@ async def test_a_design_that_holds_nothing_back_is_refused_with_every_hole(
         "canary",
     ):
         assert hole in str(refused.value), hole
+    assert left_behind() == 0
 
 
 async def test_a_design_that_cannot_start_is_refused_with_the_reason(
@@ -120,6 +123,15 @@ async def test_other_choices_are_errors(tmp_path: Path, choice: str) -> None:
     with pytest.raises(SettingsError):
         async with open_sandbox(options(choice, tmp_path)):
             pass
+
+
+def left_behind() -> int:
+    """Count the processes of the plain design that outlived it."""
+    count = 0
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            count += b"names['keep'](json" in path.read_bytes()
+    return count
 
 
 def exists(path: str) -> bool:

@@ -9,10 +9,12 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from tests.integration.sandbox.probes.probe import World
 from tests.integration.sandbox.probes.world import LIMITS, sandbox_of
 
 from leadline.errors import InvalidArguments
-from leadline.sandbox import cgroups, watchdog
+from leadline.sandbox import cgroups, tree, watchdog
+from leadline.sandbox.landlock import Landlock
 from leadline.sandbox.supervisor import SESSIONS, LocalSandbox
 from leadline.sandbox.types import Limits, Program
 
@@ -230,3 +232,21 @@ def test_a_folder_that_hides_its_size_counts_as_huge(tmp_path: Path) -> None:
         deep /= "d"
         deep.mkdir()
     assert watchdog.folder_size(tmp_path) == watchdog.HUGE
+
+
+@pytest.mark.parametrize("abi", [4, 5])
+async def test_a_kernel_without_scopes_lets_no_signal_out_and_leaves_no_process(abi: int, world: World) -> None:
+    design = Landlock(tree=tree.in_place(), limits=LIMITS, abi=abi)
+    mark = f"leadk-{os.getpid() % 10000}"
+    signals = (
+        "import os\nfor pid in (BYSTANDER, os.getppid(), -1):\n"
+        "    try:\n        os.kill(pid, 9); print('reached', pid)\n    except OSError:\n        print('refused')\n"
+    )
+    daemon = MARKED.format(mark=mark) + "if os.fork() == 0:\n    os.setsid()\n    if os.fork() == 0: time.sleep(60)\n"
+    async with LocalSandbox(design, limits=LIMITS, cgroups=None) as sandbox:
+        refused = await sandbox.run(Program(code=signals.replace("BYSTANDER", world.values["BYSTANDER"]), timeout=5))
+        left = await sandbox.run(Program(code=daemon + "time.sleep(0.1)", timeout=5))
+    assert refused.stdout == "refused\n" * 3
+    assert (left.stdout, left.exit) == ("on\n", 0)
+    assert sleepers(mark) == []
+    assert world.intact() == ""

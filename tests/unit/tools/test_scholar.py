@@ -85,8 +85,8 @@ async def test_the_text_for_a_model_is_this(context: CallContext) -> None:
 async def test_what_a_bibliography_needs_is_in_the_value(context: CallContext) -> None:
     result = await ScholarTool(shelf()).call({"query": "attention"}, context)
     assert isinstance(result.value, dict)
-    [one] = result.value["results"]  # type: ignore[misc,union-attr]  # the shape is what is tested
-    assert one["hits"][0] == {  # type: ignore[index,call-overload]  # as above
+    [one] = result.value["results"]
+    assert one["hits"][0] == {
         "uri": "https://arxiv.org/abs/1706.03762",
         "title": "Attention Is All You Need",
         "snippet": ATTENTION.abstract,
@@ -123,9 +123,8 @@ async def test_failing_is_not_nothing(context: CallContext) -> None:
 
 async def test_what_must_stop_the_run_does(context: CallContext) -> None:
     tool = ScholarTool(Shelf({"x": ToolStop("stop"), "y": Papers(papers=())}))
-    with pytest.raises(BaseExceptionGroup) as stopped:
+    with pytest.raises(ToolStop):
         await tool.call({"query": ["x", "y"]}, context)
-    assert stopped.group_contains(ToolStop)
 
 
 def test_the_tool_has_a_second_name() -> None:

@@ -1,0 +1,88 @@
+"""What a branch has learnt of addresses and of private text: what a gateway decides by.
+
+All of it follows from outcomes that the branch took, in the order in which it took them, so that a
+resumed run comes to the same. A page of the web is public; everything else is its owner's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from leadline.domain import Excerpt, Json, Source
+from leadline.research.evidence import Ledger
+
+
+class Learnt:
+    """Addresses of the web that results offered, and text of private documents that they showed."""
+
+    def __init__(self) -> None:
+        self._addresses: dict[str, None] = {}
+        self._private: dict[str, None] = {}
+
+    @classmethod
+    def of(cls, ledger: Ledger, *, online: bool) -> Learnt:
+        """Begin with what a run already holds; text is read only where the run may reach the web."""
+        learnt = cls()
+        shown = ledger.excerpts if online else ()
+        private = {source.id for source in ledger.sources if not _is_web(source.uri)}
+        texts = {id: ledger.text(id) for id in dict.fromkeys(e.source_id for e in shown) if id in private}
+        learnt.take(None, sources=ledger.sources, shown=shown, texts=texts)
+        return learnt
+
+    @property
+    def addresses(self) -> frozenset[str]:
+        """Addresses of hits, of links of pages, and of the sources themselves."""
+        return frozenset(self._addresses)
+
+    @property
+    def private(self) -> tuple[str, ...]:
+        """What was shown of documents that do not lie on the web, in order."""
+        return tuple(self._private)
+
+    def take(
+        self, value: Json, *, sources: Sequence[Source], shown: Sequence[Excerpt], texts: Mapping[str, str]
+    ) -> None:
+        """Learn from one outcome: its value, the sources that it brought and their texts."""
+        for source in sources:
+            self._addresses.update(dict.fromkeys(filter(_is_web, (source.uri, source.final_uri or ""))))
+        public = {source.id for source in sources if _is_web(source.uri)}
+        for excerpt in shown:
+            if excerpt.source_id not in public:
+                self._keep(texts.get(excerpt.source_id, "")[max(0, excerpt.start) : excerpt.end])
+        for source in sources:
+            if source.id not in public:
+                self._keep(source.title)
+        for hit in _hits(value):
+            self._offered(hit)
+        for page in _objects(value, "pages"):
+            links = page.get("links")
+            self._addresses.update(dict.fromkeys(filter(_is_web, links if isinstance(links, list) else ())))
+
+    def _offered(self, hit: Mapping[str, Any]) -> None:
+        uri = hit.get("uri")
+        if _is_web(uri):
+            self._addresses[str(uri)] = None
+            return
+        for part in ("title", "snippet"):
+            if isinstance(hit.get(part), str):
+                self._keep(hit[part])
+
+    def _keep(self, text: str) -> None:
+        if text.strip():
+            self._private[text] = None
+
+
+def _hits(value: Json) -> Iterator[Mapping[str, Any]]:
+    for result in _objects(value, "results"):
+        yield from _objects(result, "hits")
+
+
+def _objects(value: object, name: str) -> list[dict[str, Any]]:
+    """Return the objects of a list in a result; what has another shape holds none."""
+    found = value.get(name) if isinstance(value, dict) else None
+    return [item for item in found if isinstance(item, dict)] if isinstance(found, list) else []
+
+
+def _is_web(uri: object) -> bool:
+    return isinstance(uri, str) and uri[:8].lower().startswith(("http://", "https://"))

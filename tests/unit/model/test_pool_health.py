@@ -1,0 +1,123 @@
+"""Probes: beside one another, each with an end, and none that outlives its owner."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from random import Random
+
+from leadline.errors import ModelUnavailable
+from leadline.model.gauges import Gauges
+from leadline.model.pool import Pool, Wanted
+from leadline.model.pool_health import Health, Probing
+from leadline.model.pool_types import Outcome, PoolPolicy, ServerSpec
+from leadline.testing import FakeClock
+
+
+def url(name: str) -> str:
+    return f"http://{name}:8000/v1"
+
+
+def pool_of(*names: str, policy: PoolPolicy | None = None) -> Pool:
+    return Pool([ServerSpec(url=url(name)) for name in names], policy=policy)
+
+
+class Site:
+    """Answers probes as a test says, and remembers when each server was asked."""
+
+    def __init__(self) -> None:
+        self.asked: Counter[str] = Counter()
+        self.hangs: set[str] = set()
+        self.down: set[str] = set()
+        self.gauges: dict[str, Gauges] = {}
+
+    async def ask(self, spec: ServerSpec) -> None:
+        self.asked[spec.url] += 1
+        if spec.url in self.hangs:
+            await asyncio.Event().wait()
+        if spec.url in self.down:
+            raise ModelUnavailable("down")
+
+    async def read(self, spec: ServerSpec) -> Gauges | None:
+        if spec.url in self.hangs:
+            await asyncio.Event().wait()
+        return self.gauges.get(spec.url)
+
+
+async def settled() -> None:
+    """Give tasks a few turns."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+async def test_a_server_that_hangs_delays_no_others_probe_and_is_given_up_in_time() -> None:
+    pool, site = pool_of("a", "b", "c", policy=PoolPolicy(failures=1)), Site()
+    site.hangs.add(url("a"))
+    probing = Probing(every=0.05, again=0.001, deadline=0.1, gauges=0.02, gauges_deadline=0.02)
+    async with Health(pool, ask=site.ask, read_gauges=site.read, probing=probing, random=Random(3)):
+        await asyncio.sleep(0.09)
+        assert site.asked[url("b")] >= 1
+        assert site.asked[url("c")] >= 1
+        assert pool.view().servers[0].healthy, "its time is not up yet"
+        await asyncio.sleep(0.08)
+        assert not pool.view().servers[0].healthy
+        assert pool.view().servers[0].last_error == "not one token within 0.1 s"
+
+
+async def test_the_end_of_the_owner_is_the_end_of_the_probes() -> None:
+    pool, site = pool_of("a"), Site()
+    site.hangs.add(url("a"))
+    probing = Probing(every=0.01, again=0.0, deadline=60.0, gauges=0.01, gauges_deadline=60.0)
+    async with Health(pool, ask=site.ask, read_gauges=site.read, probing=probing):
+        await asyncio.sleep(0.02)
+        assert site.asked[url("a")] == 1
+    left = [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("model-pool")]
+    assert left == []
+    assert pool.view().servers[0].healthy, "a probe that was stopped proves nothing"
+
+
+async def test_probes_are_spread_in_time_and_follow_the_pools_servers() -> None:
+    clock, site = FakeClock(), Site()
+    pool = Pool([ServerSpec(url=url("a"))], monotonic=clock.monotonic)
+    health = Health(
+        pool,
+        ask=site.ask,
+        read_gauges=site.read,
+        probing=Probing(every=30.0, again=2.0, gauges=0.0),
+        clock=clock,
+        random=Random(5),
+    )
+    async with health:
+        await settled()
+        await clock.advance(2.0)
+        await settled()
+        assert site.asked == {url("a"): 1}
+        pool.add(ServerSpec(url=url("b")))
+        await settled()
+        await clock.advance(2.0)
+        await settled()
+        assert site.asked == {url("a"): 1, url("b"): 1}
+        pool.remove(url("a"))
+        await settled()
+        for _ in range(9):
+            await clock.advance(10.0)
+            await settled()
+        assert site.asked[url("a")] == 1
+        assert 2 <= site.asked[url("b")] <= 4
+        waits = [seconds for seconds in clock.slept if 30.0 <= seconds <= 36.0]
+        assert len(set(waits)) == len(waits) > 1, "no two waits are alike"
+
+
+async def test_gauges_reach_the_choice() -> None:
+    pool, site = pool_of("a", "b", policy=PoolPolicy(balance="least_connections")), Site()
+    site.gauges = {url("a"): Gauges(running=30, waiting=5), url("b"): Gauges(running=1, waiting=0)}
+    probing = Probing(every=0.0, gauges=5.0)
+    async with Health(pool, ask=site.ask, read_gauges=site.read, probing=probing):
+        await settled()
+        assert [server.load for server in pool.view().servers] == [35, 1]
+        for number in range(10):
+            lease = pool.try_acquire(Wanted(session=f"s{number}"))
+            assert lease is not None
+            assert lease.spec.url == url("b")
+            lease.report(Outcome.ANSWERED)
+    assert not site.asked
