@@ -18,7 +18,7 @@ import resource
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,7 +57,7 @@ def _resident() -> float:
     return int(fields[1]) * resource.getpagesize() / 1e6
 
 
-async def _spent(runs: int, one: Callable[[int], Awaitable[object]]) -> Spent:
+async def _spent(runs: int, one: Callable[[int], Coroutine[None, None, object]]) -> Spent:
     gc.collect()
     cpu, wall, memory, peak = _cpu(), time.perf_counter(), _resident(), 0.0
 

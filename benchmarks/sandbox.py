@@ -26,7 +26,8 @@ from leadline.sandbox.choose import LOCAL, Options, open_sandbox
 from leadline.sandbox.design import environment
 from leadline.sandbox.supervisor import LocalSandbox
 from leadline.sandbox.tree import Tree
-from leadline.sandbox.types import Limits, Program
+from leadline.ports import Program
+from leadline.sandbox.types import Limits
 
 PRINT: Final = "print(1)"
 # A program that ends before the pool has refilled would measure a cold start.

@@ -10,7 +10,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -21,13 +21,14 @@ from leadline.domain import Price
 from leadline.errors import ModelError, SettingsError
 from leadline.extract.children import ExtractPool
 from leadline.extract.types import Limits
-from leadline.ports import Blobs, Clock, Cpu, Embedder, Model, Run, RunStore, Tool
+from leadline.ports import Blobs, Clock, Cpu, Embedder, Model, Reader, Run, RunStore, Search, Tool
 from leadline.research.study import Means, Provides
 from leadline.resilience import Backoff, SystemClock
 from leadline.search.corpus import Corpus
 from leadline.search.corpus_types import EmbedLimits, IndexProgress, IndexReport
 from leadline.settings import EmbedSettings, ModelSettings, Settings, load_prices
 from leadline.tasks.sqlite.store import SqliteStore
+from leadline.tools.gateway import Doors, Gateway
 from leadline.tools.recall import RecallTool
 from leadline.tools.registry import ToolSet
 from leadline.tools.search import SearchTool
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 __all__ = ["Corpora", "IndexProgress", "IndexReport", "Models", "Platform", "data_folder", "platform"]
 
 MOST_CPU_WORKERS = 4
+
+WEB = "web"
+"""The name under which what searches the web stands beside the documents."""
 
 WINDOW_SECONDS = 3.0
 """Seconds that a model server may take to tell its window."""
@@ -132,6 +136,77 @@ class Corpora:
         return corpus
 
 
+class Web:
+    """The open web: readers and searches, opened when a run may first reach it."""
+
+    def __init__(self, settings: Settings, *, clock: Clock, parser: ExtractPool, stack: AsyncExitStack) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._parser = parser
+        self._stack = stack
+        self._opening = asyncio.Lock()
+        self._reader: Reader | None = None
+        self._search: Search | None = None
+
+    async def reader(self) -> Reader:
+        """Return what reads pages. Raises `SettingsError`."""
+        async with self._opening:
+            self._reader = self._reader or await self._opened()
+            return self._reader
+
+    async def search(self) -> Search:
+        """Return what searches the web. Raises `SettingsError`."""
+        async with self._opening:
+            self._search = self._search or await self._searching()
+            return self._search
+
+    async def _opened(self) -> Reader:
+        from leadline.fetch.guard import Guard  # noqa: PLC0415 aiohttp only where a run may reach the web
+        from leadline.fetch.http import Fetcher  # noqa: PLC0415 as above
+        from leadline.fetch.reader import PageReader, WebReader  # noqa: PLC0415 as above
+        from leadline.fetch.reader_api import FallbackReader, ReaderApi  # noqa: PLC0415 as above
+
+        fetch, visit = self._settings.fetch, self._settings.visit
+        guard = Guard(allow_private=fetch.allow_private)
+        fetcher = Fetcher(
+            guard,
+            clock=self._clock,
+            contact=fetch.contact or "",
+            robots=fetch.robots,
+            per_host={one.host: one.plain() for one in fetch.headers},
+            proxy=self._settings.proxy,
+        )
+        direct: PageReader = WebReader(await self._stack.enter_async_context(fetcher), self._parser)
+        if visit.reader_url is None:
+            return direct
+        key = visit.reader_key.reveal() if visit.reader_key else None
+        service = ReaderApi(visit.reader_url, guard=guard, parser=self._parser, clock=self._clock, api_key=key)
+        third: PageReader = await self._stack.enter_async_context(service)
+        return FallbackReader(third, direct) if visit.reader_order == "first" else FallbackReader(direct, third)
+
+    async def _searching(self) -> Search:
+        from leadline.limits.memory import MemoryLedger  # noqa: PLC0415 only where a run may reach the web
+        from leadline.limits.turns import ServiceTurns  # noqa: PLC0415 as above
+        from leadline.limits.waiting import GcraLimiter  # noqa: PLC0415 as above
+        from leadline.search.web.choose import provider_named  # noqa: PLC0415 as above
+        from leadline.search.web.engine import WebSearch  # noqa: PLC0415 as above
+        from leadline.search.web.failover import Failover  # noqa: PLC0415 as above
+        from leadline.wire.http import AiohttpHttp  # noqa: PLC0415 as above
+        from leadline.wire.keys import KeyRing  # noqa: PLC0415 as above
+
+        settings = self._settings
+        opened = AiohttpHttp.open(proxy=settings.proxy, contact=settings.fetch.contact)
+        http = await self._stack.enter_async_context(opened)
+        limiter = GcraLimiter(MemoryLedger(), clock=self._clock)
+        engines: list[Search] = []
+        for name in settings.search.providers:
+            section, provider = settings.search.of(name), provider_named(name, settings.search.of(name).base_url)
+            turns = ServiceTurns(limiter, name, rate=section.qps or provider.rate)
+            keys = KeyRing(name, [key.reveal() for key in section.api_keys])
+            engines.append(WebSearch(provider, http, now=self._clock.now, keys=keys, turns=turns))
+        return Failover(engines, name=WEB)
+
+
 class Models:
     """The models that the settings name, opened when a run first needs one."""
 
@@ -214,7 +289,16 @@ async def platform(settings: Settings, *, clock: Clock | None = None) -> AsyncIt
             folder / "corpora", parser=parser, clock=clock, limits=limits, embed=settings.embed, stack=stack
         )
         models = await asyncio.to_thread(Models, settings, stack)
-        provider = _Provider(settings=settings, store=store, blobs=blobs, cpu=cpu, corpora=corpora, models=models)
+        provider = _Provider(
+            settings=settings,
+            store=store,
+            blobs=blobs,
+            cpu=cpu,
+            clock=clock,
+            corpora=corpora,
+            models=models,
+            web=Web(settings, clock=clock, parser=parser, stack=stack),
+        )
         yield Platform(
             settings=settings,
             store=store,
@@ -251,8 +335,11 @@ class _Provider:
     store: RunStore
     blobs: Blobs
     cpu: Cpu
+    clock: Clock
     corpora: Corpora
     models: Models
+    web: Web
+    doors: Doors = field(default_factory=Doors)
 
     @asynccontextmanager
     async def means(self, run: Run) -> AsyncIterator[Means]:
@@ -269,21 +356,37 @@ class _Provider:
                 f"run {run.id} works with `{wanted}`, whose servers are not set here: set LEADLINE_MODEL__URLS "
                 "(a judge's: LEADLINE_JUDGE__URLS) and go on with `leadline resume`"
             )
-        yield self._means(run, corpora, model=model, judge=judge)
+        options = run.options
+        searches: list[Search] = [*corpora, *([await self.web.search()] if options.web else [])]
+        readers: list[Reader] = [*corpora, *([await self.web.reader()] if options.web or options.urls else [])]
+        yield self._means(run, searches, readers, model=model, judge=judge)
 
     def past_means(self, run: Run, model: Model) -> Means:
         """Return what a replay works with: the same tools to render by, and nothing behind them."""
         return self._means(
-            run, [], model=model if run.options.model else None, judge=model if run.options.judge else None
+            run, [], [], model=model if run.options.model else None, judge=model if run.options.judge else None
         )
 
-    def _means(self, run: Run, corpora: Sequence[Corpus], *, model: Model | None, judge: Model | None) -> Means:
-        documents: list[Tool] = [
-            SearchTool(corpora),
-            VisitTool(corpora, cpu=self.cpu, limit=visit_limit(self.settings, run)),
-        ]
+    def _means(
+        self,
+        run: Run,
+        searches: Sequence[Search],
+        readers: Sequence[Reader],
+        *,
+        model: Model | None,
+        judge: Model | None,
+    ) -> Means:
+        options = run.options
+        tools: list[Tool] = []
+        if options.corpora or options.web:
+            tools.append(SearchTool(searches, outside=frozenset({WEB})))
+        if options.corpora or options.web or options.urls:
+            tools.append(VisitTool(readers, cpu=self.cpu, limit=visit_limit(self.settings, run)))
+        gateway = Gateway(
+            ToolSet(tools), options=options, question=run.question.text, doors=self.doors, clock=self.clock
+        )
         return Means(
-            tools=ToolSet(documents if run.options.corpora else []),
+            tools=gateway,
             cpu=self.cpu,
             recall=ToolSet([RecallTool(self.store, self.blobs)]) if run.options.ledger_of else None,
             model=model,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import fields, replace
+from datetime import date
 from typing import Any, Final
 
 from leadline.domain import Budget, Dialect, Length, Options, Policy, StrategyName
@@ -57,8 +58,10 @@ def options_of(settings: Settings, overrides: Mapping[str, Any]) -> Options:
 def checked(options: Options, settings: Settings, models: Models) -> Options:
     """Return the options with the models' prices.
 
-    Raises `SettingsError` for a strategy without its model, `PriceUnknown`.
+    Raises `SettingsError` for a strategy without its model, `InputError` for what is no address
+    or date, `PriceUnknown`.
     """
+    _check_reach(options)
     if options.strategy is StrategyName.REACT and not options.model:
         raise SettingsError(
             "the strategy `react` needs a model: set LEADLINE_MODEL__URLS and LEADLINE_MODEL__NAME, "
@@ -79,6 +82,21 @@ def checked(options: Options, settings: Settings, models: Models) -> Options:
             "or say that it costs nothing (LEADLINE_MODEL__FREE=true)"
         )
     return priced
+
+
+def _check_reach(options: Options) -> None:
+    """Refuse addresses that lie on no web and dates that are none."""
+    for url in options.urls:
+        if not url.lower().startswith(("http://", "https://")) or url != url.strip():
+            raise InputError(f"not an address of the web: {url[:200]!r}; it begins with http:// or https://")
+    for site in (*options.sites, *options.exclude):
+        if not site.strip() or "/" in site or ":" in site:
+            raise InputError(f"not the name of a site: {site[:200]!r}; give it as example.org")
+    if options.since is not None:
+        try:
+            date.fromisoformat(options.since)
+        except ValueError as error:
+            raise InputError(f"not a date: {options.since[:40]!r}; give it as 2024-05-31") from error
 
 
 async def with_window(options: Options, settings: Settings, models: Models) -> Options:

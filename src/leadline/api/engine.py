@@ -11,10 +11,11 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, TypeAlias
+from typing import Any, Self, overload
 
 from leadline.api import asking, keeping
 from leadline.api.estimate import Estimate, estimate
+from leadline.api.forms import BinaryFormat, Format, TextFormat, rendered
 from leadline.api.keeping import LOCAL
 from leadline.api.results import GcReport, Verification
 from leadline.domain import Failure, Flag, Options, Question, Report, RunState
@@ -22,16 +23,12 @@ from leadline.errors import RunCancelled, RunFailed, UnknownRun, WrongState
 from leadline.events import ENGINE, Progress, Record, RunFinished
 from leadline.hub import Hub, Listener
 from leadline.ports import NewRun, Observer, Run
-from leadline.research.html import to_html
-from leadline.research.markdown import to_markdown
-from leadline.research.report import from_json, to_json
+from leadline.research.report import from_json
 from leadline.settings import Settings, load
 from leadline.text.language import detect
 from leadline.version import __version__
 from leadline.wiring import IndexProgress, IndexReport, Platform, platform
 from leadline.worker import Worker, journal
-
-Format: TypeAlias = Literal["md", "html", "json"]
 
 
 class Leadline:
@@ -196,14 +193,19 @@ class Leadline:
         """Return an ended run's report. Raises `RunFailed`, `RunCancelled`, `WrongState`, `UnknownRun`."""
         return from_json(await self._report_bytes(await self.run(run_id)))
 
-    async def render(self, report: Report, format: Format) -> str:
-        """Return a report as Markdown, one-file HTML or JSON."""
-        if format == "json":
-            return to_json(report).decode()
-        if format == "md":
-            return to_markdown(report)
-        texts = {s.id: (await self._running.blobs.get(LOCAL, s.sha256)).decode() for s in report.sources}
-        return await self._running.cpu.run(to_html, report, texts, size=sum(map(len, texts.values())))
+    @overload
+    async def render(self, report: Report, format: TextFormat) -> str: ...
+
+    @overload
+    async def render(self, report: Report, format: BinaryFormat) -> bytes: ...
+
+    async def render(self, report: Report, format: Format) -> str | bytes:
+        """Return a report as Markdown, one-file HTML, JSON, DOCX, PDF, BibTeX, RIS or CSL-JSON.
+
+        `docx` and `pdf` give bytes, the others text. Raises `MissingExtra` where a library or a
+        font for the report's script is not installed; the message names the command.
+        """
+        return await rendered(self._running, report, format)
 
     async def replay(self, run_id: str) -> Report:
         """Run the engine again over an ended run's record, with nothing outside, and return its report.

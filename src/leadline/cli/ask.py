@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -13,7 +15,7 @@ from leadline.cli.engine import Engine, Estimated, Format
 from leadline.cli.follow import Told, exit_code, follow, told
 from leadline.cli.keep import not_read
 from leadline.cli.lookup import find_run
-from leadline.cli.options import FORMATS, check_sources, common, limits, sources, strategy, watching
+from leadline.cli.options import FORMATS, check_sources, common, limits, reach, sources, strategy, watching
 from leadline.cli.output import check_writable, deliver, format_for
 from leadline.cli.session import with_engine
 from leadline.cli.shell import Shell, pass_shell
@@ -29,6 +31,7 @@ EXAMPLES: Final = """\b
 Examples:
   leadline ask "When did the cache change?" --docs ./docs
   leadline ask "Compare A and B" --docs a.pdf --docs b.pdf -o report.html
+  leadline ask "What changed?" --url https://example.org/changes.html
   leadline ask "And in 2023?" --from last
   leadline ask "What failed?" --docs logs/ --budget-usd 0.50 --dry-run
   cat question.txt | leadline ask - --docs ./docs --format json
@@ -43,6 +46,7 @@ class Wish:
 
     question: str
     docs: tuple[Path, ...]
+    reach: Mapping[str, Any]
     earlier: str | None
     strategy: StrategyName
     language: str | None
@@ -53,6 +57,7 @@ class Wish:
 @click.command(epilog=EXAMPLES)
 @click.argument("question")
 @sources
+@reach
 @click.option("--from", "earlier", metavar="RUN", help="Begin with the evidence of a run.")
 @strategy
 @limits
@@ -78,6 +83,11 @@ def ask(
     *,
     question: str,
     docs: tuple[Path, ...],
+    web: bool,
+    urls: tuple[str, ...],
+    sites: tuple[str, ...],
+    exclude: tuple[str, ...],
+    since: datetime | None,
     earlier: str | None,
     strategy: str,
     format_: str | None,
@@ -90,11 +100,18 @@ def ask(
     Where a model is set and fails, the report is written without it, and the exit code is the
     failure's. QUESTION `-` is read from stdin. Progress goes to stderr.
     """
-    check_sources(docs, earlier)
+    check_sources(docs, earlier, online=web or bool(urls))
     check_writable(output)
     wish = Wish(
         question=_read(question),
         docs=docs,
+        reach={
+            "web": web,
+            "urls": urls,
+            "sites": sites,
+            "exclude": exclude,
+            "since": since.date().isoformat() if since else None,
+        },
         earlier=earlier,
         strategy=StrategyName(strategy),
         language=lang,
@@ -111,7 +128,7 @@ def ask(
 
 async def _options(engine: Engine, wish: Wish) -> Options:
     earlier = None if wish.earlier is None else await find_run(engine, wish.earlier)
-    return engine.options(strategy=wish.strategy, ledger_of=earlier)
+    return engine.options(strategy=wish.strategy, ledger_of=earlier, **wish.reach)
 
 
 async def _research(shell: Shell, engine: Engine, wish: Wish) -> Told:

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self, TypeAlias
+from typing import Any, Literal, Protocol, Self, TypeAlias
 
 from leadline.domain import Options, Report, RunState
 from leadline.events import Progress, Record
 from leadline.ports import Run
 from leadline.settings import Settings
 
-Format: TypeAlias = Literal["md", "html", "json"]
+TextFormat: TypeAlias = Literal["md", "html", "json", "bibtex", "ris", "csl"]
+BinaryFormat: TypeAlias = Literal["docx", "pdf"]
+Format: TypeAlias = TextFormat | BinaryFormat
 
 
 class Failed(Protocol):
@@ -250,8 +252,8 @@ class Engine(Protocol):
         """Return an ended run's report. Raises `UnknownRun`, `WrongState`."""
         ...
 
-    async def render(self, report: Report, format: Format) -> str:
-        """Return a report as text of a format."""
+    async def render(self, report: Report, format: Any) -> Any:
+        """Return a report in a `Format`: bytes for `docx` and `pdf`, text for the others."""
         ...
 
     async def records(self, run_id: str) -> Sequence[Record]:

@@ -83,11 +83,11 @@ async def follow(engine: Engine, run_id: str, view: View) -> Report:
 class Told(NamedTuple):
     """A report as it is printed, and the failure that it was written in spite of."""
 
-    text: str
+    text: str | bytes
     failure: Failure | None
 
 
-async def told(engine: Engine, run_id: str, text: str) -> Told:
+async def told(engine: Engine, run_id: str, text: str | bytes) -> Told:
     """Return a run's rendered report with the run's failure."""
     return Told(text, (await engine.run(run_id)).failure)
 

@@ -14,7 +14,7 @@ from leadline.errors import InputError
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
 
-FORMATS = ("md", "html", "json")
+FORMATS = ("md", "html", "json", "docx", "pdf", "bibtex", "ris", "csl")
 
 
 def setting_option(flag: str, name: str, **rest: Any) -> Callable[[F], F]:  # noqa: ANN401 click's own options
@@ -131,7 +131,37 @@ def strategy(command: F) -> F:
     )(command)
 
 
-def check_sources(docs: Sequence[Path], earlier: str | None = None) -> None:
+def reach(command: F) -> F:
+    """Add how far into the web a run may reach."""
+    for option in reversed(
+        (
+            click.option(
+                "--web", is_flag=True, help="Search and read the open web, beside the documents where some are named."
+            ),
+            click.option(
+                "--url",
+                "urls",
+                multiple=True,
+                metavar="URL",
+                help="A page to read; may be given several times. Without `--web` nothing else of the web is read.",
+            ),
+            click.option("--site", "sites", multiple=True, metavar="DOMAIN", help="Keep to this site of the web."),
+            click.option("--exclude", multiple=True, metavar="DOMAIN", help="Leave this site of the web out."),
+            click.option(
+                "--since",
+                type=click.DateTime(("%Y-%m-%d",)),
+                metavar="DATE",
+                help="Only what was published since, where the date is known.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def check_sources(docs: Sequence[Path], earlier: str | None = None, *, online: bool = False) -> None:
     """Raise `InputError` where a run would have nothing to search."""
-    if not docs and earlier is None:
-        raise InputError("there is nothing to search: name documents with `--docs`")
+    if not docs and earlier is None and not online:
+        raise InputError(
+            "there is nothing to search: name documents with `--docs`, or let `ask` read the web with `--web` or `--url`"
+        )

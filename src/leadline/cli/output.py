@@ -10,10 +10,20 @@ from typing import Final, cast
 
 from leadline.cli.engine import Format
 from leadline.cli.options import FORMATS
-from leadline.cli.shell import write
+from leadline.cli.shell import write, write_bytes
 from leadline.errors import InputError, MissingPath
 
-_SUFFIXES: Final[Mapping[str, str]] = {".md": "md", ".markdown": "md", ".html": "html", ".htm": "html", ".json": "json"}
+_SUFFIXES: Final[Mapping[str, str]] = {
+    ".md": "md",
+    ".markdown": "md",
+    ".html": "html",
+    ".htm": "html",
+    ".json": "json",
+    ".docx": "docx",
+    ".pdf": "pdf",
+    ".bib": "bibtex",
+    ".ris": "ris",
+}
 
 
 def format_for(chosen: str | None, output: Path | None) -> Format:
@@ -28,6 +38,10 @@ def format_for(chosen: str | None, output: Path | None) -> Format:
     return cast("Format", _SUFFIXES[suffix])
 
 
+def _lines(text: str) -> bytes:
+    return (text if text.endswith("\n") else f"{text}\n").encode("utf-8", "backslashreplace")
+
+
 def check_writable(output: Path | None) -> None:
     """Raise `MissingPath` where a result could not be written, before anything was spent."""
     if output is None:
@@ -39,15 +53,15 @@ def check_writable(output: Path | None) -> None:
         raise MissingPath(f"the output cannot be written: {output}")
 
 
-def deliver(text: str, output: Path | None) -> None:
+def deliver(result: str | bytes, output: Path | None) -> None:
     """Write a result to stdout, or in one step to a file. Raises `MissingPath`."""
     if output is None:
-        write(text)
+        write_bytes(result) if isinstance(result, bytes) else write(result)
         return
     temporary = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        with temporary.open("x", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text if text.endswith("\n") else f"{text}\n")
+        with temporary.open("xb") as file:
+            file.write(result if isinstance(result, bytes) else _lines(result))
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(output)

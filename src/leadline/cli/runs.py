@@ -79,7 +79,7 @@ def show(shell: Shell, *, run: str, raw: bool, format_: str | None, output: Path
     check_writable(output)
     format_of = "md" if raw else format_for(format_, output)
 
-    async def work(engine: Engine) -> str:
+    async def work(engine: Engine) -> str | bytes:
         run_id = await find_run(engine, run)
         if raw:
             return "".join(line_of(event_json(run_id, r)) for r in await engine.records(run_id))

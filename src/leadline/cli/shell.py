@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 import orjson
 
-from leadline.errors import LeadlineError
+from leadline.errors import InputError, LeadlineError
 
 INTERRUPTED: Final = 130
 """Exit code after a second Ctrl-C, as shells have it: 128 + SIGINT."""
@@ -104,6 +104,14 @@ def write(text: str) -> None:
         # The reader has what it wanted; nothing more can be written, not even at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise click.exceptions.Exit(PIPE_CLOSED) from None
+
+
+def write_bytes(data: bytes) -> None:
+    """Write bytes to stdout. Raises `InputError` where that is a terminal, which would show rubbish."""
+    if sys.stdout.isatty():
+        raise InputError("this format is no text: name a file with `-o`, or redirect the output")
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
 
 
 def write_error(text: str) -> None:

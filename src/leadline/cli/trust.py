@@ -62,7 +62,7 @@ def replay(shell: Shell, *, run: str, format_: str | None, output: Path | None) 
     check_writable(output)
     format_of = format_for(format_, output)
 
-    async def work(engine: Engine) -> str:
+    async def work(engine: Engine) -> str | bytes:
         report = await engine.replay(await find_run(engine, run))
         return await engine.render(report, format_of)
 

@@ -12,8 +12,9 @@ from typing import Any, NamedTuple
 
 from leadline.domain import Json
 from leadline.research.asking import Asked, key_of, take_apart, words_of
+from leadline.research.coverage import SYNONYM
 from leadline.research.evidence import Ledger
-from leadline.research.hops import SEEDS, SYNONYM, Survey, sigmoid, survey
+from leadline.research.hops import SEEDS, Survey, sigmoid, survey
 from leadline.research.reading import Page, names_of
 from leadline.text.language import has_cjk
 from leadline.text.names import find_names

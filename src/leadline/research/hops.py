@@ -8,12 +8,12 @@ question still asks. Pure and deterministic; weights were fitted once (docs/qual
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from leadline.research.asking import Asked, Kind, key_of, take_apart, words_of
+from leadline.research.coverage import cover, phrased, weigh
 from leadline.research.evidence import Ledger
 from leadline.research.reading import Line, Names, Page, read
 from leadline.text.dates import find_dates
@@ -28,39 +28,27 @@ SEEDS = 8
 NAMED_LINES = 6
 """Lines of a page whose names may lead on."""
 
-SYNONYM = 0.6
-"""What a related word counts of the word that it stands for."""
-
-SEAM = 0.08
-"""What a pair of CJK characters weighs that nothing read holds: as a rule it lies across two words."""
-
-PHRASE = 0.6
-"""What a name of several words weighs, besides its words, where it stands as it is written."""
-
-NAME = 1.5
-"""How much more a word of a name weighs."""
-
 
 class Weights(NamedTuple):
-    """Weights of one page's evidence, in log-odds."""
+    """What speaks for a page, each about 0 to 1; also the weights of these, in log-odds."""
 
     bias: float
-    cover: float
-    best: float
-    rest: float
-    linked: float
-    hop: float
-    onward: float
-    mention: float
-    rank: float
-    kind: float
-    first: float
-    hop_rank: float
-    onward_rank: float
-    apart: float
-    via: float
-    via_rank: float
-    own_rank: float
+    cover: float  # the question's terms on the page
+    best: float  # in its best sentence with the title
+    rest: float  # of what the question says of its names, in one sentence
+    linked: float  # it goes by a name of the question
+    hop: float  # the best way to it as a page of a name
+    onward: float  # the best way from it
+    mention: float  # it mentions a name of the question
+    rank: float  # `cover` and `best` as a share of the best page's
+    kind: float  # its best sentence holds a date or number that is asked for
+    first: float  # how early it was read
+    hop_rank: float  # `hop` as a share of the best, squared
+    onward_rank: float  # `onward` likewise
+    apart: float  # other pages go by names of the question, it does not
+    via: float  # the best way to it as a page that mentions a name
+    via_rank: float  # `via` likewise
+    own_rank: float  # the way to it as a share of the best from the same page
 
 
 DIRECT = Weights(-5.5, -1.4, 0.2, 0.4, 3.0, 0.0, 0.0, 0.4, 3.4, 0.5, 2.8, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
@@ -104,21 +92,6 @@ class Survey:
         return cover(self.asked, self.weights, terms=terms, wanted=wanted)
 
 
-def cover(
-    asked: Asked, weights: dict[str, float], *, terms: frozenset[str], wanted: Sequence[str] | None = None
-) -> float:
-    """Return the weighted share of the question's terms (or of `wanted`) that `terms` hold."""
-    related = dict(asked.related)
-    total = held = 0.0
-    for term in asked.terms if wanted is None else wanted:
-        total += weights[term]
-        if term in terms:
-            held += weights[term]
-        elif term in related and not related[term].isdisjoint(terms):
-            held += SYNONYM * weights[term]
-    return held / total if total else 0.0
-
-
 def survey(question: str, ledger: Ledger) -> Survey:
     """Return what the ledger's pages are worth for a question."""
     asked = take_apart(question)
@@ -136,37 +109,12 @@ def look(asked: Asked, pages: tuple[Page, ...]) -> Survey:
     phrases = tuple(key for name in asked.names if " " in (key := key_of(name)))
     if phrases:
         asked = replace(asked, terms=tuple(dict.fromkeys([*asked.terms, *phrases])))
-        pages = tuple(page._replace(lines=tuple(_phrased(line, phrases) for line in page.lines)) for page in pages)
+        pages = tuple(page._replace(lines=tuple(phrased(line, phrases) for line in page.lines)) for page in pages)
     weights = weigh(asked, pages)
     names = Names(pages)
     linked, keys = _linked(asked, names)
     desk = _Desk(asked=asked, pages=pages, weights=weights, names=names, linked=linked, keys=keys)
     return desk.survey()
-
-
-def _phrased(line: Line, keys: Sequence[str]) -> Line:
-    """Return a line whose terms hold the names of several words that stand in it."""
-    held = [key for key in keys if line.holds(key)]
-    return line._replace(terms=line.terms.union(held)) if held else line
-
-
-def weigh(asked: Asked, pages: Sequence[Page]) -> dict[str, float]:
-    """Return the weight of each term of the question: its rarity among the pages, names more."""
-    counts: Counter[str] = Counter()
-    interesting = frozenset(asked.terms)
-    for page in pages:
-        counts.update(page.terms & interesting)
-    rest = frozenset(asked.rest)
-    total = len(pages) + 1
-    weights = {term: math.log(1 + (total + 0.5) / (counts[term] + 0.5)) for term in asked.terms}
-    for term in asked.terms:
-        if " " in term:
-            weights[term] *= PHRASE
-        elif term not in rest:
-            weights[term] *= NAME
-        elif not counts[term] and len(term) > 1 and has_cjk(term):
-            weights[term] *= SEAM
-    return weights
 
 
 def _linked(asked: Asked, names: Names) -> tuple[dict[int, float], frozenset[str]]:

@@ -7,7 +7,8 @@ covers enough of the question, the draft says so and cites nothing.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from leadline.domain import Draft, DraftSection, DraftSentence, Length
@@ -23,10 +24,10 @@ from leadline.text.tokens import is_stop, terms
 
 EXTRACTIVE = "extractive"
 
-SENTENCES = {Length.SHORT: 4, Length.NORMAL: 8, Length.LONG: 20}
+SENTENCES: Mapping[Length, int] = MappingProxyType({Length.SHORT: 4, Length.NORMAL: 8, Length.LONG: 20})
 """Sentences of a report without a model."""
 
-WORDS = {Length.SHORT: 110, Length.NORMAL: 240, Length.LONG: 560}
+WORDS: Mapping[Length, int] = MappingProxyType({Length.SHORT: 110, Length.NORMAL: 240, Length.LONG: 560})
 """Words of such a report, titles included; a CJK character counts half."""
 
 RARE = 3

@@ -285,7 +285,9 @@ class Study:
         return ""
 
     async def _make(self, calls: Sequence[ToolCall], breaks: frozenset[Flag]) -> list[Observation]:
-        learnt = self._learnt = self._learnt or Learnt.of(self.ledger, online=self.options.web or bool(self.options.urls))
+        learnt = self._learnt = self._learnt or Learnt.of(
+            self.ledger, online=self.options.web or bool(self.options.urls)
+        )
         tool_context = CallContext(
             run_id=self.branch.run_id,
             tenant=self._recorder.tenant,

@@ -9,8 +9,9 @@ from typing import Final
 import orjson
 
 from leadline.errors import InvalidArguments
+from leadline.ports import OutFile, Program
 from leadline.sandbox.png import SIGNATURE, NotPng, encoded_anew
-from leadline.sandbox.types import Limits, OutFile, Program
+from leadline.sandbox.types import Limits
 from leadline.text.clean import visible
 
 # One plain name: no folder, no leading point or dash, nothing that hides or turns text.

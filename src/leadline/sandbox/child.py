@@ -22,10 +22,11 @@ from typing import IO, Any, Final, NamedTuple
 import orjson
 
 from leadline.errors import ToolFailed
+from leadline.ports import KilledBy, Program
 from leadline.sandbox import folders
 from leadline.sandbox.cgroups import Group
 from leadline.sandbox.design import Start
-from leadline.sandbox.types import KilledBy, Limits, Program
+from leadline.sandbox.types import Limits
 
 _LENGTH: Final = struct.Struct(">Q")
 _MOST_HEAD: Final = 64 << 10

@@ -18,8 +18,9 @@ import aiohttp
 import orjson
 
 from leadline.errors import InvalidArguments, SettingsError, ToolFailed
+from leadline.ports import KilledBy, Part, Program, Ran
 from leadline.sandbox import artefacts
-from leadline.sandbox.types import KilledBy, Limits, Part, Program, Ran
+from leadline.sandbox.types import Limits
 
 _CONNECT_SECONDS: Final = 5.0
 _GRACE_SECONDS: Final = 5.0

@@ -20,7 +20,8 @@ from typing import Final, NamedTuple
 import orjson
 
 from leadline.errors import LeadlineError
-from leadline.sandbox.types import Check, Limits, Program, Ran, Sandbox, Verdict
+from leadline.ports import Program, Ran, Sandbox
+from leadline.sandbox.types import Check, Limits, Verdict
 
 _SECONDS: Final = 10.0
 _FORKS: Final = 400

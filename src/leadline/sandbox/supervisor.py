@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Final, Self
 
 from leadline.errors import ToolFailed
+from leadline.ports import KilledBy, Part, Program, Ran
 from leadline.resilience import Owned
 from leadline.sandbox import artefacts, folders, watchdog
 from leadline.sandbox.cgroups import Cgroups
 from leadline.sandbox.child import Belongings, Child, Gone, Pipes, Reply, popen
 from leadline.sandbox.design import FIRST_USER, Design, Slot, Start
-from leadline.sandbox.types import KilledBy, Limits, Part, Program, Ran
+from leadline.sandbox.types import Limits
 
 WATCH_SECONDS: Final = 0.1
 SESSIONS: Final = 8

@@ -23,19 +23,24 @@ from leadline.settings.sections import (
     VisitSettings,
     WorkerSettings,
 )
+from leadline.settings.web import FetchSettings, HostHeaders, ProviderSettings, SearchSettings
 
 __all__ = [
     "BudgetSettings",
     "CpuSettings",
     "EmbedSettings",
     "ExtractSettings",
+    "FetchSettings",
+    "HostHeaders",
     "Item",
     "JudgeSettings",
     "ModelPrice",
     "ModelSettings",
     "Prices",
+    "ProviderSettings",
     "RetentionSettings",
     "Row",
+    "SearchSettings",
     "Secret",
     "Settings",
     "TaskSettings",

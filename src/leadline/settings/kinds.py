@@ -192,6 +192,7 @@ class Key:
     """An API key: printable ASCII, since it travels in an HTTP header."""
 
     allowed: str = field(default="printable ASCII without spaces", init=False)
+    secret: bool = field(default=True, init=False)
 
     def parse(self, raw: object, base: Path) -> Secret:
         """Return the key."""
@@ -296,7 +297,7 @@ def setting(default: T, kind: Kind, description: str) -> T:
 
 def is_secret(kind: Kind) -> bool:
     """Return whether values of this kind must not be shown."""
-    return isinstance(kind.kind if isinstance(kind, OrNone) else kind, Key)
+    return bool(getattr(kind.kind if isinstance(kind, OrNone) else kind, "secret", False))
 
 
 def comes_later(kind: Kind, raw: object) -> bool:

@@ -20,6 +20,7 @@ from leadline.settings.kinds import comes_later, is_secret
 from leadline.settings.prices import load_prices
 from leadline.settings.registry import PREFIX, Item, items
 from leadline.settings.sections import APP, Settings
+from leadline.settings.web import KEYLESS
 
 _NO_FLAGS: Final[Mapping[str, str]] = MappingProxyType({})
 _USER: Final = re.compile(r"//[^/\s]*@")
@@ -194,12 +195,18 @@ def _short(raw: object) -> str:
 def _assemble(values: Mapping[str, object], sources: Mapping[str, str]) -> dict[str, Any]:
     """Return the constructor's arguments: sections first, then plain settings."""
     arguments: dict[str, Any] = {"sources": MappingProxyType(dict(sources))}
-    for entry in fields(Settings):
-        section = entry.metadata.get("section")
-        if section is not None:
+    return arguments | _fields(Settings, values)
+
+
+def _fields(section: type[Any], values: Mapping[str, object]) -> dict[str, Any]:
+    """Return the constructor's arguments of one section, the sections in it included."""
+    arguments: dict[str, Any] = {}
+    for entry in fields(section):
+        inner = entry.metadata.get("section")
+        if inner is not None:
             prefix = f"{entry.name}."
-            inner = {n.removeprefix(prefix): v for n, v in values.items() if n.startswith(prefix)}
-            arguments[entry.name] = section(**inner)
+            own = {n.removeprefix(prefix): v for n, v in values.items() if n.startswith(prefix)}
+            arguments[entry.name] = inner(**_fields(inner, own))
         elif entry.name in values:
             arguments[entry.name] = values[entry.name]
     return arguments
@@ -228,6 +235,7 @@ def _check(settings: Settings) -> None:
             f"{model.context}: no room is left for a prompt"
         )
     _check_others(settings)
+    _check_search(settings)
     if settings.prices is not None:
         load_prices(settings.prices)
 
@@ -245,3 +253,15 @@ def _check_others(settings: Settings) -> None:
         raise SettingsError("`embed.url` is set, but `embed.name` is not: name the model that the server offers")
     if embed.name is not None and embed.url is None:
         raise SettingsError(f"`embed.name` is {embed.name}, but `embed.url` is not set: name its server")
+
+
+def _check_search(settings: Settings) -> None:
+    """Refuse a service that searches the web and lacks what it cannot do without."""
+    if "search.providers" not in settings.sources:
+        return
+    for name in settings.search.providers:
+        section = settings.search.of(name)
+        if name == "searxng" and section.base_url is None:
+            raise SettingsError("`search.providers` names `searxng`: set `search.searxng.base_url`")
+        if name not in KEYLESS and not section.api_keys:
+            raise SettingsError(f"`search.providers` names `{name}`, which needs a key: set `search.{name}.api_keys`")

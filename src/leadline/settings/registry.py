@@ -86,7 +86,7 @@ def printable(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join(map(str, value))
     if isinstance(value, float):
         return f"{value:g}" if abs(value) < 100_000 else repr(value)
     return str(value)

@@ -30,6 +30,7 @@ from leadline.settings.kinds import (
     Whole,
     setting,
 )
+from leadline.settings.web import FetchSettings, SearchSettings
 
 APP: Final = "leadline"
 
@@ -136,6 +137,18 @@ class VisitSettings:
     """Reading pages and documents."""
 
     max_content: int = setting(50_000, Whole(500), "Characters of a page or document that a model is shown at most.")
+    reader_url: str | None = setting(
+        None,
+        OrNone(Server()),
+        "Base URL of a service that reads pages of the web (`GET {url}/{page}`, as Jina's). `none`: pages are fetched "
+        "from their hosts only. It learns which pages are read.",
+    )
+    reader_key: Secret | None = setting(  # noqa: RUF009 makes a dataclass field
+        None, OrNone(Key()), "The key that is sent to the reader; never printed."
+    )
+    reader_order: Literal["first", "fallback"] = setting(
+        "fallback", Choice(("first", "fallback")), "Whether the reader is asked first, or where the host gave no page."
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -233,11 +246,18 @@ class Settings:
     length: Literal["short", "normal", "long"] = setting(
         "normal", Choice(("short", "normal", "long")), "How long reports are."
     )
+    proxy: str | None = setting(
+        None,
+        OrNone(Server()),
+        "An HTTP proxy for all that goes to the web; addresses are resolved and refused here first.",
+    )
     model: ModelSettings = field(default_factory=ModelSettings, metadata={"section": ModelSettings})
     judge: JudgeSettings = field(default_factory=JudgeSettings, metadata={"section": JudgeSettings})
     embed: EmbedSettings = field(default_factory=EmbedSettings, metadata={"section": EmbedSettings})
     budget: BudgetSettings = field(default_factory=BudgetSettings, metadata={"section": BudgetSettings})
     visit: VisitSettings = field(default_factory=VisitSettings, metadata={"section": VisitSettings})
+    fetch: FetchSettings = field(default_factory=FetchSettings, metadata={"section": FetchSettings})
+    search: SearchSettings = field(default_factory=SearchSettings, metadata={"section": SearchSettings})
     extract: ExtractSettings = field(default_factory=ExtractSettings, metadata={"section": ExtractSettings})
     worker: WorkerSettings = field(default_factory=WorkerSettings, metadata={"section": WorkerSettings})
     tasks: TaskSettings = field(default_factory=TaskSettings, metadata={"section": TaskSettings})

@@ -39,7 +39,7 @@ def canonical(uri: str) -> str:
         return uri
     try:
         parts = urlsplit(uri)
-        host = parts.netloc.lower().removesuffix(_DEFAULT_PORTS[parts.scheme])
+        host = parts.netloc.lower().removesuffix(_DEFAULT_PORTS.get(parts.scheme, ""))
         pairs = parse_qsl(parts.query, keep_blank_values=True)
     except ValueError:
         return uri

@@ -7,8 +7,7 @@ from typing import Any, Final
 
 from leadline.domain import Json, ToolResult, ToolSpec
 from leadline.errors import ToolFailed
-from leadline.ports import Blobs, CallContext
-from leadline.sandbox.types import OutFile, Part, Program, Ran, Sandbox
+from leadline.ports import Blobs, CallContext, OutFile, Part, Program, Ran, Sandbox
 from leadline.text.clean import neutralise
 from leadline.tools.brief import brief
 

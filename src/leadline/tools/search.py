@@ -108,9 +108,13 @@ class SearchTool:
             raise ToolFailed("nothing can be searched: no documents were given and the web is off")
         queries = [_query(text, arguments, context) for text in _texts(arguments["query"])]
         deadline = context.deadline * _SHARE
+        refused = {text[:_MOST_QUERY]: reason for text, reason in context.refused.items()}
         async with asyncio.TaskGroup() as asking:
             tasks = [
-                [asking.create_task(_ask(one, query, deadline, self._withheld(one, query, context))) for one in self._providers]
+                [
+                    asking.create_task(self._ask(one, query, deadline=deadline, refused=refused))
+                    for one in self._providers
+                ]
                 for query in queries
             ]
         replies = [[task.result() for task in row] for row in tasks]
@@ -118,14 +122,16 @@ class SearchTool:
         results: list[Json] = [_result(query, row, self._weights) for query, row in zip(queries, replies, strict=True)]
         return ToolResult(value={"results": results})
 
-    def _withheld(self, provider: Search, query: Query, context: CallContext) -> str | None:
-        return context.refused.get(query.text) if provider.name in self._outside else None
-
     def render(self, value: Json, texts: Mapping[str, str]) -> str:
         """Return numbered hits under each query; a page that came before is only pointed to."""
         results: list[dict[str, Any]] = value["results"] if isinstance(value, dict) else []
         numbers: dict[str, int] = {}
         return "\n\n".join(_block(result, numbers) for result in results)
+
+    async def _ask(self, provider: Search, query: Query, *, deadline: float, refused: Mapping[str, str]) -> _Reply:
+        if query.text in refused and provider.name in self._outside:
+            return _Reply(provider=provider.name, error=Forbidden(refused[query.text]))
+        return await _ask(provider, query, deadline)
 
 
 def _texts(query: Json) -> list[str]:
@@ -146,9 +152,7 @@ def _query(text: str, arguments: Mapping[str, Json], context: CallContext) -> Qu
     )
 
 
-async def _ask(provider: Search, query: Query, deadline: float, withheld: str | None) -> _Reply:
-    if withheld is not None:
-        return _Reply(provider=provider.name, error=Forbidden(withheld))
+async def _ask(provider: Search, query: Query, deadline: float) -> _Reply:
     try:
         async with asyncio.timeout(deadline):
             found = await provider.search(query, deadline=deadline)

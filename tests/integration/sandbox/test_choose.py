@@ -10,12 +10,13 @@ from pathlib import Path
 import pytest
 
 from leadline.errors import SettingsError, ToolFailed
+from leadline.ports import Program
 from leadline.sandbox import choose, tree
 from leadline.sandbox.choose import NoSandbox, Options, open_sandbox
 from leadline.sandbox.design import Design, Slot, Start, environment, keeper_settings, text_of
 from leadline.sandbox.remote import RemoteSandbox
 from leadline.sandbox.supervisor import LocalSandbox
-from leadline.sandbox.types import Limits, Program
+from leadline.sandbox.types import Limits
 
 pytestmark = pytest.mark.blocking("the choice looks at the machine, once, at start")
 

@@ -13,10 +13,11 @@ from tests.integration.sandbox.probes.probe import World
 from tests.integration.sandbox.probes.world import LIMITS, sandbox_of
 
 from leadline.errors import InvalidArguments
+from leadline.ports import Program
 from leadline.sandbox import cgroups, tree, watchdog
 from leadline.sandbox.landlock import Landlock
 from leadline.sandbox.supervisor import SESSIONS, LocalSandbox
-from leadline.sandbox.types import Limits, Program
+from leadline.sandbox.types import Limits
 
 pytestmark = [pytest.mark.server("bwrap"), pytest.mark.blocking("/proc is read to see what was left behind")]
 

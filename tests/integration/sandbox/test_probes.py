@@ -13,7 +13,7 @@ from tests.integration.sandbox.probes import PROBES
 from tests.integration.sandbox.probes.probe import BOTH, BREACH, Probe, World
 from tests.integration.sandbox.probes.world import run_probes, text_of
 
-from leadline.sandbox.types import Ran
+from leadline.ports import Ran
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.server("bwrap")]
 

@@ -11,8 +11,9 @@ import pytest
 from aiohttp import web
 
 from leadline.errors import InvalidArguments, ToolFailed
+from leadline.ports import Program
 from leadline.sandbox.remote import RemoteSandbox
-from leadline.sandbox.types import Limits, Program
+from leadline.sandbox.types import Limits
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 GOOD = {"stdout": "42\n", "stderr": "", "exit": 0, "files": {"a.txt": base64.b64encode(b"hi").decode()}}

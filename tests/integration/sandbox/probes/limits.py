@@ -6,8 +6,8 @@ import signal
 
 from tests.integration.sandbox.probes.probe import Probe
 
+from leadline.ports import Ran
 from leadline.sandbox.artefacts import OCTETS
-from leadline.sandbox.types import Ran
 
 BWRAP = ("bwrap",)
 LANDLOCK = ("landlock",)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from leadline.sandbox.types import Ran
+from leadline.ports import Ran
 
 BOTH = ("bwrap", "landlock")
 HELD = "HELD"

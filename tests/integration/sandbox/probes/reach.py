@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.integration.sandbox.probes.probe import Probe
 
-from leadline.sandbox.types import Ran
+from leadline.ports import Ran
 
 BWRAP = ("bwrap",)
 LANDLOCK = ("landlock",)

@@ -15,10 +15,11 @@ from pathlib import Path
 from tests.integration.sandbox.probes.probe import Probe, World
 
 import leadline
+from leadline.ports import Program, Ran
 from leadline.sandbox import cgroups, seccomp, tree
 from leadline.sandbox.choose import design_of
 from leadline.sandbox.supervisor import LocalSandbox
-from leadline.sandbox.types import Limits, Program, Ran
+from leadline.sandbox.types import Limits
 
 MARK = "leadline-left"
 KEY = "sk-leadline-probe-0123456789abcdef"
