@@ -199,6 +199,9 @@ class Leadline:
     @overload
     async def render(self, report: Report, format: BinaryFormat) -> bytes: ...
 
+    @overload
+    async def render(self, report: Report, format: Format) -> str | bytes: ...
+
     async def render(self, report: Report, format: Format) -> str | bytes:
         """Return a report as Markdown, one-file HTML, JSON, DOCX, PDF, BibTeX, RIS or CSL-JSON.
 

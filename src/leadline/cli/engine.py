@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Protocol, Self, TypeAlias
+from typing import Literal, Protocol, Self, TypeAlias, overload
 
 from leadline.domain import Options, Report, RunState
 from leadline.events import Progress, Record
@@ -252,9 +252,14 @@ class Engine(Protocol):
         """Return an ended run's report. Raises `UnknownRun`, `WrongState`."""
         ...
 
-    async def render(self, report: Report, format: Any) -> Any:
-        """Return a report in a `Format`: bytes for `docx` and `pdf`, text for the others."""
-        ...
+    @overload
+    async def render(self, report: Report, format: TextFormat) -> str: ...
+
+    @overload
+    async def render(self, report: Report, format: BinaryFormat) -> bytes: ...
+
+    @overload
+    async def render(self, report: Report, format: Format) -> str | bytes: ...
 
     async def records(self, run_id: str) -> Sequence[Record]:
         """Return a run's journal."""

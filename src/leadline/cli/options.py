@@ -163,5 +163,5 @@ def check_sources(docs: Sequence[Path], earlier: str | None = None, *, online: b
     """Raise `InputError` where a run would have nothing to search."""
     if not docs and earlier is None and not online:
         raise InputError(
-            "there is nothing to search: name documents with `--docs`, or let `ask` read the web with `--web` or `--url`"
+            "there is nothing to search: name documents with `--docs`, or let `ask` read the web: `--web`, `--url`"
         )

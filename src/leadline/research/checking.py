@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from leadline.domain import Contradiction, Draft, DraftSentence, Flag, Policy
+from leadline.domain import Citation, Contradiction, Draft, DraftSentence, Flag, Policy
 from leadline.events import ClaimChecked
 from leadline.research.claims import Told, build_claims, sentences_of
 from leadline.research.contradictions import contradictions
@@ -36,6 +36,10 @@ SIDE_BY_SIDE = 8
 
 COMPARED = 60
 """Excerpts, nearest to the question, among which contradictions are looked for."""
+
+
+MOST_DISAGREEMENTS = 8
+"""Contradictions that a report tells."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -73,14 +77,18 @@ class Looked(NamedTuple):
 def look(question: str, sentences: Sequence[DraftSentence], ledger: Ledger) -> Looked:
     """Check every sentence, and compare the excerpts nearest to the question with each other. Pure."""
     desk = Desk()  # each sentence of the evidence is taken apart once for both
-    return Looked(check_claims(sentences, ledger, desk=desk), _disagreements(question, ledger, desk))
+    checked = check_claims(sentences, ledger, desk=desk)
+    cited = [citation for one in checked for citation in one.citations]
+    return Looked(checked, _disagreements(question, ledger, desk=desk, cited=cited) if cited else ())
 
 
-def _disagreements(question: str, ledger: Ledger, desk: Desk) -> tuple[Contradiction, ...]:
+def _disagreements(
+    question: str, ledger: Ledger, *, desk: Desk, cited: Sequence[Citation]
+) -> tuple[Contradiction, ...]:
     excerpts = ledger.excerpts
     scores = Bm25([ledger.quote(e) for e in excerpts]).scores(question)
     nearest = sorted(range(len(excerpts)), key=lambda i: (-scores[i], i))[:COMPARED]
-    return contradictions([excerpts[i] for i in sorted(nearest)], ledger, desk=desk)
+    return contradictions([excerpts[i] for i in sorted(nearest)], ledger, desk=desk, cited=cited)[:MOST_DISAGREEMENTS]
 
 
 async def _judge(study: Study, checked: list[Checked], *, answer: int) -> None:

@@ -13,6 +13,7 @@ from leadline.research.polarity import Clause, conflict
 from leadline.research.statements import Statement
 from leadline.research.values import Finding, Setting, check_names, check_remnants, check_values, with_opening_name
 from leadline.research.words import coverage, holds, longest_gap, opposite_pair, phrases, units, weight
+from leadline.text.language import CJK, CJK_MARKS
 from leadline.text.spans import fold
 
 # The share of a claim's words that its evidence must hold. Chosen on tests/quality.
@@ -30,6 +31,10 @@ _GAP_ZH: Final = 3
 _FOLDING: Final = 20
 # Up to this many characters, without a full stop or a figure, a line is a heading.
 _HEADING: Final = 60
+# Blanks where a line of Chinese was broken.
+_BROKEN: Final = re.compile(rf"(?<=[{CJK}{CJK_MARKS}])\s+(?=[{CJK}{CJK_MARKS}])")
+# What a pronoun stands for, put before a quotation.
+_RESOLVED: Final = re.compile(r"\A\s*\[[^\[\]]{1,80}\]\s*")
 _STOPS: Final = (".", "。", "!", "！", "?", "？", ";", "；", "”", '"', ")", "）")
 _OPENING: Final = re.compile(r"[A-Z][a-z]{2,30}(?<!ing)\b")
 # What the score is made of; chosen on human labels of attribution (docs/benchmarks.md).
@@ -98,18 +103,19 @@ def _without_headings(chosen: Sequence[Statement]) -> list[Statement]:
 
 def _repeated(claim: Statement, evidence: Evidence) -> Statement | None:
     """Return the sentence of the evidence that the claim repeats, but for its full stop."""
-    wanted = _bare(claim.text)
+    said = _RESOLVED.sub("", claim.text)
+    wanted = _bare(said)
     if not wanted:
         return None
     for statement in evidence.statements:
         # Folding changes a length a little at most.
-        if abs(len(statement.text) - len(claim.text)) <= _FOLDING and _bare(statement.text) == wanted:
+        if abs(len(statement.text) - len(said)) <= _FOLDING and _bare(statement.text) == wanted:
             return statement
     return None
 
 
 def _bare(text: str) -> str:
-    return fold(text).strip().rstrip(".。").strip()
+    return _BROKEN.sub("", fold(text)).strip().rstrip(".。").strip()
 
 
 @dataclass(frozen=True, slots=True)

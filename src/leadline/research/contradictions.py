@@ -8,11 +8,11 @@ are no contradiction, and the same disagreement found twice is told once.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Final, NamedTuple
 
-from leadline.domain import Contradiction, Excerpt
+from leadline.domain import Citation, Contradiction, Excerpt
 from leadline.research.evidence import Ledger
 from leadline.research.passages import sentences_near
 from leadline.research.polarity import conflict
@@ -99,17 +99,22 @@ class _Pair(NamedTuple):
 
 
 def contradictions(
-    excerpts: Sequence[Excerpt], ledger: Ledger, *, desk: Desk | None = None
+    excerpts: Sequence[Excerpt],
+    ledger: Ledger,
+    *,
+    desk: Desk | None = None,
+    cited: Collection[Citation] | None = None,
 ) -> tuple[Contradiction, ...]:
     """Return the disagreements among the sentences of these excerpts, each told once.
 
     Sides come in the order of the excerpts. Sentences of one source are not held against each
-    other.
+    other. With `cited`, one side of each must lie in a citation: what a report does not tell,
+    nobody needs to hear contradicted.
     """
     statements = _statements(excerpts, ledger, desk or Desk())
     titles = {source.id: frozenset(content_terms(source.title)) for source in ledger.sources}
     told: dict[frozenset[str], Contradiction] = {}
-    for one, other in _partners(statements):
+    for one, other in _partners(statements, cited):
         pair = _disagreement(one, other)
         if pair is None or pair.key in told or not _named_alike(one, other, titles):
             continue
@@ -131,8 +136,11 @@ def _statements(excerpts: Sequence[Excerpt], ledger: Ledger, desk: Desk) -> list
     return list(found.values())
 
 
-def _partners(statements: Sequence[Statement]) -> Iterator[tuple[Statement, Statement]]:
+def _partners(
+    statements: Sequence[Statement], cited: Collection[Citation] | None
+) -> Iterator[tuple[Statement, Statement]]:
     """Yield the pairs of sentences of different sources that share a telling term, in order."""
+    shown = frozenset(i for i, s in enumerate(statements) if cited is None or _lies_in(s, cited))
     told_by = [_content(statement) for statement in statements]
     by_term: dict[str, list[int]] = {}
     for index, terms in enumerate(told_by):
@@ -143,8 +151,14 @@ def _partners(statements: Sequence[Statement]) -> Iterator[tuple[Statement, Stat
         shared = Counter(chain.from_iterable(telling.get(term, ()) for term in terms))
         for other in sorted(shared):
             apart = statements[other].source_id != statements[index].source_id
-            if other > index and apart and _close(terms, told_by[other]):
+            wanted = other > index and apart and (index in shown or other in shown)
+            if wanted and _close(terms, told_by[other]):
                 yield statements[index], statements[other]
+
+
+def _lies_in(statement: Statement, cited: Collection[Citation]) -> bool:
+    end = statement.start + len(statement.text)
+    return any(c.source_id == statement.source_id and c.start < end and statement.start < c.end for c in cited)
 
 
 def _content(statement: Statement) -> frozenset[str]:

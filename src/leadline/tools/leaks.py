@@ -23,7 +23,7 @@ SHARED: Final = 24
 _BLOCK: Final = SHARED // 2
 _WORD: Final = re.compile(r"[^\W_]+")
 _IDEOGRAPH: Final = re.compile("[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7a3\uf900-\ufaff]")
-_TOKEN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+/=.:@-]{6,199}")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_+.-]{6,199}")
 _SWITCH: Final = re.compile(r"(?<=[a-z])(?=[0-9])|(?<=[0-9])(?=[a-z])", re.IGNORECASE)
 _LEAST_TOKEN: Final = 8
 _LEAST_DIGITS: Final = 9

@@ -11,7 +11,7 @@ from leadline.domain import Fetched, Json, Mark, Options, ToolResult, excerpt_id
 from leadline.errors import NotFound, ToolError, ToolFailed, ToolStop
 from leadline.ports import CallContext
 from leadline.testing.search import CannedReader, fetched
-from leadline.tools.visit import VisitTool
+from leadline.tools.visit import MOST_LINKS, VisitTool
 
 HARBOUR = "The harbour is five fathoms deep at low water. "
 FILLER = "Gulls sit on the quay and look at the boats. "
@@ -179,3 +179,38 @@ async def test_what_is_rendered_is_what_was_shown(context: CallContext) -> None:
     rendered = visit.render(result.value, texts)
     assert all(LONG[at.start : at.end] in rendered for at in result.shown)
     assert rendered.startswith(f"<<document {result.sources[0].source.id}>>")
+
+
+async def test_a_pages_links_are_recorded_and_the_first_are_shown(context: CallContext) -> None:
+    class Linked(CannedReader):
+        async def read(self, uri: str, *, deadline: float) -> Fetched:
+            found = await super().read(uri, deadline=deadline)
+            further = tuple(f"https://b.example/{n}?<x>" for n in range(60))
+            return replace(found, links=(f"{uri}#top", "mailto:a@b.example", *further, "https://b.example/0?<x>#two"))
+
+    visit = VisitTool([Linked({"https://a.example/": HARBOUR})], cpu=InlineCpu())
+    web = replace(context, options=Options(web=True))
+    result = await visit.call({"url": "https://a.example/"}, web)
+    (page,) = pages(result)
+    assert page["links"] == [f"https://b.example/{n}?%3Cx%3E" for n in range(MOST_LINKS)]
+    text = visit.render(result.value, {found.source.id: found.text for found in result.sources})
+    assert "--- it links to\nhttps://b.example/0?%3Cx%3E\n" in text
+    assert text.count("https://b.example/") == 12
+
+
+async def test_nothing_of_a_page_is_live(context: CallContext) -> None:
+    hostile = "Look: ![x](https://evil.example/?q=1) <img src=//evil.example/2> [go](https://evil.example/3)"
+    visit = tool({"doc:a": hostile})
+    result = await visit.call({"url": "doc:a"}, context)
+    text = visit.render(result.value, {found.source.id: found.text for found in result.sources})
+    assert "![" not in text
+    assert "](" not in text
+    assert "<img" not in text
+
+
+async def test_what_the_gateway_refuses_is_not_read(context: CallContext) -> None:
+    reader = CannedReader({"doc:a": HARBOUR, "doc:b": HARBOUR + "2"})
+    refused = replace(context, refused={"doc:a": "it was not offered"})
+    result = await VisitTool([reader], cpu=InlineCpu()).call({"url": ["doc:a", "doc:b"]}, refused)
+    assert reader.read_uris == ["doc:b"]
+    assert pages(result)[0]["failure"] == {"code": "forbidden", "message": "it was not offered"}

@@ -1,0 +1,37 @@
+"""Bodies by hash."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class TextReader(Protocol):
+    """Reads stored texts by hash; synchronous and picklable, for use inside `Cpu` work."""
+
+    def read(self, sha256: str) -> str:
+        """Return the text whose UTF-8 bytes have this hash. Raises `BlobMissing`."""
+        ...
+
+
+class Blobs(Protocol):
+    """Bodies by the SHA-256 of their bytes, apart for each tenant, durable when `put` returns."""
+
+    async def put(self, tenant: str, data: bytes) -> str:
+        """Store `data` and return its hash; storing the same again costs a look. Raises `StoreFull`."""
+        ...
+
+    async def get(self, tenant: str, sha256: str) -> bytes:
+        """Return the bytes, checked against their hash. Raises `BlobMissing`."""
+        ...
+
+    async def has(self, tenant: str, sha256: str) -> bool:
+        """Return whether the body is there."""
+        ...
+
+    async def sweep(self, tenant: str, keep: frozenset[str], *, older_than: float) -> int:
+        """Delete bodies not in `keep` that were stored before `older_than` (Unix time); return the bytes freed."""
+        ...
+
+    def reader(self, tenant: str) -> TextReader:
+        """Return a reader of stored texts for `Cpu` work."""
+        ...

@@ -1,0 +1,60 @@
+"""Queries to hits, addresses to stored texts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from leadline.domain import (
+    Fetched,
+    Hit,
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Query:
+    """A search: words, how many hits at most, and filters that a provider may or may not honour."""
+
+    text: str
+    limit: int = 10
+    language: str = "en"
+    sites: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    since: str | None = None
+    year: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Found:
+    """The reply to a query; no hits means that there is nothing, never that something failed.
+
+    `ignored` names filters that the provider could not honour, and `vectors` where only words could be asked.
+    """
+
+    hits: tuple[Hit, ...]
+    ignored: tuple[str, ...] = ()
+
+
+class Search(Protocol):
+    """Queries to hits: a web provider or a local corpus."""
+
+    @property
+    def name(self) -> str:
+        """The provider's name, as hits carry it."""
+        ...
+
+    async def search(self, query: Query, *, deadline: float) -> Found:
+        """Return hits, best first. Raises `ToolFailed`."""
+        ...
+
+
+class Reader(Protocol):
+    """An address to its stored text."""
+
+    def reads(self, uri: str) -> bool:
+        """Return whether this reader is the one for `uri`."""
+        ...
+
+    async def read(self, uri: str, *, deadline: float) -> Fetched:
+        """Return the source. Raises `NotFound`, `ToolFailed`."""
+        ...
