@@ -21,12 +21,12 @@ from time import perf_counter
 from typing import Final
 
 from leadline.errors import SettingsError
+from leadline.ports import Program
 from leadline.sandbox import tree
 from leadline.sandbox.choose import LOCAL, Options, open_sandbox
 from leadline.sandbox.design import environment
 from leadline.sandbox.supervisor import LocalSandbox
 from leadline.sandbox.tree import Tree
-from leadline.ports import Program
 from leadline.sandbox.types import Limits
 
 PRINT: Final = "print(1)"

@@ -74,12 +74,9 @@ def write_pdf(path: Path, blocks: list[str]) -> None:
     )
     heading = ParagraphStyle("heading", parent=body, fontSize=14, leading=20, spaceBefore=8)
     story: list[Flowable] = [
-        Paragraph(escape(block.lstrip("# ")), heading if block.startswith("#") else body)
-        for block in blocks
+        Paragraph(escape(block.lstrip("# ")), heading if block.startswith("#") else body) for block in blocks
     ]
-    SimpleDocTemplate(
-        str(path), pagesize=A5, title=blocks[0].removeprefix("# "), author=AUTHOR
-    ).build(story)
+    SimpleDocTemplate(str(path), pagesize=A5, title=blocks[0].removeprefix("# "), author=AUTHOR).build(story)
 
 
 if __name__ == "__main__":

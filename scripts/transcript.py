@@ -26,9 +26,7 @@ def transcript() -> str:
     command = [str(Path(sys.executable).parent / "leadline"), "ask", QUESTION, "--docs", "examples/corpus", "--quiet"]
     with tempfile.TemporaryDirectory() as home:
         plain = {k: v for k, v in os.environ.items() if not k.startswith(("LEADLINE_", "XDG_"))}
-        done = subprocess.run(
-            command, cwd=ROOT, env=plain | {"HOME": home}, capture_output=True, text=True, check=True
-        )
+        done = subprocess.run(command, cwd=ROOT, env=plain | {"HOME": home}, capture_output=True, text=True, check=True)
     text = done.stdout.replace(str(ROOT) + "/", "")
     text = RUN_ID.sub("run r0000000000000000", SECONDS.sub("0.4 s", text))
     return f'```console\n$ leadline ask "{QUESTION}" --docs examples/corpus\n{text.rstrip()}\n```\n'

@@ -61,9 +61,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         for mark in item.iter_markers("server"):
             if len(mark.args) != 1 or mark.args[0] not in known:
-                raise pytest.UsageError(
-                    f"{item.nodeid}: `server` takes one name of tests/servers.tsv: {mark.args}"
-                )
+                raise pytest.UsageError(f"{item.nodeid}: `server` takes one name of tests/servers.tsv: {mark.args}")
         for mark in item.iter_markers("blocking"):
             if len(mark.args) != 1:
                 raise pytest.UsageError(f"{item.nodeid}: `blocking` takes its reason: {mark.args}")
@@ -87,15 +85,10 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_terminal_summary(terminalreporter: Any) -> None:
     """Name the servers without which tests did not run."""
     reports = [
-        report
-        for outcome in ("skipped", "failed", "error")
-        for report in terminalreporter.stats.get(outcome, [])
+        report for outcome in ("skipped", "failed", "error") for report in terminalreporter.stats.get(outcome, [])
     ]
     missing = Counter(
-        value
-        for report in reports
-        for key, value in getattr(report, "user_properties", [])
-        if key == MISSING
+        value for report in reports for key, value in getattr(report, "user_properties", []) if key == MISSING
     )
     if missing:
         names = ", ".join(f"{name} ({count} tests)" for name, count in sorted(missing.items()))
@@ -112,9 +105,7 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def _no_users_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def _no_users_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """Hide the user's settings, keys, proxies and home: a test sees only what it sets."""
     for name in list(os.environ):
         if name.startswith("LEADLINE_") or name.lower().endswith("_proxy"):
@@ -136,9 +127,7 @@ def _no_name_resolution() -> Iterator[None]:
             try:
                 ipaddress.ip_address(name.partition("%")[0])
             except ValueError:
-                raise socket.gaierror(
-                    socket.EAI_NONAME, f"tests resolve no names: {name}"
-                ) from None
+                raise socket.gaierror(socket.EAI_NONAME, f"tests resolve no names: {name}") from None
         return resolve(host, *args, **kwargs)
 
     with pytest.MonkeyPatch.context() as patch:

@@ -29,9 +29,7 @@ def test_links_lead_somewhere(path: Path) -> None:
 
 @pytest.mark.parametrize("path", papers(), ids=lambda path: str(path.relative_to(ROOT)))
 def test_named_make_targets_exist(path: Path) -> None:
-    known = set(
-        re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
-    )
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     text = path.read_text(encoding="utf-8")
     named = set(re.findall(r"(?:`|^ {4}|^)make ([a-z-]+)", text, re.MULTILINE))
     assert named <= known
@@ -62,9 +60,7 @@ def test_locks_name_no_index(name: str) -> None:
 def test_lock_holds_every_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     text = (ROOT / "requirements" / "base.lock").read_text(encoding="utf-8")
-    locked = {
-        re.sub(r"[._]", "-", name.lower()) for name in re.findall(r"^(\S+)==", text, re.MULTILINE)
-    }
+    locked = {re.sub(r"[._]", "-", name.lower()) for name in re.findall(r"^(\S+)==", text, re.MULTILINE)}
     named = {re.split(r"[<>=!\[ ]", need)[0] for need in project["dependencies"]}
     assert {re.sub(r"[._]", "-", name.lower()) for name in named} <= locked
 

@@ -98,9 +98,7 @@ def test_files_are_short() -> None:
 
 def test_functions_are_short() -> None:
     measured = [
-        (length(node), Place(path, node.lineno, node.name))
-        for path in python_files("src")
-        for node in functions(path)
+        (length(node), Place(path, node.lineno, node.name)) for path in python_files("src") for node in functions(path)
     ]
     assert not [(lines, place) for lines, place in measured if lines > FUNCTION_LINES]
     assert statistics.median(lines for lines, _ in measured) <= MEDIAN_FUNCTION_LINES
@@ -276,8 +274,7 @@ def public_members(path: Path) -> Iterator[ast.ClassDef | ast.FunctionDef | ast.
                 yield from (
                     member
                     for member in node.body
-                    if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef)
-                    and not member.name.startswith("_")
+                    if isinstance(member, ast.FunctionDef | ast.AsyncFunctionDef) and not member.name.startswith("_")
                 )
 
 
@@ -313,7 +310,5 @@ def test_vendor_contract_names_every_dependency() -> None:
         re.split(r"[<>=!\[ ]", requirement)[0].lower().replace("_", "-")
         for requirement in project["project"]["dependencies"]
     } - {"orjson", "json-repair"}
-    missing = {
-        name for name in required if not any(module in forbidden for module in modules[name])
-    }
+    missing = {name for name in required if not any(module in forbidden for module in modules[name])}
     assert not missing

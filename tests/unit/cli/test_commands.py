@@ -187,7 +187,7 @@ def test_a_bug_is_told_as_one(leadline: Any, script: Any) -> None:
         (("ask",), "leadline ask --help"),
         (("ask", "q"), "--docs"),
         (("ask", "q", "--max-steps", "0"), "x>=1"),
-        (("ask", "q", "--format", "docx"), "docx"),
+        (("ask", "q", "--format", "odt"), "odt"),
         (("show", "nothing"), "no such run: nothing"),
         (("show", "last"), "leadline runs"),
     ],

@@ -189,9 +189,9 @@ def test_a_report_without_a_model_says_nothing_twice() -> None:
             [
                 "**Answer:** The lighthouse at Skarvik stands 34 metres tall. [1]",
                 "*(contradicted by the source, checked by value; the evidence says 1979, not 1982)*",
-                "[4][5] *(matches by wording)*",
+                "[4] *(matches by wording)*",
                 "*(not supported by the source",
-                "## Where sources disagree\n\n- 34 metres / 31 metres\n  - “It stands 34 metres tall.” [6] (The lighthouse)",
+                "## Where sources disagree\n\n- 34 metres / 31 metres\n  - “It stands 34 metres tall.” [5] (The lighthouse)",
                 "`/srv/papers/lights/register of lights.txt` (stored in part",
                 "- [3] page 3, Automation: “The lamp was automated in 1979.”",
                 "US$0.0123",

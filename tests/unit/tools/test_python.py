@@ -10,8 +10,7 @@ import pytest
 from leadline.blobs.memory import MemoryBlobs
 from leadline.domain import ToolCall
 from leadline.errors import ToolFailed
-from leadline.ports import CallContext
-from leadline.ports import OutFile, Program, Ran
+from leadline.ports import CallContext, OutFile, Program, Ran
 from leadline.tools.python import TONGYI_NAME, PythonTool
 from leadline.tools.registry import ToolSet
 
