@@ -7,10 +7,11 @@ failure. Related words come from `relations`.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from leadline.research.relations import related
 from leadline.text.language import has_cjk
@@ -44,7 +45,8 @@ class Asked:
 
     `terms` are its content terms in order; `names` stand in it as written; `rest` are the terms
     outside all names. `alternatives` are the two things compared. `related` gives for a term the
-    other terms by which a text may say the same.
+    other terms by which a text may say the same. `unit` is one of the dimension that is asked for
+    (`m` where it asks how deep), `None` where it asks for no measure.
     """
 
     text: str
@@ -54,6 +56,19 @@ class Asked:
     alternatives: tuple[str, ...]
     kind: Kind
     related: tuple[tuple[str, frozenset[str]], ...]
+    unit: str | None = None
+
+
+_UNITS: Final[Sequence[tuple[re.Pattern[str], str]]] = tuple(
+    (re.compile(pattern, re.IGNORECASE), unit)
+    for pattern, unit in (
+        (r"\bhow (?:deep|tall|high|far|wide)\b|\bwhat (?:depth|height|width|distance)\b|多[深高远遠宽寬]", "m"),
+        (r"\bhow (?:heavy|much (?:does|did|do) .{1,60}weigh)\b|\bwhat (?:weight|mass)\b|多重|重量是多少", "kg"),
+        (r"\bhow fast\b|\bwhat speed\b|多快|速度是多少", "km/h"),
+        (r"\bhow (?:hot|cold|warm)\b|\bwhat temperature\b|多[热熱冷]|温度是多少", "°C"),
+        (r"\bhow long (?:did|does|do|has|have|had|will)\b|多久|多[长長]时间|多少[天年小]", "s"),
+    )
+)
 
 
 _DATE = re.compile(
@@ -118,6 +133,7 @@ def take_apart(question: str) -> Asked:
         alternatives=alternatives,
         kind=_kind(question, choice=bool(alternatives)),
         related=tuple((term, others) for term in wanted if (others := related(term))),
+        unit=next((unit for pattern, unit in _UNITS if pattern.search(question)), None),
     )
 
 

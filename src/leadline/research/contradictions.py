@@ -193,7 +193,9 @@ def _same_subject(one: Statement, other: Statement) -> bool:
     shared = one.name_keys & other.name_keys
     if one.name_keys and other.name_keys and not shared:
         return False
-    if sum(unit.weight for unit in one.wanted) < _LEAST_UNITS:
+    # Pairs of Chinese characters weigh half a word each, and two such words name a thing and what happened.
+    least = _LEAST_UNITS / 2 if one.language == "zh" else _LEAST_UNITS
+    if sum(unit.weight for unit in one.wanted) < least:
         return False
     least = _ALIKE if shared else _ALIKE_NAMELESS
     return coverage(one.wanted, other.held) >= least and coverage(other.wanted, one.held) >= least
@@ -208,7 +210,7 @@ def _named_alike(one: Statement, other: Statement, titles: Mapping[str, frozense
     if one.name_keys & other.name_keys:
         return True
     mine, theirs = titles.get(one.source_id, frozenset()), titles.get(other.source_id, frozenset())
-    if not mine or not theirs:
+    if not mine or not theirs or (mine | theirs) & one.held & other.held:
         return True
     return len(mine & theirs) >= _TITLES * min(len(mine), len(theirs))
 

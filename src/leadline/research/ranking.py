@@ -24,6 +24,7 @@ from leadline.text.names import find_names
 from leadline.text.numbers import find_numbers
 from leadline.text.offsets import Span
 from leadline.text.tokens import terms
+from leadline.text.units import same_dimension
 
 PAGES = 6
 """Pages that a report draws on at most."""
@@ -56,13 +57,14 @@ class Merits(NamedTuple):
     best_own: float  # `own` as a share of the page's best
     bridge: float  # a page of worth was found over it
     kind: float  # holds a value of the kind asked for
+    measure: float  # holds a quantity of the dimension asked for, on a page of the question's names
     opening: float  # opens its page
     early: float  # stands near its page's beginning
     prose: float
     long: float
 
 
-WORTH = Merits(-8.0, 2.2, -0.3, 0.2, -0.4, 2.4, 0.5, 1.1, 0.8, 0.6, 0.0, 1.8, 2.0, 0.1)
+WORTH = Merits(-8.0, 2.2, -0.3, 0.2, -0.4, 2.4, 0.5, 1.1, 0.8, 0.6, 3.0, 0.0, 1.8, 2.0, 0.1)
 SHORT_PAGE = 40
 """Sentences up to which a page's beginning tells what it is about."""
 
@@ -138,6 +140,7 @@ def weighed(seen: Survey) -> list[tuple[Line, Merits]]:
                 best_own=owns[place] / most_own,
                 bridge=bridges.get((index, line.start), 0.0),
                 kind=_kind(seen, line) * lefts[place] / most_left,
+                measure=_measure(seen, line),
                 opening=float(line.start == opening),
                 early=1.0 / (1.0 + place) if len(page.lines) <= SHORT_PAGE else 0.0,
                 prose=float(line.prose),
@@ -186,6 +189,15 @@ def _kind(seen: Survey, line: Line) -> float:
             return float(any(key_of(name.text) not in own and name.start for name in find_names(text)))
         case _:
             return 0.0
+
+
+def _measure(seen: Survey, line: Line) -> float:
+    """Return 1 where a line of prose tells a measure of the kind asked for; no words of the question are needed."""
+    unit = seen.asked.unit
+    if unit is None or not line.prose:
+        return 0.0
+    text = seen.pages[line.page].text[line.start : line.end]
+    return float(any(q.unit is not None and same_dimension(q.unit, unit) for q in find_numbers(text)))
 
 
 def bearing(seen: Survey) -> list[int]:

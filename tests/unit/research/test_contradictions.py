@@ -111,6 +111,11 @@ def test_sentences_without_a_name_speak_of_their_documents_subject() -> None:
     assert len(among(one, other, titles=("Dive of the Trieste", "The Trieste's dive of 1960"))) == 1
 
 
+def test_what_a_title_names_may_stand_in_the_sentences_themselves() -> None:
+    found = among("郑和于1433年去世。", "郑和于1435年去世。", titles=("郑和下西洋", "郑和生平"))
+    assert len(found) == 1
+
+
 def test_one_source_is_not_held_against_itself() -> None:
     assert among("Orlik has a population of 41,000. Orlik has a population of 14,000.") == ()
 
