@@ -10,7 +10,7 @@ not handle `stat`); the host's name and process numbers, whose namespaces are sh
 kernel in a call that stays allowed. `chmod` and `utime` report success and do nothing. Where we are not
 root the private folder is on the host's disk and bounded by a watchdog that looks ten times a
 second, and the limit of processes counts the user's others too, so that one program's forks can
-make another's fail. Below ABI 6 a program cannot signal its own children.
+cause another's to fail. Below ABI 6 a program cannot signal its own children.
 """
 
 from __future__ import annotations
