@@ -22,7 +22,7 @@ from leadline.research.words import coverage, opposite_pair, stem_set
 from leadline.text.clean import squeeze
 from leadline.text.names import name_key
 from leadline.text.spans import fold
-from leadline.text.tokens import content_terms, is_stop
+from leadline.text.tokens import content_terms, is_stop, words
 
 # How much of the words of each sentence the other must hold.
 _ALIKE: Final = 0.6
@@ -108,21 +108,43 @@ def contradictions(
     """Return the disagreements among the sentences of these excerpts, each told once.
 
     Sides come in the order of the excerpts. Sentences of one source are not held against each
-    other. With `cited`, one side of each must lie in a citation: what a report does not tell,
-    nobody needs to hear contradicted.
+    other, nor those of two editions: what both documents say is not what they disagree in. With
+    `cited`, one side of each must lie in a citation: what a report does not tell, nobody needs to
+    hear contradicted.
     """
     statements = _statements(excerpts, ledger, desk or Desk())
     titles = {source.id: frozenset(content_terms(source.title)) for source in ledger.sources}
+    within = _Within(ledger)
     told: dict[frozenset[str], Contradiction] = {}
     for one, other in _partners(statements, cited):
         pair = _disagreement(one, other)
         if pair is None or pair.key in told or not _named_alike(one, other, titles):
+            continue
+        if within.holds(one.source_id, other.text) or within.holds(other.source_id, one.text):
             continue
         sides = tuple(ledger.citation(s.source_id, s.start, s.start + len(s.text)) for s in (pair.one, pair.other))
         told[pair.key] = Contradiction(about=pair.about, sides=(sides[0], sides[1]))
         if len(told) == _MOST_TOLD:
             break
     return tuple(told.values())
+
+
+class _Within:
+    """Tells whether a sentence stands in a source, whatever its markup and line breaks."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._flat: dict[str, str] = {}
+
+    def holds(self, source_id: str, sentence: str) -> bool:
+        """Whether the sentence's words stand in the source in one run."""
+        if source_id not in self._flat:
+            self._flat[source_id] = _run(self._ledger.text(source_id))
+        return _run(sentence) in self._flat[source_id]
+
+
+def _run(text: str) -> str:
+    return f" {' '.join(words(text))} "
 
 
 def _statements(excerpts: Sequence[Excerpt], ledger: Ledger, desk: Desk) -> list[Statement]:

@@ -52,7 +52,12 @@ _OPENER = re.compile(
     r"|[\u201c\u300a\u300c]?(?P<han>[^\W_][^\u3002\uff0c\uff08(\u201d\u300b\u300d\n]{0,14}?)[\u201d\u300b\u300d]?"
     r"(?:\uff08|\(|\uff0c|\u662f|\u4f4d\u4e8e|\u4f4d\u65bc)"
 )
-_HEADING = re.compile(r"\s*(?:#{1,6}\s|={2,})")
+# Marks of headings, numbers of sections, directives and fields of reStructuredText.
+_HEADING = re.compile(r"\s*(?:#{1,6}\s|={2,}|\d+(?:\.\d+)+\.?\s.{1,60}\Z|\.\.\s|:\w+:\s)")
+_MARKUP = re.compile(r"</?(?:a|b|code|div|em|i|li|p|pre|script|span|strong|table|td|tr|ul)(?:\s[^<>]*)?>")
+_PLACEHOLDER = re.compile(r"\[(?!\d)|<(?=[A-Za-z])")
+_SYNOPSIS = 5
+"""Words for each placeholder below which a line shows how a command is written."""
 _END = re.compile(
     r"[.!?\u3002\uff01\uff1f\uff1b;:\uff1a\u2026][\"'\u201d\u2019)\]\u300d\u300f\uff09]*(?:\[\d+\])*\s*\Z"
 )
@@ -165,12 +170,18 @@ def _lines(index: int, title: str, *, text: str, spans: Sequence[Span]) -> list[
 
 def _is_prose(line: str) -> bool:
     """Whether a line is a sentence rather than a heading, a label, navigation or code."""
-    return bool(_END.search(line)) and not _HEADING.match(line) and " | " not in line
+    return bool(_END.search(line)) and not _HEADING.match(line) and " | " not in line and not _is_synopsis(line)
+
+
+def _is_synopsis(line: str) -> bool:
+    """Whether a line shows how a command is written: `git diff [<options>] [--] [<path>...]`."""
+    holes = len(_PLACEHOLDER.findall(line))
+    return holes > 1 and holes * _SYNOPSIS >= len(line.split())
 
 
 def _has_words(line: str) -> bool:
-    """Whether letters make up most of a line: drawings, tables of numbers and code are no sentences."""
-    return sum(map(str.isalpha, line)) * 2 > len(line)
+    """Whether letters make up most of a line: drawings, tables of numbers, markup and code are no sentences."""
+    return sum(map(str.isalpha, line)) * 2 > len(line) and _MARKUP.search(line) is None
 
 
 def names_of(title: str, opening: str = "") -> list[tuple[str, float]]:
@@ -185,7 +196,7 @@ def names_of(title: str, opening: str = "") -> list[tuple[str, float]]:
     add(title, 1.0)
     bare = _BRACKETED.sub(" ", title).strip()
     add(bare, 0.95)
-    for mark in (",", " - ", " \u2013 ", " | ", "\uff1a", ": "):
+    for mark in (",", " - ", " \u2013 ", " \u2014 ", " | ", "\uff1a", ": "):
         head = bare.partition(mark)[0]
         if head != bare:
             add(head, 0.6)
