@@ -3,7 +3,7 @@
     python benchmarks/engine.py [--runs 64] [--many 256] [--json]
 
 CPU counts this process and its children, not the server's. Rows: CPU a run of 10 rounds; a round
-at 100 rounds against one at 10; throughput with many runs at once and a slow model, as a share of
+of the 60th to the 100th against one of the 5th to the 30th; throughput with many runs at once and a slow model, as a share of
 the bare loop's; memory a run.
 """
 
@@ -101,12 +101,12 @@ def measure(runs: int, many: int) -> dict[str, float]:
             found["engine_cpu_ms"] = asyncio.run(whole(runs, url, 0.0)).cpu / runs * 1000
         found["engine_over_bare"] = found["engine_cpu_ms"] / found["bare_cpu_ms"]
         long = {}
-        for rounds in (5, 15, 90, 100):
+        for rounds in (5, 30, 60, 100):
             with served(script(rounds, delay=0.0), place) as url:
                 long[rounds] = asyncio.run(whole(8, url, 0.0)).cpu / 8 * 1000
-        found["round_at_10_ms"] = (long[15] - long[5]) / 10
-        found["round_at_100_ms"] = (long[100] - long[90]) / 10
-        found["round_100_over_10"] = found["round_at_100_ms"] / found["round_at_10_ms"]
+        found["early_round_ms"] = (long[30] - long[5]) / 25
+        found["late_round_ms"] = (long[100] - long[60]) / 40
+        found["late_over_early_round"] = found["late_round_ms"] / found["early_round_ms"]
         with served(script(10, delay=0.2), place) as url:
             by_hand = asyncio.run(bare(many, url, 0.1))
             full = asyncio.run(whole(many, url, 0.1))

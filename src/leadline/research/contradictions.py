@@ -35,6 +35,8 @@ _COMMON: Final = 60
 _ABOUT: Final = 120
 # Share of the shorter title's terms that the other title must hold where sentences name nothing.
 _TITLES: Final = 0.5
+# Sources whose titles may all share a term.
+_FEW: Final = 4
 _SHARED_TERMS: Final = 2
 # A quick look before names and clauses are compared.
 _SHARED: Final = 0.4
@@ -113,7 +115,7 @@ def contradictions(
     hear contradicted.
     """
     statements = _statements(excerpts, ledger, desk or Desk())
-    titles = {source.id: frozenset(content_terms(source.title)) for source in ledger.sources}
+    titles = _titles(ledger)
     within = _Within(ledger)
     told: dict[frozenset[str], Contradiction] = {}
     for one, other in _partners(statements, cited):
@@ -145,6 +147,14 @@ class _Within:
 
 def _run(text: str) -> str:
     return f" {' '.join(words(text))} "
+
+
+def _titles(ledger: Ledger) -> dict[str, frozenset[str]]:
+    """Return the terms of each source's title, without numbers and what most titles share: the name of a site."""
+    found = {source.id: {t for t in content_terms(source.title) if not t.isdigit()} for source in ledger.sources}
+    counts = Counter(chain.from_iterable(found.values()))
+    most = max(_FEW, len(found) // 2)
+    return {key: frozenset(t for t in held if counts[t] < most) for key, held in found.items()}
 
 
 def _statements(excerpts: Sequence[Excerpt], ledger: Ledger, desk: Desk) -> list[Statement]:

@@ -122,7 +122,7 @@ def _linked(asked: Asked, names: Names) -> tuple[dict[int, float], frozenset[str
     spots = names.spotted(words_of(asked.text), asked=True)
     for name in asked.names:
         # What stands before a dot in a name of a program is a name, capital or not.
-        qualifies = f"{name}." in asked.text
+        qualifies = any(other.startswith(f"{name}.") for other in asked.names)
         words = [word._replace(marked=word.marked or qualifies) for word in words_of(name)]
         spots += names.spotted(words, asked=True)
     linked: dict[int, float] = {}

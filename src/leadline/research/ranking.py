@@ -38,9 +38,6 @@ THIRD = 0.08
 LEAST = 0.08
 """Probability below which a further one is."""
 
-PLAIN = 0.6
-"""Share of the question's terms from which on the sentence that holds most of them is read in any case."""
-
 
 _SOMEWHERE = re.compile(
     rf"\b(?:in|at|near|from|to|on|of)\s(?:the\s)?[A-Z\u00c0-\u00de]|[在于於至到][{HAN}]{{2}}|[省市县縣区區镇鎮村州国國岛島]"
@@ -207,19 +204,7 @@ def bearing(seen: Survey) -> list[int]:
     """Return the pages that a report may draw on, best first."""
     order = sorted(range(len(seen.pages)), key=lambda i: (-seen.odds[i], i))
     floors = [0.0, SECOND, THIRD] + [LEAST] * PAGES
-    found = [i for i, floor in zip(order, floors[:PAGES], strict=False) if sigmoid(seen.odds[i]) >= floor]
-    plain = _plainest(seen, order)
-    return found if plain is None or plain in found else [*found, plain]
-
-
-def _plainest(seen: Survey, order: Sequence[int]) -> int | None:
-    """Return the page of the sentence that holds most of the question's terms, the better page where equal."""
-    best, held = None, PLAIN
-    for index in order:
-        most = max((seen.cover(line.terms) for line in seen.pages[index].lines if line.prose), default=0.0)
-        if most > held:
-            best, held = index, most
-    return best
+    return [i for i, floor in zip(order, floors[:PAGES], strict=False) if sigmoid(seen.odds[i]) >= floor]
 
 
 def _bridges(seen: Survey) -> dict[tuple[int, int], float]:

@@ -55,6 +55,7 @@ _OPENER = re.compile(
 # Marks of headings, numbers of sections, directives and fields of reStructuredText.
 _HEADING = re.compile(r"\s*(?:#{1,6}\s|={2,}|\d+(?:\.\d+)+\.?\s.{1,60}\Z|\.\.\s|:\w+:\s)")
 _MARKUP = re.compile(r"</?(?:a|b|code|div|em|i|li|p|pre|script|span|strong|table|td|tr|ul)(?:\s[^<>]*)?>")
+_DATA = re.compile(r"\"\s?:\s?[\[{\"\d]")
 _PLACEHOLDER = re.compile(r"\[(?!\d)|<(?=[A-Za-z])")
 _SYNOPSIS = 5
 """Words for each placeholder below which a line shows how a command is written."""
@@ -181,7 +182,8 @@ def _is_synopsis(line: str) -> bool:
 
 def _has_words(line: str) -> bool:
     """Whether letters make up most of a line: drawings, tables of numbers, markup and code are no sentences."""
-    return sum(map(str.isalpha, line)) * 2 > len(line) and _MARKUP.search(line) is None
+    prose = sum(map(str.isalpha, line)) * 2 > len(line)
+    return prose and _MARKUP.search(line) is None and len(_DATA.findall(line)) < 2
 
 
 def names_of(title: str, opening: str = "") -> list[tuple[str, float]]:
