@@ -3,8 +3,8 @@
     python benchmarks/engine.py [--runs 64] [--many 256] [--json]
 
 CPU counts this process and its children, not the server's. Rows: CPU a run of 10 rounds; a round
-of the 60th to the 100th against one of the 5th to the 30th; throughput with many runs at once and a slow model, as a share of
-the bare loop's; memory a run.
+of the 60th to the 100th against one of the 5th to the 30th; throughput with many runs at once and
+a slow model, as a share of the bare loop's; memory a run.
 """
 
 from __future__ import annotations
