@@ -120,8 +120,7 @@ def take_apart(question: str) -> Asked:
     wanted = tuple(dict.fromkeys(query_terms(question)))
     alternatives = _alternatives(question)
     written = [match[0] for match in _IDENTIFIER.finditer(question)]
-    modules = [name.rpartition(".")[0] for name in written if "." in name]
-    found = [*alternatives, *written, *modules, *(_bare(name.text) for name in find_names(question))]
+    found = [*alternatives, *written, *(_bare(name.text) for name in find_names(question))]
     names = tuple(dict.fromkeys(found))
     names = tuple(name for name in names if name and not set(terms(name)).isdisjoint(wanted))
     inside = {term for name in names for term in terms(name)}

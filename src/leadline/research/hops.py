@@ -121,10 +121,7 @@ def _linked(asked: Asked, names: Names) -> tuple[dict[int, float], frozenset[str
     """Return the pages that the question names, and by which keys."""
     spots = names.spotted(words_of(asked.text), asked=True)
     for name in asked.names:
-        # What stands before a dot in a name of a program is a name, capital or not.
-        qualifies = any(other.startswith(f"{name}.") for other in asked.names)
-        words = [word._replace(marked=word.marked or qualifies) for word in words_of(name)]
-        spots += names.spotted(words, asked=True)
+        spots += names.spotted(words_of(name), asked=True)
     linked: dict[int, float] = {}
     for page, strength, key in spots:
         sharing = sum(1 for other, s, k in dict.fromkeys(spots) if k == key and s >= strength)

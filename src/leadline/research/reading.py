@@ -198,7 +198,7 @@ def names_of(title: str, opening: str = "") -> list[tuple[str, float]]:
     add(title, 1.0)
     bare = _BRACKETED.sub(" ", title).strip()
     add(bare, 0.95)
-    for mark in (",", " - ", " \u2013 ", " \u2014 ", " | ", "\uff1a", ": "):
+    for mark in (",", " - ", " \u2013 ", " | ", "\uff1a", ": "):
         head = bare.partition(mark)[0]
         if head != bare:
             add(head, 0.6)
