@@ -32,14 +32,14 @@ APART: Final = _words(
 )
 # Beside the content, be it prose or not.
 BESIDE: Final = _words(
-    r"side-?bars?|right-?(?:col(?:umn)?|side|rail|bar)",
+    r"right-?(?:col(?:umn)?|side|rail|bar)",
     r"related\w*|recommend\w*|teasers?|promos?|trending|most-?(?:read|popular|viewed|shared)",
     r"galler(?:y|ies)|slideshow|carousel",
     r"news-?letters?|outbrain|taboola|sharedaddy|print-?header",
 )
 # Likely beside it: decided together with how much prose and how many links there are.
 LIKELY: Final = _words(
-    r"side-?(?:wrap|col(?:umn)?|content|rail)|content-right|rail|recirc\w*",
+    r"side-?(?:bars?|wrap|col(?:umn)?|content|rail)|content-right|rail|recirc\w*",
     r"shares?|sharing|social\w*|subscri\w+|sign-?up|signin|login|register",
     r"promoted|advert\w*|ads?|sponsor\w*|cookies?|consent|gdpr|popups?|modals?|overlay|banners?",
     r"foot|masthead|menus?|(?:sub-?)?nav|navbar|navi|navigation|pagination|pager|paging|breadcrumbs?",

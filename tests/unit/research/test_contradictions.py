@@ -116,6 +116,11 @@ def test_what_a_title_names_may_stand_in_the_sentences_themselves() -> None:
     assert len(found) == 1
 
 
+def test_two_editions_of_one_document_do_not_disagree_with_each_other() -> None:
+    both = "The port of Orlik handled 300 ships in May. The port of Orlik handled 410 ships in June of that year."
+    assert among(both, "# Ports\n\n" + both, titles=("Ports", "Ports")) == ()
+
+
 def test_one_source_is_not_held_against_itself() -> None:
     assert among("Orlik has a population of 41,000. Orlik has a population of 14,000.") == ()
 
