@@ -9,7 +9,6 @@ import pytest
 from tests.integration.sandbox.probes.probe import World
 from tests.integration.sandbox.probes.world import open_world
 
-
 HERE = Path(__file__).parent
 
 
