@@ -1,4 +1,4 @@
-"""The world outside the sandbox, one for all tests."""
+"""The world outside the sandbox, one for all tests of this folder, and gone when others run."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("sandbox"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world() -> Iterator[World]:
     with open_world() as opened:
         yield opened
