@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from leadline.domain import Fetched, Mark, Source, sha256, source_id
+from leadline.domain import Fetched, Source, sha256, source_id
 from leadline.errors import (
     ExtractError,
     ExtractTimeout,
@@ -18,7 +18,8 @@ from leadline.errors import (
     NotFound,
     TooLarge,
 )
-from leadline.extract.types import Extracted, Link, Locator, locate
+from leadline.extract.marks import marks
+from leadline.extract.types import Extracted, Link
 from leadline.fetch.headers import Validators
 from leadline.fetch.http import Fetcher, Page
 from leadline.fetch.urls import shortened
@@ -152,17 +153,6 @@ def source_of(
         truncated=truncated or extracted.truncated,
         marks=marks(extracted.locators),
     )
-
-
-def marks(locators: Sequence[Locator]) -> tuple[Mark, ...]:
-    """Return locators as marks whose labels say the whole place: `page 3, heading: Results`."""
-    latest: dict[str, Locator] = {}
-    found: dict[int, str] = {}
-    for locator in locators:
-        latest.pop(locator.kind, None)
-        latest[locator.kind] = locator
-        found[locator.start] = locate(tuple(latest.values()), locator.start)
-    return tuple(Mark(start=start, label=label) for start, label in found.items())
 
 
 def addresses(links: Sequence[Link]) -> tuple[str, ...]:

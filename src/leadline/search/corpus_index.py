@@ -20,11 +20,11 @@ import zstandard
 
 from leadline import codec
 from leadline.domain import Mark, sha256
+from leadline.extract.marks import marks
 from leadline.extract.types import Extracted, Locator
 from leadline.search import passages
 from leadline.search.addresses import file_path, file_uri
 from leadline.search.corpus_schema import transaction
-from leadline.search.corpus_types import marks
 from leadline.text.offsets import Span
 from leadline.text.tokens import fts_tokens
 

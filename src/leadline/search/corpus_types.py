@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, NamedTuple, Protocol
 
-from leadline.domain import Mark
-from leadline.extract.builder import sparse
-from leadline.extract.types import Extracted, Locator, locate
+from leadline.extract.types import Extracted
 
 # What of a query is looked at: a longer one costs time and finds nothing better.
 MOST_QUERY: Final = 2_000
@@ -105,21 +103,3 @@ class Parser(Protocol):
     async def extract(self, source: bytes, /, *, name: str | None = None) -> Extracted:
         """Return the text. Raises `ExtractError`."""
         ...
-
-
-def marks(locators: Sequence[Locator]) -> tuple[Mark, ...]:
-    """Return locators as marks whose labels say the whole place: `sheet Sales, row 12`.
-
-    Rows, lines and cells are joined to ranges where there are many: marks go into the record of
-    every run that reads the source.
-    """
-    latest: dict[str, Locator] = {}
-    found: list[Mark] = []
-    for locator in sparse(locators):
-        latest.pop(locator.kind, None)
-        latest[locator.kind] = locator
-        label = locate(tuple(latest.values()), locator.start)
-        if found and found[-1].start == locator.start:
-            found.pop()
-        found.append(Mark(start=locator.start, label=label))
-    return tuple(found)

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadline.domain import Mark
+from leadline.extract.marks import marks
 from leadline.extract.types import Locator
-from leadline.search.corpus_types import marks
 from leadline.search.passages import LEAST, MOST, TARGET, cut
 from leadline.search.snippets import SNIPPET, snippet
 
