@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
+from typing import TypeAlias
 
 import psutil
 import pytest
@@ -29,14 +30,23 @@ from leadline.extract.types import MIB, Extracted, Limits
 ENDLESS = b"<div>" * 900_000
 
 
+Children: TypeAlias = Callable[[], list[psutil.Process]]
+
+
 @pytest.fixture(autouse=True)
-def _no_child_stays() -> Iterator[None]:
-    yield
-    assert _children() == []
+def children() -> Iterator[Children]:
+    """The living children of this process that the test started; none may outlive it.
 
+    Other tests leave some behind that end with the interpreter, as `multiprocessing`'s tracker does.
+    """
+    before = {child.pid for child in psutil.Process().children()}
 
-def _children() -> list[psutil.Process]:
-    return [child for child in psutil.Process().children() if child.status() != psutil.STATUS_ZOMBIE]
+    def started() -> list[psutil.Process]:
+        now = [child for child in psutil.Process().children() if child.pid not in before]
+        return [child for child in now if child.status() != psutil.STATUS_ZOMBIE]
+
+    yield started
+    assert started() == []
 
 
 async def _until(condition: Callable[[], bool]) -> None:
@@ -107,45 +117,45 @@ async def test_a_parser_that_needs_too_much_memory_is_stopped() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL])
-async def test_a_crash_costs_only_its_document(number: signal.Signals) -> None:
+async def test_a_crash_costs_only_its_document(number: signal.Signals, children: Children) -> None:
     async with ExtractPool(workers=1) as pool:
         task = asyncio.get_running_loop().create_task(pool.extract(ENDLESS, name="a.html"))
         await _until(lambda: bool(pool._busy))
-        _children()[0].send_signal(number)
+        children()[0].send_signal(number)
         with pytest.raises(BrokenDocument, match=rf"`a\.html` made its parser crash \(signal {number.name}\)"):
             await task
         assert (await pool.extract(b"alive", name="b.txt")).text == "alive"
 
 
-async def test_a_child_that_died_idle_costs_no_document() -> None:
+async def test_a_child_that_died_idle_costs_no_document(children: Children) -> None:
     async with ExtractPool(workers=1) as pool:
         await pool.extract(b"one", name="a.txt")
-        child = _children()[0]
+        child = children()[0]
         child.kill()
         await _until(lambda: pool._idle[0].has_ended)
         assert (await pool.extract(b"two", name="b.txt")).text == "two"
-        assert _children()[0].pid != child.pid
+        assert children()[0].pid != child.pid
 
 
-async def test_cancelling_kills_the_work() -> None:
+async def test_cancelling_kills_the_work(children: Children) -> None:
     async with ExtractPool(workers=1) as pool:
         task = asyncio.get_running_loop().create_task(pool.extract(ENDLESS, name="a.html"))
         await _until(lambda: bool(pool._busy))
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        assert _children() == []
+        assert children() == []
         assert (await pool.extract(b"alive", name="b.txt")).text == "alive"
 
 
-async def test_cancelling_at_the_start_leaves_no_process() -> None:
+async def test_cancelling_at_the_start_leaves_no_process(children: Children) -> None:
     async with ExtractPool(workers=1) as pool:
         task = asyncio.get_running_loop().create_task(pool.extract(b"x", name="a.txt"))
         await asyncio.sleep(0)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        await _until(lambda: not _children())
+        await _until(lambda: not children())
 
 
 async def test_a_child_that_breaks_the_protocol_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,22 +165,22 @@ async def test_a_child_that_breaks_the_protocol_is_killed(monkeypatch: pytest.Mo
             await pool.extract(b"x", name="a.txt")
 
 
-async def test_children_are_recycled() -> None:
+async def test_children_are_recycled(children: Children) -> None:
     async with ExtractPool(workers=1, recycle_after=2) as pool:
         seen = []
         for _ in range(4):
             await pool.extract(b"x", name="a.txt")
-            seen.append([child.pid for child in _children()])
+            seen.append([child.pid for child in children()])
     assert len(seen[0]) == len(seen[2]) == 1
     assert seen[1] == seen[3] == []
     assert seen[0] != seen[2]
 
 
-async def test_a_child_inherits_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_child_inherits_nothing(monkeypatch: pytest.MonkeyPatch, children: Children) -> None:
     monkeypatch.setenv("LEADLINE_MODEL__API_KEY", "s3cret")
     async with ExtractPool(workers=1) as pool:
         await pool.extract(b"x", name="a.txt")
-        child = _children()[0]
+        child = children()[0]
         assert set(child.environ()) <= {"PATH", "LANG", "LC_CTYPE", "MALLOC_ARENA_MAX"}
         assert child.net_connections() == []
         assert {entry.fd for entry in child.open_files()} <= {0, 1, 2}

@@ -1,0 +1,87 @@
+"""Document indexes, opened when a run first names one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from leadline.extract.children import ExtractPool
+from leadline.extract.types import Limits
+from leadline.ports import Clock, Embedder
+from leadline.search.corpus import Corpus
+from leadline.search.corpus_types import EmbedLimits, IndexProgress, IndexReport
+from leadline.settings import EmbedSettings
+
+
+class Corpora:
+    """Open document indexes by id, each opened once and closed with the platform."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        parser: ExtractPool,
+        clock: Clock,
+        limits: Limits,
+        embed: EmbedSettings,
+        stack: AsyncExitStack,
+    ) -> None:
+        self._folder = folder
+        self._parser = parser
+        self._clock = clock
+        self._limits = limits
+        self._embed = embed
+        self._embedder: Embedder | None = None
+        self._stack = stack
+        self._open: dict[str, Corpus] = {}
+
+    async def of(self, paths: Sequence[Path]) -> Corpus:
+        """Return the corpus of files and folders. Raises `MissingPath`, `MissingExtra`."""
+        return await self._kept(await self._opened(paths, None))
+
+    async def by_id(self, corpus: str) -> Corpus:
+        """Return the corpus of this id. Raises `MissingPath` where there is none."""
+        if corpus in self._open:
+            return self._open[corpus]
+        return await self._kept(await self._opened((), corpus))
+
+    async def refresh(
+        self, paths: Sequence[Path], progress: Callable[[IndexProgress], None] | None
+    ) -> tuple[str, IndexReport]:
+        """Bring the index of `paths` up to date; return its id and what changed."""
+        corpus = await self.of(paths)
+        return corpus.id, await corpus.refresh(progress=progress)
+
+    async def _opened(self, paths: Sequence[Path], corpus: str | None) -> Corpus:
+        return await Corpus.open(
+            self._folder,
+            paths,
+            parser=self._parser,
+            clock=self._clock,
+            id=corpus,
+            limits=self._limits,
+            embedder=await self._vectors(),
+            embed_limits=EmbedLimits(batch=self._embed.batch, seconds=self._embed.seconds, tokens=self._embed.tokens),
+        )
+
+    async def _vectors(self) -> Embedder | None:
+        """Return what makes vectors, where its server is set."""
+        section = self._embed
+        if self._embedder is None and section.url is not None and section.name is not None:
+            from leadline.model.embedder import ServerEmbedder  # noqa: PLC0415 aiohttp only where a server is set
+
+            key = section.api_key.reveal() if section.api_key else None
+            embedder = ServerEmbedder(
+                section.url, name=section.name, api_key=key, batch=section.batch, clock=self._clock
+            )
+            self._embedder = await self._stack.enter_async_context(embedder)
+        return self._embedder
+
+    async def _kept(self, corpus: Corpus) -> Corpus:
+        known = self._open.get(corpus.id)
+        if known is not None:
+            await corpus.close()
+            return known
+        self._open[corpus.id] = await self._stack.enter_async_context(corpus)
+        return corpus
