@@ -33,7 +33,8 @@ check: $(VENV)/dev.stamp ## Format, lint, types, import rules, dead code, depend
 	$(BIN)/deptry src
 	$(PYTEST) $(wildcard tests/unit tests/contract) -m "not (server or slow or soak)"
 
-soak: $(VENV)/dev.stamp servers ## The long tests: crash tables, load, images
+soak: $(VENV)/dev.stamp servers ## The long tests: crash tables, load, images, real model servers
+	@scripts/install-model-servers
 	$(PYTEST) tests -m soak --timeout 1800
 
 bench: $(VENV)/dev.stamp ## Measure, side by side with the comparison

@@ -23,15 +23,20 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
 from leadline.cache.keys import key
+from leadline.cache.pages import CachedPages
 from leadline.cache.redis import RedisCache
+from leadline.cache.searches import CachedSearch
 from leadline.cache.sqlite import SqliteCache
 from leadline.cache.tiered import TieredCache
 from leadline.cache.types import Category, Loaded, Store
+from leadline.domain import Fetched, Hit
+from leadline.ports import Found, PageRead, Query
+from leadline.testing import fetched
 from leadline.wire.redis import open_redis
 
 BODY_BYTES = 4_096
@@ -177,10 +182,61 @@ async def redis_rows(folder: Path, stack: AsyncExitStack) -> list[Row]:
     return await rows_of("redis", store, bar=150, bare=lambda: client.get("k"))
 
 
+class Answers:
+    """A search of ten hits, and a page of 200 kB with its text of 50 kB."""
+
+    name = "bench"
+
+    async def search(self, query: Query, *, deadline: float) -> Found:
+        """Return ten hits."""
+        return Found(
+            hits=tuple(
+                Hit(uri=f"https://a.example/{n}", title="t" * 60, snippet="s" * 200, provider=self.name, rank=n)
+                for n in range(1, 11)
+            )
+        )
+
+    def reads(self, uri: str) -> bool:
+        """Read everything."""
+        return bool(uri)
+
+    async def read(self, uri: str, *, deadline: float) -> Fetched:
+        """Return the page."""
+        text = (body() * 13).decode()[:50_000]
+        return replace(fetched(uri, text), raw=body() * 50)
+
+    async def page(self, uri: str, *, deadline: float, mark: str = "") -> PageRead | None:
+        """Return the page."""
+        return PageRead(fetched=await self.read(uri, deadline=deadline))
+
+
+async def port_rows(folder: Path, stack: AsyncExitStack) -> list[Row]:
+    """Measure what a run sees: a hit as the answer itself, decoded, from memory."""
+    store = await stack.enter_async_context(SqliteCache.open(folder / "ports.db", now=time.time))
+    rng = random.Random(3)  # noqa: S311 tokens of leases
+    async with TieredCache(store, random=rng, now=time.time) as tiers:
+        search = CachedSearch(Answers(), tiers)
+        pages = CachedPages(Answers(), tiers, policy="", canonical=str, owner=lambda _: None)
+        query = Query(text="depth of the sea")
+        await search.search(query, deadline=5)
+        await pages.read("https://a.example/1", deadline=5)
+        return [
+            Row(
+                what="search of ten hits, from memory",
+                cpu_us=await cpu_us(lambda: search.search(query, deadline=5), count=500),
+            ),
+            Row(
+                what="page of 200 kB, from memory",
+                cpu_us=await cpu_us(lambda: pages.read("https://a.example/1", deadline=5), count=500),
+            ),
+        ]
+
+
 async def measure(folder: Path) -> list[Row]:
     """Measure what can be measured here."""
     async with AsyncExitStack() as stack:
         rows = await sqlite_rows(folder, stack)
+        rows += await port_rows(folder, stack)
         if shutil.which("redis-server"):
             rows += await redis_rows(folder, stack)
     return rows

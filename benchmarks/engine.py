@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import aiohttp
-from _agent import Pages, bare_run, engine, engine_run, script, served
+from _agent import Engine, Pages, bare_run, engine, engine_run, script, served
 
 
 class Spent(NamedTuple):
@@ -83,11 +83,18 @@ async def bare(runs: int, url: str, delay: float) -> Spent:
         return await _spent(runs, lambda _: bare_run(session, url, pages))
 
 
+async def _warmed(made: Engine) -> None:
+    """Carry some runs through, so that all worker processes are there: they are started once, not for each run."""
+    async with asyncio.TaskGroup() as group:
+        for number in range(8):
+            group.create_task(engine_run(made, f"warm-{number}"))
+
+
 async def whole(runs: int, url: str, delay: float) -> Spent:
     """Carry `runs` runs at once through the engine."""
     with tempfile.TemporaryDirectory() as folder:
         async with engine(url, Pages(delay), Path(folder)) as made:
-            await engine_run(made, "warm")
+            await _warmed(made)
             return await _spent(runs, lambda number: engine_run(made, f"run-{number}"))
 
 

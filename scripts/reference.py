@@ -139,14 +139,22 @@ def cli_page() -> str:
         command = cli.get_command(click.Context(cli, info_name="leadline"), name)
         if command is not None:
             parts.append(f"## leadline {name}\n\n{_help(command, name)}")
+        if isinstance(command, click.Group):
+            parts.extend(
+                f"### leadline {name} {inner}\n\n{_help(below, name, inner)}"
+                for inner, below in sorted(command.commands.items())
+            )
     return "\n".join([*parts, _exits(), EVENTS_HEAD + "".join(_events())])
 
 
-def _help(command: click.Command, name: str | None) -> str:
+def _help(command: click.Command, *names: str | None) -> str:
     root = cli.make_context("leadline", [], resilient_parsing=True, terminal_width=WIDTH)
     context = root
-    if name is not None:
-        context = command.make_context(name, [], parent=root, resilient_parsing=True, terminal_width=WIDTH)
+    given = [name for name in names if name is not None]
+    if given:
+        *above, last = given
+        parent = click.Context(click.Group(above[0]), info_name=above[0], parent=root) if above else root
+        context = command.make_context(last, [], parent=parent, resilient_parsing=True, terminal_width=WIDTH)
     return f"```text\n{command.get_help(context).rstrip()}\n```\n"
 
 

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from blockbuster import BlockBuster
 from hypothesis import HealthCheck, settings
+from tests.support.postgres import Postgres, running_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -99,6 +100,13 @@ def pytest_terminal_summary(terminalreporter: Any) -> None:
 def shared_data() -> Path:
     """Return the folder of development samples; ask for it together with `shared_data`'s mark."""
     return SHARED_DATA
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """Return a server that all tests of this process share; ask for it together with `server("postgres")`."""
+    with running_postgres() as server:
+        yield server
 
 
 # ------------------------------------------------------------------------------------------ isolation

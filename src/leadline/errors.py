@@ -4,6 +4,9 @@
     ├── InputError                  the caller asked for something that cannot be (exit 2)
     │   ├── MissingPath
     │   ├── UnknownRun
+    │   ├── UnknownObject           no key, schedule, link, corpus ... has this id, or it is another tenant's
+    │   ├── AlreadyThere            the name is taken
+    │   ├── IdempotencyConflict     the same Idempotency-Key came with another body
     │   └── WrongState              the run is not in a state that allows this
     ├── SettingsError               a setting is wrong or settings contradict each other (exit 3)
     │   └── MissingExtra            an optional dependency is not installed
@@ -17,6 +20,7 @@
     ├── ToolError                   a tool did not give a result (exit 5)
     │   ├── ToolFailed              the model may see it and go on
     │   │   ├── InvalidArguments    the model can correct its call
+    │   │   ├── ToolMissing         the tool does not work on this machine; the run goes on without it
     │   │   ├── NotFound            the address or document does not exist
     │   │   ├── LimitReached        * our own limit leaves no room in time; carries `retry_after`
     │   │   ├── ProviderFailed      a search or scholar service gave no answer; never "nothing found"
@@ -43,11 +47,16 @@
     │   ├── StoreUnavailable        * locked, away or disconnected
     │   ├── StoreFull               no space left
     │   ├── LeaseLost               another worker owns the run now
+    │   ├── SecretUnreadable        a stored secret does not open with the keys that are set
     │   └── BlobMissing             a stored body is gone or damaged
     ├── BudgetError                 a budget cannot be kept (exit 7)
     │   └── PriceUnknown            money is limited but the model has no price
+    ├── AccessError                 the caller may not do this (exit 11)
+    │   ├── Unauthenticated         no credential, or none that is accepted
+    │   └── NotPermitted            the credential's role or scopes do not permit it
     ├── WorkDied                    a process for CPU work died on the same work twice
     ├── RunFailed                   a run ended without a report (exit of what failed in it)
+    ├── RunWaits                    a run waits for a person, so there is no report yet (exit 10)
     ├── RunCancelled                a run was cancelled, so there is no report (exit 130)
     ├── CheckFailed                 `verify`: a quote does not stand (exit 8)
     └── ReplayError                 the record does not lead where it led (exit 9)
@@ -61,6 +70,7 @@ The class alone says what to do: nothing outside an adapter decides by reading a
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 
@@ -107,8 +117,20 @@ class UnknownRun(InputError):
     """No run has this id, or it belongs to another tenant."""
 
 
+class UnknownObject(InputError):
+    """Nothing of that kind has this id, or it belongs to another tenant."""
+
+
+class AlreadyThere(InputError):
+    """Something of that kind has this name or id already."""
+
+
+class IdempotencyConflict(InputError):
+    """A request with the same idempotency key came before, and had another body."""
+
+
 class WrongState(InputError):
-    """The run's state does not allow what was asked."""
+    """The state of the run, or of the object, does not allow what was asked."""
 
 
 class SettingsError(LeadlineError):
@@ -177,6 +199,10 @@ class ToolFailed(ToolError):
 
 class InvalidArguments(ToolFailed):
     """The model's arguments do not fit the tool's schema; the message tells how to correct them."""
+
+
+class ToolMissing(ToolFailed):
+    """The tool does not work on this machine, now or later: the run goes on without it."""
 
 
 class NotFound(ToolFailed):
@@ -313,6 +339,10 @@ class LeaseLost(StoreError):
     """Another worker owns the run now; this one's writes are refused."""
 
 
+class SecretUnreadable(StoreError):
+    """A stored secret does not open with any of the keys that are set, or was moved or changed."""
+
+
 class BlobMissing(StoreError):
     """A stored body is gone, or its bytes do not have the hash that names them."""
 
@@ -325,6 +355,20 @@ class BudgetError(LeadlineError):
 
 class PriceUnknown(BudgetError):
     """Money is limited, but the model has no price and was not declared free."""
+
+
+class AccessError(LeadlineError):
+    """The caller may not do this."""
+
+    exit_code = 11
+
+
+class Unauthenticated(AccessError):
+    """There is no credential, or it is not accepted; which of its faults it was is not told."""
+
+
+class NotPermitted(AccessError):
+    """The credential is good, but its role or scopes do not permit the action."""
 
 
 class WorkDied(LeadlineError):
@@ -342,6 +386,17 @@ class RunFailed(LeadlineError):
     def family(self) -> type[LeadlineError]:
         """The class of what failed in the run."""
         return family_of(self.cause)
+
+
+class RunWaits(LeadlineError):
+    """A run waits for a person, so there is no report yet; `asks` is what it wants to know."""
+
+    exit_code = 10
+
+    def __init__(self, message: str, *, run_id: str, asks: Mapping[str, object]) -> None:
+        super().__init__(message)
+        self.run_id = run_id
+        self.asks = asks
 
 
 class RunCancelled(LeadlineError):

@@ -48,10 +48,14 @@ class RunStarted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunWaiting:
-    """The run waits for a person: `reason` says for what."""
+    """The run waits for a person: `reason` says for what.
+
+    `asks` is `{"for": "plan", "plan": [sub-question, ...]}` or `{"for": "question", "question": text}`.
+    """
 
     type: ClassVar[str] = "run_waiting"
     reason: str
+    asks: dict[str, Json] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -166,12 +170,16 @@ class RunHandedOver:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunResumed:
-    """A worker took up a run that another had begun. `attempt` counts expired leases."""
+    """A worker took up a run that another had begun. `attempt` counts expired leases.
+
+    `reply` is what a person answered a run that waited, in the first resumption after it.
+    """
 
     type: ClassVar[str] = "run_resumed"
     owner: str
     attempt: int
     engine: str
+    reply: dict[str, Json] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

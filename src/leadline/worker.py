@@ -18,10 +18,10 @@ from dataclasses import dataclass, field
 from leadline.domain import Failure, Flag, Report, RunState, StopReason
 from leadline.errors import LeadlineError, LeaseLost, StoreError
 from leadline.events import Record, RunFinished
-from leadline.ports import Beat, Blobs, Clock, Observer, Run, RunStore
+from leadline.ports import FLAGS, Beat, Blobs, Clock, Observer, Run, RunStore
 from leadline.research.hold import Hold
 from leadline.research.pipeline import Conclusion, conduct
-from leadline.research.recorder import Outside, Recorder
+from leadline.research.recorder import Outside, Recorder, Waits
 from leadline.research.report import to_json
 from leadline.research.study import Means, Provides
 
@@ -184,6 +184,9 @@ class Worker:
             ending = await self._ending(run, conclusion)
             held.closing = True
             await recorder.finish(ending)
+        except Waits as waits:
+            held.closing = True
+            await recorder.wait(waits.waiting)
         except Refused:
             held.closing = True
             await recorder.hand_over("refused", self.owner)
@@ -215,7 +218,7 @@ class Worker:
             async with AsyncExitStack() as stack:
                 means = await self._provided(run, stack)
                 return await conduct(recorder, means)
-        except (StoreError, Refused):
+        except (StoreError, Refused, Waits):
             raise
         except LeadlineError as error:
             failure = Failure(code=error.code, message=str(error), retryable=error.retryable)
@@ -277,7 +280,7 @@ class Worker:
         seen = -1
         while True:
             try:
-                seen = await self._store.changed(seen, timeout=self.lease)
+                seen = await self._store.changed(seen, timeout=self.lease, of=FLAGS)
                 raised = await self._store.flags(self.owner) if self._held else {}
                 for run_id, flag in raised.items():
                     self.flag(run_id, flag)

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 from tests.support.caches import Loader, Shifted, cache_over, store_at
-from tests.support.redis import Redis, running_redis
+from tests.support.redis import Cluster, Redis, running_cluster, running_redis
 
 from leadline.cache.keys import Key, key
 from leadline.cache.sqlite import RECHECK, SqliteCache
@@ -23,8 +23,8 @@ from leadline.errors import StoreError, ToolFailed
 
 ROOT = Path(__file__).resolve().parents[2]
 SEARCH = POLICIES[Category.SEARCH]
-STORES = ["memory", "sqlite", pytest.param("redis", marks=pytest.mark.server("redis"))]
-SHARED = STORES[1:]
+SHARED = ["sqlite", pytest.param("redis", marks=pytest.mark.server("redis"))]
+STORES = ["memory", *SHARED, pytest.param("cluster", marks=pytest.mark.server("redis"))]
 
 
 class Caches(NamedTuple):
@@ -47,6 +47,12 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as servers:
+        yield servers
+
+
 def place(name: str, request: pytest.FixtureRequest) -> str | Path:
     if name == "sqlite":
         folder: Path = request.getfixturevalue("tmp_path")
@@ -55,6 +61,10 @@ def place(name: str, request: pytest.FixtureRequest) -> str | Path:
         server: Redis = request.getfixturevalue("redis")
         server.command("FLUSHALL")
         return server.url
+    if name == "cluster":
+        servers: Cluster = request.getfixturevalue("cluster")
+        servers.flush()
+        return servers.url
     return "memory"
 
 
@@ -198,6 +208,7 @@ async def test_a_stale_answer_is_served_while_one_loads_it_anew(caches: Caches) 
     load = Loader()
     await caches.one.through(asked(), load)
     caches.now.ahead += SEARCH.soft * 1.2
+    load.seconds = 0.3  # nobody of the twenty waits for it
     async with asyncio.TaskGroup() as asking:
         tasks = [asking.create_task(caches.one.through(asked(), load)) for _ in range(20)]
     assert {(task.result().body, task.result().stale) for task in tasks} == {(b"1", True)}

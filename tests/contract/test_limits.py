@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from tests.support.redis import Redis, running_redis
+from tests.support.redis import Cluster, Redis, running_cluster, running_redis
 
 from leadline.errors import LimitReached
 from leadline.limits.memory import MemoryLedger
@@ -28,14 +28,29 @@ def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
         yield server
 
 
-@pytest.fixture(params=["memory", pytest.param("redis", marks=pytest.mark.server("redis"))])
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as servers:
+        yield servers
+
+
+REDIS = [pytest.param(name, marks=pytest.mark.server("redis")) for name in ("redis", "cluster")]
+
+
+@pytest.fixture(params=["memory", *REDIS])
 async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[Ledger]:
     if request.param == "memory":
         yield MemoryLedger(adapting=SLOW)
         return
-    server: Redis = request.getfixturevalue("redis")
-    server.command("FLUSHALL")
-    async with open_redis(server.url) as client:
+    if request.param == "cluster":
+        servers: Cluster = request.getfixturevalue("cluster")
+        servers.flush()
+        url = servers.url
+    else:
+        server: Redis = request.getfixturevalue("redis")
+        server.command("FLUSHALL")
+        url = server.url
+    async with open_redis(url) as client:
         yield RedisLedger(client, adapting=SLOW)
 
 

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
-from pathlib import Path
 from typing import cast
-
-import pytest
 
 from leadline.domain import (
     Budget,
@@ -38,30 +35,12 @@ from leadline.events import (
     ToolAnswered,
 )
 from leadline.ports import NewRun, Run, RunStore
-from leadline.tasks.sqlite import SqliteStore
 
 ENGINES = [ENGINE]
 LEASE = 30.0
 SHORT = 0.15
 
 Opener = Callable[..., AbstractAsyncContextManager[RunStore]]
-
-
-@pytest.fixture(params=["sqlite"])
-def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
-    """Return what opens a further connection to the one database of this test."""
-
-    def sqlite(*, attempts: int = 5) -> AbstractAsyncContextManager[RunStore]:
-        opened = SqliteStore.open(tmp_path / "data" / "runs.db", attempts=attempts)
-        return cast("AbstractAsyncContextManager[RunStore]", opened)
-
-    return {"sqlite": sqlite}[request.param]
-
-
-@pytest.fixture
-async def store(opener: Opener) -> AsyncIterator[RunStore]:
-    async with opener() as opened:
-        yield opened
 
 
 def new(run_id: str, **changes: object) -> NewRun:
@@ -168,7 +147,7 @@ async def test_runs_lists_newest_first_by_tenant_state_and_time(store: RunStore)
     assert [run.id for run in listed] == ["r4", "r3", "r2", "r1", "r0"]
     assert [run.id for run in await store.runs(tenant="acme", limit=2)] == ["r4", "r3"]
     assert [run.id for run in await store.runs(tenant="acme", state=RunState.RUNNING)] == ["r2"]
-    before = await store.runs(tenant="acme", before=listed[1].created_at)
+    before = await store.runs(tenant="acme", before=listed[1].cursor)
     assert [run.id for run in before] == ["r2", "r1", "r0"]
 
 
@@ -399,6 +378,62 @@ async def test_a_handed_over_run_goes_on_at_once_and_counts_no_attempt(store: Ru
     assert (again.attempts, again.fence) == (0, run.fence + 1)
     types = [record.event.type for record in await store.records("r1")]
     assert types == ["run_started", "run_handed_over", "run_resumed"]
+
+
+# --- a person's reply
+
+
+async def waiting(store: RunStore, run_id: str = "r1", *, owner: str | None = None) -> Run:
+    """Return a run that waits for a person."""
+    if owner is None:
+        await store.create(new(run_id))
+        run = await claimed(store, "w1")
+    else:
+        run = await store.create(new(run_id), owner=owner)
+    await store.append(run_id, run.fence, [entry(RunWaiting(reason="approve the plan", asks={"for": "plan"}))])
+    return await store.get(run_id, tenant="acme")
+
+
+async def test_a_waiting_run_says_for_what_and_is_held_by_nobody(store: RunStore) -> None:
+    run = await waiting(store)
+    assert (run.state, run.waits_for, run.owner, run.lease_until) == (RunState.WAITING, "approve the plan", None, None)
+    assert await claim(store, "w2") is None
+
+
+async def test_a_reply_queues_the_run_and_comes_with_its_next_claim_alone(store: RunStore) -> None:
+    await waiting(store)
+    reply = {"plan": ["有多深？", "how deep"], "approve": True, "n": [1, {"a": None}]}
+    answered = await store.reply("r1", reply, tenant="acme")
+    assert (answered.state, answered.waits_for) == (RunState.QUEUED, None)
+    assert len(await store.records("r1")) == 2  # it is written with the claim, not before
+    run = await claimed(store, "w2")
+    await store.append("r1", run.fence, [entry(RunHandedOver(owner="w2", reason="drain"))])
+    await claimed(store, "w3")
+    replies = [r.event.reply for r in await store.records("r1") if isinstance(r.event, RunResumed)]
+    assert replies == [reply, None]
+
+
+async def test_a_locally_owned_run_is_answered_but_not_adopted(store: RunStore) -> None:
+    await waiting(store, owner="mine")
+    await store.reply("r1", {"approve": True}, tenant="acme")
+    assert await claim(store, "stranger") is None
+    run = await claimed(store, "mine", run_id="r1")
+    assert (run.state, run.waits_for, run.attempts) == (RunState.RUNNING, None, 0)
+
+
+async def test_only_a_waiting_run_of_ones_own_takes_a_reply(store: RunStore) -> None:
+    await waiting(store)
+    assert await refused(UnknownRun, store.reply("r1", {}, tenant="other"))
+    assert await refused(UnknownRun, store.reply("r2", {}, tenant="acme"))
+    await store.reply("r1", {"approve": True}, tenant="acme")
+    assert await refused(WrongState, store.reply("r1", {"approve": True}, tenant="acme"))
+
+
+async def test_a_waiting_run_that_is_cancelled_ends_at_once(store: RunStore) -> None:
+    await waiting(store)
+    ended = await store.flag("r1", Flag.CANCEL, tenant="acme")
+    assert (ended.state, ended.waits_for) == (RunState.CANCELLED, None)
+    assert await refused(WrongState, store.reply("r1", {"approve": True}, tenant="acme"))
 
 
 async def test_a_waiting_run_is_taken_up_by_name_only(store: RunStore) -> None:

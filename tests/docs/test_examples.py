@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +88,21 @@ def test_answers_stand_in_their_documents(row: dict[str, Any]) -> None:
     figures = re.findall(r"\d[\d,.]*", row["answer"])
     parts = figures or re.split("和| and ", row["answer"])
     assert [part for part in parts if folded(part) not in together] == []
+
+
+def test_the_web_is_asked_once_and_then_the_cache(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / "ask_the_web.py"],
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "PYTHONUTF8": "1"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1759" in done.stdout
+    counts = re.search(r"requests to the web: (\d+) the first time, (\d+) the second", done.stdout)
+    assert counts is not None
+    assert int(counts[1]) > 1
+    assert int(counts[2]) == 0

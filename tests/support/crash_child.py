@@ -97,9 +97,10 @@ class Counted:
 
 
 def options(strategy: StrategyName) -> Options:
-    """Return the options of the scripted run."""
-    model = "scripted" if strategy is StrategyName.REACT else None
-    return Options(strategy=strategy, model=model, web=True, window=16_000, max_tokens=1_000)
+    """Return the options of the scripted run; with `resum` its window is full after two rounds."""
+    model = None if strategy is StrategyName.EXTRACTIVE else "scripted"
+    window, max_tokens = (4_000, 3_400) if strategy is StrategyName.RESUM else (16_000, 1_000)
+    return Options(strategy=strategy, model=model, web=True, window=window, max_tokens=max_tokens)
 
 
 async def run(wish: dict[str, Any]) -> None:

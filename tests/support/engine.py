@@ -60,7 +60,7 @@ VISIT = ToolCall(name="visit", arguments={"url": ["https://one.test/", "https://
 ANSWER = "<answer>1698 and 1759.</answer>"
 REPORT = "ANSWER: The first lighthouse was lit in 1698 [1].\n\n## More\nThe third lighthouse was lit in 1759 [2].\n"
 ROUNDS: Sequence[Any] = (SEARCH, VISIT, ANSWER, REPORT)
-WITH_MODEL = Options(model="scripted", web=True, window=16_000, max_tokens=1_000)
+WITH_MODEL = Options(strategy=StrategyName.REACT, model="scripted", web=True, window=16_000, max_tokens=1_000)
 WITHOUT = Options(strategy=StrategyName.EXTRACTIVE, web=True)
 
 

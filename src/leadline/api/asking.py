@@ -8,10 +8,14 @@ from dataclasses import fields, replace
 from datetime import date
 from typing import Any, Final
 
-from leadline.domain import Budget, Dialect, Length, Options, Policy, StrategyName
+from leadline.codec import encode
+from leadline.domain import Budget, Dialect, Json, Length, Options, Policy, StrategyName
 from leadline.errors import InputError, PriceUnknown, SettingsError
-from leadline.research.pipeline import resolved
+from leadline.research.auto import choose
+from leadline.research.planning import MOST_STEPS
+from leadline.research.wishes import LONGEST_WISHES
 from leadline.settings import Settings
+from leadline.text.schema import inlined, refuse_unknown
 from leadline.wiring import Models
 
 LONGEST_QUESTION: Final = 100_000
@@ -20,16 +24,22 @@ LONGEST_QUESTION: Final = 100_000
 DEFAULT_WINDOW: Final = Options().window
 """Tokens of a model's window where neither settings nor servers tell it."""
 
+LARGEST_SCHEMA: Final = 32_000
+"""Bytes of a JSON schema; it stands in a prompt."""
+
 ASK: Final = 0
 """A window that the model's servers are asked for when the run begins."""
 
+_WITHOUT_MODEL: Final = frozenset({StrategyName.AUTO, StrategyName.EXTRACTIVE})
+_PLANNING: Final = frozenset({StrategyName.AUTO, StrategyName.PLAN, StrategyName.HEAVY})
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-def options_of(settings: Settings, overrides: Mapping[str, Any]) -> Options:
+def options_of(settings: Settings, overrides: Mapping[str, Any], *, can_compute: bool) -> Options:
     """Return a run's options: those of the settings, with `overrides` by field name of `Options`.
 
-    Raises `InputError` for a name that is none.
+    With a model, and where a sandbox may be had (`can_compute`), there is the Python tool; with the
+    web there is the tool for scholarly works. Raises `InputError` for a name that is none.
     """
     model, judge, budget = settings.model, settings.judge, settings.budget
     known = {item.name for item in fields(Options)}
@@ -45,6 +55,9 @@ def options_of(settings: Settings, overrides: Mapping[str, Any]) -> Options:
             budget=Budget(steps=budget.steps, tokens=budget.tokens, seconds=budget.seconds, usd=budget.usd),
             model=model.name if has_model else None,
             judge=judged,
+            python=has_model and can_compute and overrides.get("strategy") is not StrategyName.EXTRACTIVE,
+            keeps_state=settings.python.keeps_state,
+            scholar=bool(overrides.get("web") and settings.scholar.providers),
             dialect=Dialect(model.dialect),
             temperature=model.temperature,
             top_p=model.top_p,
@@ -62,13 +75,10 @@ def checked(options: Options, settings: Settings, models: Models) -> Options:
     or date, `PriceUnknown`.
     """
     _check_reach(options)
-    if options.strategy is StrategyName.REACT and not options.model:
-        raise SettingsError(
-            "the strategy `react` needs a model: set LEADLINE_MODEL__URLS and LEADLINE_MODEL__NAME, "
-            "or run `leadline init`"
-        )
+    _check_model(options)
+    options = replace(options, schema=checked_schema(options.schema), instructions=_wishes(options.instructions))
     priced = replace(options, price=models.price(options.model), judge_price=models.price(options.judge))
-    if options.budget.usd is None or resolved(options) is StrategyName.EXTRACTIVE:
+    if options.budget.usd is None or options.strategy is StrategyName.EXTRACTIVE or not options.model:
         return priced
     judge_is_free = settings.judge.free or (settings.judge.use == "main" and settings.model.free)
     wanted = (
@@ -84,8 +94,74 @@ def checked(options: Options, settings: Settings, models: Models) -> Options:
     return priced
 
 
+def check_tools(options: Options, *, can_compute: bool) -> None:
+    """Raise `SettingsError` where programs are wanted and no sandbox can be had."""
+    if options.python and not can_compute:
+        raise SettingsError(
+            "the Python tool is wanted, but no sandbox can be had here: see `leadline sandbox check`, and "
+            "LEADLINE_SANDBOX; without the tool: `--no-python`"
+        )
+
+
+def _check_model(options: Options) -> None:
+    """Refuse what needs a model where none is set, and what needs a plan where none is made."""
+    needs = [
+        what
+        for what, wanted in (
+            (f"the strategy `{options.strategy}`", options.strategy not in _WITHOUT_MODEL),
+            ("an answer by a JSON schema", options.schema is not None),
+            ("a question back", options.clarify),
+            ("a plan to approve", options.approve),
+        )
+        if wanted
+    ]
+    if needs and not options.model:
+        raise SettingsError(
+            f"{needs[0]} needs a model: set LEADLINE_MODEL__URLS and LEADLINE_MODEL__NAME, or run `leadline init`"
+        )
+    if needs[-1:] and options.strategy is StrategyName.EXTRACTIVE:
+        raise InputError(f"{needs[-1]} needs a strategy with a model; `extractive` uses none")
+    if options.approve and options.strategy not in _PLANNING:
+        raise InputError(f"the strategy `{options.strategy}` makes no plan to approve; `plan` and `heavy` do")
+    if not 2 <= options.researchers <= MOST_STEPS:
+        raise InputError(f"{options.researchers} researchers: from 2 to {MOST_STEPS} can work side by side")
+
+
+def checked_schema(schema: Mapping[str, Json] | None) -> Mapping[str, Json] | None:
+    """Return a JSON schema with its own definitions in their places.
+
+    Raises `InputError` for one that is too large or that cannot be checked exactly.
+    """
+    if schema is None:
+        return None
+    try:
+        whole = inlined(schema)
+        refuse_unknown(whole)
+    except ValueError as error:
+        raise InputError(f"the answer's JSON schema: {error}") from error
+    if len(encode(whole)) > LARGEST_SCHEMA:
+        raise InputError(f"the answer's JSON schema has more than {LARGEST_SCHEMA:,} bytes")
+    return whole
+
+
+def _wishes(instructions: str | None) -> str | None:
+    if instructions is not None and len(instructions) > LONGEST_WISHES:
+        raise InputError(
+            f"the instructions have {len(instructions):,} characters; at most {LONGEST_WISHES:,} are taken"
+        )
+    return (instructions or "").strip() or None
+
+
+def decided(options: Options, question: str) -> Options:
+    """Return the options with the strategy that `auto` becomes for this question, and why."""
+    strategy, reason = choose(question, options)
+    return replace(options, strategy=strategy, chosen=options.chosen or reason)
+
+
 def _check_reach(options: Options) -> None:
-    """Refuse addresses that lie on no web and dates that are none."""
+    """Refuse addresses that lie on no web, dates that are none, and services of the web without it."""
+    if options.scholar and not options.web:
+        raise InputError("scholarly works are searched on the web: with `--scholar` give `--web` as well")
     for url in options.urls:
         if not url.lower().startswith(("http://", "https://")) or url != url.strip():
             raise InputError(f"not an address of the web: {url[:200]!r}; it begins with http:// or https://")

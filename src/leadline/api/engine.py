@@ -6,7 +6,7 @@ import asyncio
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -18,16 +18,19 @@ from leadline.api.estimate import Estimate, estimate
 from leadline.api.forms import BinaryFormat, Format, TextFormat, rendered
 from leadline.api.keeping import LOCAL
 from leadline.api.results import GcReport, Verification
-from leadline.domain import Failure, Flag, Options, Question, Report, RunState
-from leadline.errors import RunCancelled, RunFailed, UnknownRun, WrongState
-from leadline.events import ENGINE, Progress, Record, RunFinished
+from leadline.api.slots import Slots
+from leadline.domain import Failure, Flag, Json, Options, Question, Report, RunState
+from leadline.errors import RunCancelled, RunFailed, RunWaits, UnknownRun, WrongState
+from leadline.events import ENGINE, Progress, Record, RunFinished, RunWaiting
 from leadline.hub import Hub, Listener
-from leadline.ports import NewRun, Observer, Run
+from leadline.ports import Depth, NewRun, Observer, Run
+from leadline.research.planning import checked_reply
 from leadline.research.report import from_json
 from leadline.settings import Settings, load
+from leadline.telling.artefacts import paths
 from leadline.text.language import detect
 from leadline.version import __version__
-from leadline.wiring import IndexProgress, IndexReport, Platform, platform
+from leadline.wiring import IndexProgress, IndexReport, Platform, has_sandbox, platform
 from leadline.worker import Worker, journal
 
 
@@ -81,7 +84,8 @@ class Leadline:
 
         Raises `InputError` for a name that is none.
         """
-        return asking.options_of(self.settings, overrides)
+        can_compute = self._entered[0].can_compute if self._entered else has_sandbox(self.settings)
+        return asking.options_of(self.settings, overrides, can_compute=can_compute)
 
     async def start(
         self,
@@ -92,9 +96,11 @@ class Leadline:
         language: str | None = None,
         indexing: Callable[[IndexProgress], None] | None = None,
         indexed: Callable[[IndexReport], None] | None = None,
+        carry: bool = True,
     ) -> str:
         """Store a run, begin it in this process, and return its id.
 
+        Without `carry` it is only queued, for `work` of this or any other process to take it up.
         `docs` are files and folders, whose index is brought up to date first; `indexing` is told
         how far that is, `indexed` what came of it. `language` (`en`, `zh`) is the question's own unless given. Raises
         `InputError` for an empty or overlong question or a missing path, `SettingsError` for a
@@ -102,7 +108,8 @@ class Leadline:
         """
         text = asking.checked_question(question)
         wanted = asking.checked(options or self.options(), self.settings, self._running.models)
-        wanted = await asking.with_window(wanted, self.settings, self._running.models)
+        asking.check_tools(wanted, can_compute=self._running.can_compute)
+        wanted = asking.decided(await asking.with_window(wanted, self.settings, self._running.models), text)
         if docs:
             corpus, found = await self._running.corpora.refresh(docs, indexing)
             if indexed is not None:
@@ -118,9 +125,24 @@ class Leadline:
             seed=secrets.randbits(32),
             software=__version__,
         )
-        worker = self._worker
-        worker.take(await self._running.store.create(new, owner=worker.owner, lease=worker.lease))
+        if carry:
+            worker = self._worker
+            worker.take(await self._running.store.create(new, owner=worker.owner, lease=worker.lease))
+        else:
+            await self._running.store.create(new)
         return new.id
+
+    async def work(self, *, concurrency: int, stop: asyncio.Event) -> None:
+        """Take runs from the queue, at most `concurrency` at a time, until `stop` is set; then hand back what is held.
+
+        Afterwards this engine carries no more runs.
+        """
+        running = self._running
+        await Slots(worker=self._worker, store=running.store, wake=running.wake, count=concurrency).serve(stop)
+
+    async def depth(self) -> Depth:
+        """Return how many runs wait, run and are due, of all tenants, and how long the oldest has waited."""
+        return await self._running.store.depth()
 
     async def stream(self, run_id: str, *, after: int = 0) -> AsyncIterator[Record | Progress]:
         """Yield a run's events from `seq` `after` + 1 on until it ended, and live text where it runs here.
@@ -138,16 +160,45 @@ class Leadline:
     async def result(self, run_id: str) -> Report:
         """Wait for a run's end and return its report.
 
-        Raises `UnknownRun`, `RunFailed`, `RunCancelled`, and what ended the hold of a run carried here.
+        Raises `UnknownRun`, `RunFailed`, `RunCancelled`, `RunWaits` where a person must answer first
+        (see `reply`), and what ended the hold of a run carried here.
         """
         run_id = (await self.run(run_id)).id
         await self._worker.wait(run_id)
-        async for _ in self.stream(run_id, after=max(0, (await self.run(run_id)).last_seq - 1)):
-            pass
+        async for item in self.stream(run_id, after=max(0, (await self.run(run_id)).last_seq - 1)):
+            if isinstance(item, Record) and isinstance(item.event, RunWaiting):
+                await self._refuse_waiting(await self.run(run_id))
         return await self.report(run_id)
 
+    async def reply(self, run_id: str, reply: Mapping[str, Json]) -> None:
+        """Answer a run that waits for a person, and take it up in this process.
+
+        To a plan: `{"approve": True}`, `{"plan": [sub-question, ...]}` in its stead, or
+        `{"reject": True}`, which cancels the run. To a question: `{"answer": text}`, which may be
+        empty. Raises `UnknownRun`, `WrongState` for a run that does not wait, `InputError` for
+        what answers something else.
+        """
+        run = await self.run(run_id)
+        asks = await self._asks(run)
+        if asks is None:
+            raise WrongState(f"run {run.id} does not wait for a person: it is {run.state}")
+        answer = checked_reply(reply, asks)
+        if answer.get("reject") is True:
+            await self.cancel(run.id)
+            return
+        await self._running.store.reply(run.id, answer, tenant=LOCAL)
+        await self._claim(run)
+
+    async def asks(self, run_id: str) -> Mapping[str, Json] | None:
+        """Return what a run asks of a person, `None` where it does not wait. Raises `UnknownRun`.
+
+        `{"for": "plan", "plan": [sub-question, ...]}` or `{"for": "question", "question": text}`.
+        """
+        return await self._asks(await self.run(run_id))
+
     async def finish(self, run_id: str) -> None:
-        """Ask a run to stop gathering and write now. Raises `UnknownRun`, `WrongState`."""
+        """Ask a run to stop gathering and write now. Raises `UnknownRun`, `WrongState`, `RunWaits`."""
+        await self._refuse_waiting(await self.run(run_id))
         await self._flag(run_id, Flag.FINISH)
 
     async def cancel(self, run_id: str) -> None:
@@ -155,10 +206,14 @@ class Leadline:
         await self._flag(run_id, Flag.CANCEL)
 
     async def resume(self, run_id: str) -> None:
-        """Take up in this process a run that nobody holds. Raises `UnknownRun`, `WrongState`."""
+        """Take up in this process a run that nobody holds. Raises `UnknownRun`, `WrongState`, `RunWaits`."""
         run = await self.run(run_id)
         if run.state.ended:
             raise WrongState(f"run {run.id} has ended ({run.state}); see it with `leadline show {run.id}`")
+        await self._refuse_waiting(run)
+        await self._claim(run)
+
+    async def _claim(self, run: Run) -> None:
         worker = self._worker
         claimed = await self._running.store.claim(worker.owner, lease=worker.lease, engines=(ENGINE,), run_id=run.id)
         if claimed is None:
@@ -210,6 +265,14 @@ class Leadline:
         """
         return await rendered(self._running, report, format)
 
+    async def beside(self, report: Report) -> Mapping[str, bytes]:
+        """Return what a Markdown report names and does not hold, by its place beside the file.
+
+        Pictures and files that programs of the run made, and the programs; what is gone is left out.
+        """
+        bodies = await keeping.artefact_bodies(self._running, report)
+        return {place: bodies[name] for place, name in paths(report).items() if name in bodies}
+
     async def replay(self, run_id: str) -> Report:
         """Run the engine again over an ended run's record, with nothing outside, and return its report.
 
@@ -250,8 +313,8 @@ class Leadline:
 
     async def estimate(self, question: str, *, docs: Sequence[Path] = (), options: Options | None = None) -> Estimate:
         """Return what a run may use; nothing is asked of a model, nothing is stored."""
-        asking.checked_question(question)
-        return estimate(asking.checked(options or self.options(), self.settings, self._running.models))
+        wanted = asking.checked(options or self.options(), self.settings, self._running.models)
+        return estimate(asking.decided(wanted, asking.checked_question(question)))
 
     async def gc(self, *, older_than_days: float | None) -> GcReport:
         """Delete runs that ended longer ago than that, and bodies that no run names."""
@@ -274,28 +337,41 @@ class Leadline:
     async def _told(self, run_id: str, listener: Listener, *, after: int) -> AsyncIterator[Record | Progress]:
         """Yield a run's events from the store and, while it runs here, as they come; without an end."""
         seen = after
+        store = self._running.store
         while True:
-            for record in await self._running.store.records(run_id, after=seen):
+            news = await store.changed(-1, timeout=0.0)
+            for record in await store.records(run_id, after=seen):
                 seen = record.seq
                 yield record
             if not self._worker.holds(run_id):
                 self._worker.raise_for(run_id)
-                await self._elsewhere()
+                await self._elsewhere(run_id, news)
                 continue
             async for item in _live(listener, seen):
                 seen = seen if isinstance(item, Progress) else item.seq
                 yield item
+
+    async def _asks(self, run: Run) -> Mapping[str, Json] | None:
+        """Return what a waiting run asks: the event with which it began to wait, the last but for a flag's."""
+        if run.state is not RunState.WAITING:
+            return None
+        last = await self._running.store.records(run.id, after=run.last_seq - 1)
+        return next((r.event.asks for r in last if isinstance(r.event, RunWaiting)), None)
+
+    async def _refuse_waiting(self, run: Run) -> None:
+        asks = await self._asks(run)
+        if asks is not None:
+            how = f"answer with `leadline approve {run.id}`"
+            raise RunWaits(f"run {run.id} waits for a person: {run.waits_for}; {how}", run_id=run.id, asks=asks)
 
     async def _flag(self, run_id: str, flag: Flag) -> None:
         run = await self.run(run_id)
         await self._running.store.flag(run.id, flag, tenant=LOCAL)
         self._worker.flag(run.id, flag)
 
-    async def _elsewhere(self) -> None:
-        """Wait for news of a run that another process holds."""
-        store = self._running.store
-        seen = await store.changed(-1, timeout=0.0)
-        await store.changed(seen, timeout=1.0)
+    async def _elsewhere(self, run_id: str, seen: int) -> None:
+        """Wait for news, since `seen`, of a run that another process holds."""
+        await self._running.store.changed(seen, timeout=1.0, of=run_id)
 
     async def _report_bytes(self, run: Run) -> bytes:
         if run.state is RunState.CANCELLED:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final, Literal, TypeAlias
 
-from leadline.api.keeping import LOCAL
+from leadline.api.keeping import LOCAL, artefact_bodies
 from leadline.domain import Report
 from leadline.render.bibliography import to_bibtex, to_csl, to_ris
 from leadline.render.docx import to_docx
@@ -23,11 +23,15 @@ Format: TypeAlias = TextFormat | BinaryFormat
 CLAIM_CHARS: Final = 400
 """Characters that a claim with its citations counts as, where work beside the loop is estimated."""
 
-_FORMS: Final[Mapping[str, Callable[[Report], str | bytes]]] = MappingProxyType(
+_FORMS: Final[Mapping[str, Callable[[Report, Mapping[str, bytes]], str | bytes]]] = MappingProxyType(
     {
         "md": to_markdown,
         "docx": to_docx,
         "pdf": to_pdf,
+    }
+)
+_BIBLIOGRAPHIES: Final[Mapping[str, Callable[[Report], str]]] = MappingProxyType(
+    {
         "bibtex": to_bibtex,
         "ris": to_ris,
         "csl": to_csl,
@@ -44,7 +48,13 @@ async def rendered(platform: Platform, report: Report, form: Format) -> str | by
         return to_json(report).decode()
     if form == "html":
         texts = {s.id: (await platform.blobs.get(LOCAL, s.sha256)).decode() for s in report.sources}
-        return await platform.cpu.run(to_html, report, texts, size=sum(map(len, texts.values())))
+        bodies = await artefact_bodies(platform, report)
+        size = sum(map(len, texts.values())) + sum(map(len, bodies.values()))
+        return await platform.cpu.run(to_html, report, texts, bodies, size=size)
     size = CLAIM_CHARS * (len(report.claims) + len(report.sources))
+    if form in _BIBLIOGRAPHIES:
+        return await platform.cpu.run(_BIBLIOGRAPHIES[form], report, size=size)
+    bodies = await artefact_bodies(platform, report)
+    size += sum(map(len, bodies.values()))
     # Fonts are read and laid out: never a matter of milliseconds.
-    return await platform.cpu.run(_FORMS[form], report, size=size if form != "pdf" else size + 100_000)
+    return await platform.cpu.run(_FORMS[form], report, bodies, size=size if form != "pdf" else size + 100_000)

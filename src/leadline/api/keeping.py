@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from leadline.api.results import GcReport, Verification
-from leadline.domain import ModelAnswer, ModelRequest, Report, Source, sha256
-from leadline.errors import InputError, RecordIncomplete
-from leadline.events import Record, SourceStored
+from leadline.domain import Json, ModelAnswer, ModelRequest, Report, Source, sha256
+from leadline.errors import BlobMissing, InputError, RecordIncomplete
+from leadline.events import Record, SourceStored, ToolAnswered
 from leadline.ports import Run
 from leadline.research import archive
+from leadline.research.artefacts import bodies
 from leadline.research.foreign import read_report
 from leadline.research.pipeline import conduct
 from leadline.research.recheck import recheck
 from leadline.research.recorder import Recorder
 from leadline.research.report import to_json
+from leadline.telling.artefacts import paths
 from leadline.wiring import Platform
 from leadline.worker import finished, journal
 
@@ -102,9 +105,19 @@ async def export(platform: Platform, report: Report, *, records: Sequence[Record
         for s in sources.values()
         if await blobs.has(LOCAL, s.raw_sha256)
     }
+    bodies = await artefact_bodies(platform, report)
     await asyncio.to_thread(
-        archive.write, path, report=report, records=records, sources=sources, texts=texts, raws=raws
+        archive.write, path, report=report, records=records, sources=sources, texts=texts, raws=raws, bodies=bodies
     )
+
+
+async def artefact_bodies(platform: Platform, report: Report) -> Mapping[str, bytes]:
+    """Return what programs of the run made, and the programs' texts, by hash; what is gone is left out."""
+    found: dict[str, bytes] = {}
+    for name in dict.fromkeys(paths(report).values()):
+        with suppress(BlobMissing):
+            found[name] = await platform.blobs.get(LOCAL, name)
+    return found
 
 
 def stored(records: Sequence[Record]) -> dict[str, Source]:
@@ -119,7 +132,7 @@ async def collect(platform: Platform, *, older_than_days: float | None) -> GcRep
     deleted, before = 0, None
     keep: set[str] = set()
     while page := await store.runs(tenant=LOCAL, before=before, limit=PAGE):
-        before = page[-1].created_at
+        before = page[-1].cursor
         for run in page:
             if older_than_days is not None and run.state.ended and run.updated_at < now - older_than_days * DAY:
                 await store.delete(run.id, tenant=LOCAL)
@@ -133,6 +146,11 @@ async def collect(platform: Platform, *, older_than_days: float | None) -> GcRep
 async def _named(platform: Platform, run: Run) -> set[str]:
     """Return the hashes of all bodies that a run names."""
     named = {run.report} if run.report else set()
-    for source in stored(await journal(platform.store, run.id)).values():
+    records = await journal(platform.store, run.id)
+    for source in stored(records).values():
         named |= {source.sha256, source.raw_sha256}
-    return named
+    return named | {body for made in _given(records) for body in bodies(made)}
+
+
+def _given(records: Sequence[Record]) -> Iterator[Json]:
+    return (r.event.value for r in records if isinstance(r.event, ToolAnswered))

@@ -9,5 +9,7 @@ In order of reading:
 - ``level1``: memory by bytes.
 - ``memory`` ``sqlite`` ``redis``: the stores.
 - ``envelope``: an entry as bytes.
+- ``searches`` ``pages`` ``summaries``: ports through the cache: search, scholarly works, pages of the
+  web, and what a model made of them.
 - ``warm``: loading what will be asked for, before it is asked for.
 """

@@ -50,11 +50,11 @@ class RedisCache:
     """`Store` over a Redis. Use as `async with RedisCache.open(client) as store`."""
 
     def __init__(self, client: Redis, *, now: Callable[[], float]) -> None:
-        from redis.exceptions import RedisError  # noqa: PLC0415 an extra: whoever has a client has it
+        from redis.exceptions import RedisClusterException, RedisError  # noqa: PLC0415 an extra: a client has it
 
         self._client = client
         self._now = now
-        self._away = (RedisError, OSError, TimeoutError)
+        self._away = (RedisError, RedisClusterException, OSError, TimeoutError)
         self._unpack = Unpacker()
         self._listeners: list[Heard] = []
         self._bump = client.register_script(_BUMP)
@@ -95,9 +95,9 @@ class RedisCache:
             _ = pipeline.set(key, envelope, px=milliseconds)
             _ = pipeline.zremrangebyscore(_INDEX, "-inf", self._now())
             _ = pipeline.zadd(_INDEX, {f"{key} {short(label)}": entry.hard})
-            if tell:
-                _ = pipeline.publish(_CHANNEL, orjson.dumps({"keys": [key]}))
             await pipeline.execute()
+            if tell:
+                await self._client.publish(_CHANNEL, orjson.dumps({"keys": [key]}))
 
     async def drop(self, keys: Sequence[str]) -> int:
         """See `Entries.drop`."""
@@ -107,21 +107,35 @@ class RedisCache:
             with self._translated():
                 pipeline = self._client.pipeline(transaction=False)
                 for key in some:
-                    _ = pipeline.unlink(key)
-                _ = pipeline.publish(_CHANNEL, orjson.dumps({"keys": list(some)}))
-                gone += sum((await pipeline.execute())[:-1])
+                    _ = pipeline.execute_command("UNLINK", key)  # `unlink` of a cluster takes no part in pipelines
+                gone += sum(await pipeline.execute())
+                await self._client.publish(_CHANNEL, orjson.dumps({"keys": list(some)}))
         return gone
 
     async def find(self, pattern: str) -> Sequence[str]:
-        """See `Entries.find`; the index may name keys that Redis has evicted."""
+        """See `Entries.find`. What Redis has evicted is dropped from the index on the way."""
         fit = fits(pattern)
-        keys: list[str] = []
+        members: list[bytes] = []
         with self._translated():
             async for member, _score in self._client.zscan_iter(_INDEX, count=1_000):
-                key, _, label = member.decode().partition(" ")
-                if fit(label):
-                    keys.append(key)
+                if fit(member.decode().partition(" ")[2]):
+                    members.append(member)
+        keys: list[str] = []
+        for start in range(0, len(members), _AT_ONCE):
+            keys += await self._there(members[start : start + _AT_ONCE])
         return keys
+
+    async def _there(self, members: Sequence[bytes]) -> list[str]:
+        keys = [member.decode().partition(" ")[0] for member in members]
+        with self._translated():
+            pipeline = self._client.pipeline(transaction=False)
+            for key in keys:
+                _ = pipeline.exists(key)
+            held = await pipeline.execute()
+            gone = [member for member, there in zip(members, held, strict=True) if not there]
+            if gone:
+                await self._client.zrem(_INDEX, *gone)
+        return [key for key, there in zip(keys, held, strict=True) if there]
 
     async def usage(self) -> StoreUsage:
         """See `Entries.usage`; the bytes are those of the whole server."""
@@ -180,6 +194,7 @@ class RedisCache:
 
     async def _listen(self, listening: asyncio.Event, *, missed: bool) -> None:
         async with self._client.pubsub(ignore_subscribe_messages=True) as messages:
+            _ = await self._client.initialize()  # a cluster must know its nodes first
             await messages.subscribe(_CHANNEL)
             if missed:
                 self._tell(News(everything=True))

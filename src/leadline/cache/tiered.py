@@ -7,16 +7,18 @@ from collections.abc import Callable, Coroutine, Mapping
 from functools import partial
 from random import Random
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 from leadline.cache.keys import Key, namespace
 from leadline.cache.level1 import Held, Level1
 from leadline.cache.lookup import Lookup
 from leadline.cache.types import POLICIES, Cached, Category, Entry, Loaded, Origin, Policy, Stats, Store
-from leadline.errors import LeadlineError, ToolStop
+from leadline.errors import Forbidden, LeadlineError, ToolStop
 from leadline.resilience import Breaker, Owned, SingleFlight
 
 Load = Callable[[], Coroutine[Any, Any, Loaded]]
+Renew = Callable[[Entry], Coroutine[Any, Any, Loaded]]
+"""Loads anew what was loaded before; it may find that nothing has changed and return the same body."""
 
 MEMORY_BYTES: Final = 64 << 20
 MEMORY_SECONDS: Final = 30.0
@@ -26,6 +28,14 @@ _JITTER: Final = 0.1
 _AFTER_ERROR: Final = 5.0
 _FIRST_LOOK: Final = 0.02
 _LAST_LOOK: Final = 0.25
+
+
+class _Work(NamedTuple):
+    """How an answer is loaded, and what a person calls it."""
+
+    load: Load
+    renew: Renew | None
+    label: str
 
 
 class TieredCache:
@@ -65,7 +75,7 @@ class TieredCache:
         self._hits = 0
         self._flights: SingleFlight[str, Cached] = SingleFlight("cache")
         self._tasks = Owned("cache/refresh")
-        self._refreshing: set[str] = set()
+        self._refreshing: dict[str, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
         await self._tasks.__aenter__()
@@ -78,11 +88,12 @@ class TieredCache:
         await self._flights.__aexit__(kind, error, trace)
         await self._tasks.close()
 
-    async def through(self, key: Key, load: Load, *, label: str = "") -> Cached:
+    async def through(self, key: Key, load: Load, *, renew: Renew | None = None, label: str = "") -> Cached:
         """Return the answer to `key`; `load` is called where there is none that may be served.
 
-        `label` is what a person calls the answer, for `sweep`: a query, an address. Raises what
-        `load` raises, unless an older answer can stand in.
+        `renew` is called instead where an older answer is still there. `label` is what a person
+        calls the answer, for `sweep`: a query, an address. Raises what `load` raises, unless an
+        older answer can stand in.
         """
         held = self._level1.get(key.id)
         known = self._lookup.versions.get(key.namespace)
@@ -92,14 +103,16 @@ class TieredCache:
                 await self._lookup.version(key.namespace)
                 held, known = self._level1.get(key.id), self._lookup.versions.get(key.namespace)
             if held is not None and known is not None and held.version == known.number:
-                return self._from_memory(key, held, load=load, label=label)
+                if now < held.soft:
+                    self._hits += 1
+                    return held.answer
+                return self._stale(key, held, _Work(load, renew, label))
+        work = _Work(load, renew, label)
         version = await self._lookup.version(key.namespace)
         entry = await self._lookup.get(key, version)
         if entry is not None and self._now() < entry.revalidate:
-            return self._from_store(key, entry, version=version, load=load, label=label)
-        return await self._flights.run(
-            key.id, partial(self._load, key, load, version=version, label=label, older=entry)
-        )
+            return self._from_store(key, entry, work, version=version)
+        return await self._flights.run(key.id, partial(self._load, key, work, version=version, older=entry))
 
     async def peek(self, key: Key) -> Cached | None:
         """Return the answer that is there and fresh, without loading any."""
@@ -140,28 +153,30 @@ class TieredCache:
             self._level1.drop(f"{space}:{digest}")
         return gone
 
+    async def settled(self, *, within: float) -> None:
+        """Return when nothing is loaded in the background any more, or after `within` seconds."""
+        if self._refreshing:
+            await asyncio.wait(set(self._refreshing.values()), timeout=within)
+
     def stats(self) -> Stats:
         """Return the counts since the start."""
         return Stats(memory_hits=self._hits, memory=self._level1.usage(), **self._counts)
 
     # --- behind memory
 
-    def _from_memory(self, key: Key, held: Held, *, load: Load, label: str) -> Cached:
-        if self._now() < held.soft:
-            self._hits += 1
-            return held.answer
+    def _stale(self, key: Key, held: Held, work: _Work) -> Cached:
         self._counts["stale_served"] += 1
-        self._refresh_later(key, load, label=label)
+        self._refresh_later(key, work)
         return held.answer._replace(stale=True)
 
-    def _from_store(self, key: Key, entry: Entry, *, version: int, load: Load, label: str) -> Cached:
+    def _from_store(self, key: Key, entry: Entry, work: _Work, *, version: int) -> Cached:
         self._counts["store_hits"] += 1
         if self._now() >= entry.soft:
             self._counts["stale_served"] += 1
-            self._refresh_later(key, load, label=label)
+            self._refresh_later(key, work)
         return self._lookup.hold(key, entry, version=version, origin=Origin.STORE)
 
-    async def _load(self, key: Key, load: Load, *, version: int, label: str, older: Entry | None) -> Cached:
+    async def _load(self, key: Key, work: _Work, *, version: int, older: Entry | None) -> Cached:
         """Load once over all processes: who has the lease loads, the others wait for what it stores."""
         pause = _FIRST_LOOK
         while (lease := await self._lease(key.text(version))) is None:
@@ -175,13 +190,13 @@ class TieredCache:
             newer = await self._newer(key, version, older)
             if newer is not None:
                 return newer
-            return await self._loaded(key, load, version=version, label=label, older=older)
+            return await self._loaded(key, work, version=version, older=older)
 
-    async def _loaded(self, key: Key, load: Load, *, version: int, label: str, older: Entry | None) -> Cached:
+    async def _loaded(self, key: Key, work: _Work, *, version: int, older: Entry | None) -> Cached:
         try:
-            loaded = await load()
-        except ToolStop:
-            raise
+            loaded = await (work.load() if older is None or work.renew is None else work.renew(older))
+        except (ToolStop, Forbidden):
+            raise  # what may not be had now is not had from yesterday either
         except LeadlineError:
             self._counts["failures"] += 1
             if older is None or self._now() >= older.hard:
@@ -189,7 +204,7 @@ class TieredCache:
             self._counts["stale_on_error"] += 1
             return self._lookup.hold(key, older, version=version, origin=Origin.STORE, seconds=_AFTER_ERROR)
         self._counts["loads"] += 1
-        return await self._keep(key, loaded, version=version, label=label)
+        return await self._keep(key, loaded, version=version, label=work.label)
 
     async def _newer(self, key: Key, version: int, older: Entry | None) -> Cached | None:
         """Return what another process has stored since."""
@@ -204,17 +219,18 @@ class TieredCache:
         times = (policy.negative,) * 3 if loaded.negative else (policy.soft, policy.revalidate, policy.hard)
         soft, revalidate, hard = (now + seconds * stretch for seconds in times)
         entry = Entry(loaded.body, now, soft, revalidate, hard, loaded.negative, loaded.etag)
+        if not loaded.keep:
+            return Cached(entry.body, Origin.LOAD, now, entry.negative, entry.etag, stale=False)
         await self._lookup.asked(partial(self._store.put, key.text(version), entry, label=label, tell=tell), None)
         return self._lookup.hold(key, entry, version=version, origin=Origin.LOAD)
 
     # --- in the background
 
-    def _refresh_later(self, key: Key, load: Load, *, label: str) -> None:
+    def _refresh_later(self, key: Key, work: _Work) -> None:
         if key.id not in self._refreshing:
-            self._refreshing.add(key.id)
-            self._tasks.start(self._refresh(key, load, label=label), name=key.id)
+            self._refreshing[key.id] = self._tasks.spawn(self._refresh(key, work), name=key.id)
 
-    async def _refresh(self, key: Key, load: Load, *, label: str) -> None:
+    async def _refresh(self, key: Key, work: _Work) -> None:
         """Load anew what is being served; where that fails the old answer stays until its end."""
         try:
             version = await self._lookup.version(key.namespace)
@@ -226,14 +242,14 @@ class TieredCache:
             async with lease:
                 older = await self._lookup.get(key, version)
                 if older is None or self._now() >= older.soft:
-                    await self._loaded(key, load, version=version, label=label, older=older)
+                    await self._loaded(key, work, version=version, older=older)
                     self._counts["refreshes"] += 1
                 else:
                     self._lookup.hold(key, older, version=version, origin=Origin.STORE)
         except LeadlineError:
             self._level1.drop(key.id)  # counted where it was raised
         finally:
-            self._refreshing.discard(key.id)
+            self._refreshing.pop(key.id, None)
 
     async def _lease(self, text: str) -> _Lease | None:
         """Return the sole right to load, or `None` where another process has it; none is needed without a store."""

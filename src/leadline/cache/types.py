@@ -46,7 +46,7 @@ POLICIES: Final[Mapping[Category, Policy]] = MappingProxyType(
 
 
 class Entry(NamedTuple):
-    """A stored answer. Times are Unix seconds; `etag` is the server's, for conditional requests."""
+    """A stored answer. Times are Unix seconds; `etag` is what its loader needs for a conditional request."""
 
     body: bytes
     stored_at: float
@@ -58,11 +58,15 @@ class Entry(NamedTuple):
 
 
 class Loaded(NamedTuple):
-    """What a load brought. `negative` means that there is nothing, which is an answer as well."""
+    """What a load brought. `negative` means that there is nothing, which is an answer as well.
+
+    Without `keep` it is for those who wait for it now, and is stored nowhere.
+    """
 
     body: bytes
     negative: bool = False
     etag: str = ""
+    keep: bool = True
 
 
 class Origin(StrEnum):
@@ -82,6 +86,10 @@ class Cached(NamedTuple):
     negative: bool
     etag: str
     stale: bool
+
+
+Told = Callable[[Category, Cached], None]
+"""Hears of an answer, and where it came from: for counts, never for what a run does."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from leadline.cache.types import Cached, Leases, Origin
+from leadline.cache.types import Leases, Origin
 from leadline.errors import LeadlineError, ProviderDenied, StoreError
 
 LEADER: Final = "leadline:1:warm"
@@ -31,12 +31,12 @@ class Wanted:
     """Something that may be asked for again.
 
     `asked` are the Unix times at which it was; `usd` is what a load costs, and what a hit saves.
-    `load` is the live call, which goes through the cache.
+    `load` is the live call, which goes through the cache; it tells where the answer came from.
     """
 
     label: str
     asked: tuple[float, ...]
-    load: Callable[[], Awaitable[Cached]]
+    load: Callable[[], Awaitable[Origin]]
     usd: float = 0.0
 
 
@@ -96,7 +96,7 @@ class _Pass:
         self._most = most
         self._total = len(ranked)
         self._spent = 0.0
-        self._loaded = self._fresh = self._failed = 0
+        self._loaded = self._fresh = self._failed = self._at_work = 0
         self._over = False
 
     async def run(self, *, seconds: float, at_once: int) -> None:
@@ -106,23 +106,26 @@ class _Pass:
                     working.create_task(self._work())
 
     async def _work(self) -> None:
-        while self._left and not self._over and self._loaded < self._most:
+        while self._left and not self._over and self._loaded + self._at_work < self._most:
             one = self._left.pop()
             if self._spent + one.usd > self._budget:
                 continue  # a cheaper one may still fit
             self._spent += one.usd  # before the load, so that those beside it know
+            self._at_work += 1
             try:
-                answer = await one.load()
+                origin = await one.load()
             except ProviderDenied:
                 self._failed += 1
                 self._over = True
             except LeadlineError:
                 self._failed += 1
             else:
-                self._count(one, answer)
+                self._count(one, origin)
+            finally:
+                self._at_work -= 1
 
-    def _count(self, one: Wanted, answer: Cached) -> None:
-        if answer.origin is Origin.LOAD:
+    def _count(self, one: Wanted, origin: Origin) -> None:
+        if origin is Origin.LOAD:
             self._loaded += 1
         else:
             self._fresh += 1

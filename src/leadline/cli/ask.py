@@ -6,17 +6,32 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from leadline.cli.engine import Engine, Estimated, Format
-from leadline.cli.follow import Told, exit_code, follow, told
+from leadline.cli.follow import Told, exit_code
 from leadline.cli.keep import not_read
 from leadline.cli.lookup import find_run
-from leadline.cli.options import FORMATS, check_sources, common, limits, reach, sources, strategy, watching
+from leadline.cli.options import (
+    FORMATS,
+    check_sources,
+    chosen,
+    common,
+    limits,
+    person,
+    reach,
+    reached,
+    sources,
+    strategy,
+    tools,
+    watching,
+)
 from leadline.cli.output import check_writable, deliver, format_for
+from leadline.cli.person import attended, followed, schema_in, text_in
 from leadline.cli.session import with_engine
 from leadline.cli.shell import Shell, pass_shell
 from leadline.cli.views import view_for
@@ -33,6 +48,7 @@ Examples:
   leadline ask "Compare A and B" --docs a.pdf --docs b.pdf -o report.html
   leadline ask "What changed?" --url https://example.org/changes.html
   leadline ask "And in 2023?" --from last
+  leadline ask "Compare A and B" --web --strategy plan --approve
   leadline ask "What failed?" --docs logs/ --budget-usd 0.50 --dry-run
   cat question.txt | leadline ask - --docs ./docs --format json
 
@@ -60,6 +76,8 @@ class Wish:
 @reach
 @click.option("--from", "earlier", metavar="RUN", help="Begin with the evidence of a run.")
 @strategy
+@tools
+@person
 @limits
 @click.option(
     "--format",
@@ -90,6 +108,13 @@ def ask(
     since: datetime | None,
     earlier: str | None,
     strategy: str,
+    python: bool | None,
+    scholar: bool | None,
+    researchers: int | None,
+    approve: bool,
+    clarify: bool,
+    instructions: Path | None,
+    schema: Path | None,
     format_: str | None,
     output: Path | None,
     lang: str | None,
@@ -105,25 +130,36 @@ def ask(
     wish = Wish(
         question=_read(question),
         docs=docs,
-        reach={
-            "web": web,
-            "urls": urls,
-            "sites": sites,
-            "exclude": exclude,
-            "since": since.date().isoformat() if since else None,
-        },
+        reach=reached(web=web, urls=urls, sites=sites, exclude=exclude, since=since)
+        | chosen(python=python, scholar=scholar)
+        | wished(researchers=researchers, approve=approve, clarify=clarify, instructions=instructions, schema=schema),
         earlier=earlier,
         strategy=StrategyName(strategy),
         language=lang,
-        format=format_for(format_, output),
+        format=format_for(format_ or ("json" if schema and output is None else None), output),
         output=output,
     )
     if dry_run:
         deliver(with_engine(shell, lambda engine: _estimate(engine, wish)), output)
         return 0
-    result = with_engine(shell, lambda engine: _research(shell, engine, wish))
+    research = partial(with_engine, shell, lambda engine: _research(shell, engine, wish))
+    result = attended(shell, research, form=wish.format, output=output)
     deliver(result.text, output)
     return exit_code(shell, result)
+
+
+def wished(
+    *, researchers: int | None, approve: bool, clarify: bool, instructions: Path | None, schema: Path | None
+) -> dict[str, Any]:
+    """Return what a person wishes, by the names that the engine has for it; files are read."""
+    wishes: dict[str, Any] = {"approve": approve, "clarify": clarify}
+    if researchers is not None:
+        wishes["researchers"] = researchers
+    if instructions is not None:
+        wishes["instructions"] = text_in(instructions)
+    if schema is not None:
+        wishes["schema"] = schema_in(schema)
+    return wishes
 
 
 async def _options(engine: Engine, wish: Wish) -> Options:
@@ -142,8 +178,7 @@ async def _research(shell: Shell, engine: Engine, wish: Wish) -> Told:
             indexing=view.indexing,
             indexed=lambda found: not_read(view.say, found),
         )
-        report = await follow(engine, run_id, view)
-    return await told(engine, run_id, await engine.render(report, wish.format))
+        return await followed(engine, run_id, view, form=wish.format, output=wish.output)
 
 
 async def _estimate(engine: Engine, wish: Wish) -> str:
@@ -156,6 +191,7 @@ async def _estimate(engine: Engine, wish: Wish) -> str:
 def estimate_text(estimate: Estimated) -> str:
     """Return an estimate for a person."""
     lines = [
+        f"strategy     {estimate.strategy}" + (f" ({estimate.chosen})" if estimate.chosen else ""),
         f"steps        at most {estimate.steps if estimate.steps is not None else 'unlimited'}",
         f"model calls  at most {estimate.model_calls:,}",
         f"tokens       {estimate.tokens_low:,} to {estimate.tokens_high:,}",

@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
 from leadline.cli.batch_files import Answers, Row, read_questions
 from leadline.cli.batch_run import Batch, Purse
 from leadline.cli.board import board_for
-from leadline.cli.options import check_sources, common, limits, setting_option, sources, strategy, watching
+from leadline.cli.options import (
+    check_sources,
+    chosen,
+    common,
+    limits,
+    reach,
+    reached,
+    setting_option,
+    sources,
+    strategy,
+    tools,
+    watching,
+)
 from leadline.cli.output import check_writable
 from leadline.cli.session import engine_of, on_loop, settings_of
 from leadline.cli.shell import INTERRUPTED, Shell, pass_shell, write
@@ -23,6 +37,7 @@ from leadline.settings import Settings
 EXAMPLES: Final = """\b
 Examples:
   leadline batch questions.jsonl --out answers.jsonl --docs ./docs
+  leadline batch questions.jsonl --out answers.jsonl --web --site example.org
   leadline batch questions.jsonl --out answers.jsonl --concurrency 16 --total-budget-usd 5
   leadline batch questions.jsonl --out answers.jsonl --retry-failed
 
@@ -39,7 +54,7 @@ class Order:
 
     rows: tuple[Row, ...]
     docs: tuple[Path, ...]
-    strategy: StrategyName
+    wishes: Mapping[str, Any]
     total_usd: float | None
 
 
@@ -52,6 +67,7 @@ class Order:
     help="The file that answers are appended to.",
 )
 @sources
+@reach
 @setting_option("--concurrency", "worker.concurrency", type=click.IntRange(1), help="Questions at a time.")
 @click.option("--retry-failed", is_flag=True, help="Ask again what failed before.")
 @click.option(
@@ -60,6 +76,7 @@ class Order:
     help="US dollars that all answers in the output may cost together.",
 )
 @strategy
+@tools
 @limits
 @watching
 @common
@@ -70,21 +87,30 @@ def batch(
     questions: Path,
     out: Path,
     docs: tuple[Path, ...],
+    web: bool,
+    urls: tuple[str, ...],
+    sites: tuple[str, ...],
+    exclude: tuple[str, ...],
+    since: datetime | None,
     retry_failed: bool,
     total_budget_usd: float | None,
     strategy: str,
+    python: bool | None,
+    scholar: bool | None,
 ) -> int:
     """Research every question of QUESTIONS, a JSON Lines file.
 
     Documents are scanned once. Rows are written whole, in order of completion.
     """
-    check_sources(docs)
+    check_sources(docs, online=web or bool(urls))
     check_writable(out)
     settings = settings_of(shell)
     order = Order(
         rows=read_questions(questions),
         docs=docs,
-        strategy=StrategyName(strategy),
+        wishes={"strategy": StrategyName(strategy)}
+        | reached(web=web, urls=urls, sites=sites, exclude=exclude, since=since)
+        | chosen(python=python, scholar=scholar),
         total_usd=total_budget_usd,
     )
     with Answers(out) as answers:
@@ -104,7 +130,7 @@ async def _work(shell: Shell, settings: Settings, *, order: Order, answers: Answ
                 answers=answers,
                 board=board,
                 docs=order.docs,
-                strategy=order.strategy,
+                wishes=order.wishes,
                 slots=settings.worker.concurrency,
                 purse=Purse(total=order.total_usd, each=settings.budget.usd, spent=answers.spent),
             )

@@ -17,7 +17,7 @@ from leadline.cli.board import Board
 from leadline.cli.engine import Engine
 from leadline.cli.follow import Interrupts, obey
 from leadline.cli.lookup import take_up
-from leadline.domain import Flag, RunState, StrategyName
+from leadline.domain import Flag, RunState
 from leadline.errors import (
     BudgetError,
     LeadlineError,
@@ -68,7 +68,10 @@ class Purse:
 
 
 class Batch:
-    """Works off rows: `slots` at a time, each one's answer written when it is there."""
+    """Works off rows: `slots` at a time, each one's answer written when it is there.
+
+    `wishes` are the options of every run that are not the settings', by field name of `Options`.
+    """
 
     def __init__(
         self,
@@ -77,7 +80,7 @@ class Batch:
         *,
         board: Board,
         docs: Sequence[Path],
-        strategy: StrategyName,
+        wishes: Mapping[str, Any],
         slots: int,
         purse: Purse,
     ) -> None:
@@ -86,7 +89,7 @@ class Batch:
         self._answers = answers
         self._board = board
         self._docs = docs
-        self._strategy = strategy
+        self._wishes = wishes
         self._slots = slots
         self._purse = purse
         self._waiting: deque[Row] = deque()
@@ -177,7 +180,7 @@ class Batch:
 
     async def _start(self, row: Row, limit: float | None) -> str:
         scanned = self._corpora is not None
-        options = self._engine.options(strategy=self._strategy, corpora=self._corpora or ())
+        options = self._engine.options(**{"corpora": self._corpora or (), **self._wishes})
         run_id = await self._engine.start(
             row.question,
             docs=() if scanned else self._docs,

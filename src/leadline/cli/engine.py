@@ -7,7 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Literal, Protocol, Self, TypeAlias, overload
 
-from leadline.domain import Options, Report, RunState
+from leadline.domain import Json, Options, Report, RunState
 from leadline.events import Progress, Record
 from leadline.ports import Run
 from leadline.settings import Settings
@@ -172,6 +172,16 @@ class Estimated(Protocol):
         ...
 
     @property
+    def strategy(self) -> str:
+        """How evidence would be gathered."""
+        ...
+
+    @property
+    def chosen(self) -> str:
+        """Why that is the strategy."""
+        ...
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """What the figures stand on."""
         ...
@@ -240,6 +250,10 @@ class Engine(Protocol):
         """Take a run up where its journal ends. Raises `UnknownRun`, `WrongState`."""
         ...
 
+    async def reply(self, run_id: str, reply: Mapping[str, Json]) -> None:
+        """Answer a run that waits for a person, and take it up. Raises `UnknownRun`, `WrongState`, `InputError`."""
+        ...
+
     async def run(self, run_id: str) -> Run:
         """Return a run's row. Raises `UnknownRun`."""
         ...
@@ -260,6 +274,10 @@ class Engine(Protocol):
 
     @overload
     async def render(self, report: Report, format: Format) -> str | bytes: ...
+
+    async def beside(self, report: Report) -> Mapping[str, bytes]:
+        """Return what a Markdown report names and does not hold, by its place beside the file."""
+        ...
 
     async def records(self, run_id: str) -> Sequence[Record]:
         """Return a run's journal."""

@@ -11,10 +11,12 @@ from typing import Final, NamedTuple, Self
 import click
 
 from leadline.cli.engine import Engine
+from leadline.cli.output import Result
 from leadline.cli.shell import INTERRUPTED, Shell
 from leadline.cli.views import View
-from leadline.domain import Failure, Report
-from leadline.errors import WrongState, family_of
+from leadline.domain import Failure, Report, RunState
+from leadline.errors import RunWaits, ToolMissing, WrongState, family_of
+from leadline.events import Progress, Record, RunWaiting, ToolAnswered
 
 FINISH: Final = 1
 STOP: Final = 2
@@ -58,7 +60,8 @@ class Interrupts:
 async def follow(engine: Engine, run_id: str, view: View) -> Report:
     """Show a run until it has ended and return its report.
 
-    Raises the run's failure, and `click.exceptions.Exit` where its reader stopped it.
+    Raises the run's failure, `RunWaits` where a person must answer first, and `click.exceptions.Exit`
+    where its reader stopped it.
     """
     view.begin(run_id)
     with Interrupts() as interrupts:
@@ -72,22 +75,48 @@ async def follow(engine: Engine, run_id: str, view: View) -> Report:
                 ),
                 name="interrupts",
             )
-            async for item in engine.stream(run_id):
-                view.take(item)
+            await _show(engine, run_id, view)
             wishes.cancel()
         if interrupts.count >= STOP:
             raise click.exceptions.Exit(INTERRUPTED)
         return await engine.result(run_id)
 
 
+async def _show(engine: Engine, run_id: str, view: View) -> None:
+    """Show what happens until the run has ended, or waits for a person."""
+    missing: set[str] = set()
+    async for item in engine.stream(run_id):
+        view.take(item)
+        warn(view.say, item, missing)
+        if await waits(engine, run_id, item):
+            return
+
+
+async def waits(engine: Engine, run_id: str, item: Record | Progress) -> bool:
+    """Return whether a run waits for a person from this event on; an old one may have been answered since."""
+    if not isinstance(item, Record) or not isinstance(item.event, RunWaiting):
+        return False
+    return (await engine.run(run_id)).state is RunState.WAITING
+
+
+def warn(say: Callable[[str], None], item: Record | Progress, missing: set[str]) -> None:
+    """Say once that a tool does not work on this machine; `missing` are those that were told."""
+    event = item.event if isinstance(item, Record) else None
+    if not isinstance(event, ToolAnswered) or event.failure is None or event.failure.code != ToolMissing.code:
+        return
+    if event.tool not in missing:
+        missing.add(event.tool)
+        say(f"warning: the run goes on without `{event.tool}`: {event.failure.message}")
+
+
 class Told(NamedTuple):
     """A report as it is printed, and the failure that it was written in spite of."""
 
-    text: str | bytes
+    text: Result
     failure: Failure | None
 
 
-async def told(engine: Engine, run_id: str, text: str | bytes) -> Told:
+async def told(engine: Engine, run_id: str, text: Result) -> Told:
     """Return a run's rendered report with the run's failure."""
     return Told(text, (await engine.run(run_id)).failure)
 
@@ -110,11 +139,11 @@ async def obey(
     """Do what a reader's Ctrl-C asks for; return never but by the third: it leaves at once."""
     await interrupts.reach(FINISH)
     say("finishing with what there is; Ctrl-C again stops")
-    with suppress(WrongState):  # it has just ended by itself
+    with suppress(WrongState, RunWaits):  # it has just ended by itself
         await finish()
     await interrupts.reach(STOP)
     say("stopping")
-    with suppress(WrongState):
+    with suppress(WrongState, RunWaits):
         await cancel()
     await interrupts.reach(LEAVE)
     raise click.Abort

@@ -31,11 +31,13 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
     "Research": {
         "ask": Entry("ask", "ask", "Research a question and print the report."),
         "batch": Entry("batch", "batch", "Research many questions from a file."),
+        "eval": Entry("evaluate", "evaluate", "Compare strategies and models over known answers."),
     },
     "Runs": {
         "runs": Entry("runs", "runs", "List runs, newest first."),
         "show": Entry("runs", "show", "Print a run's report, or its journal."),
-        "resume": Entry("runs", "resume", "Go on with a run that was cut off."),
+        "resume": Entry("person", "resume", "Go on with a run that was cut off."),
+        "approve": Entry("person", "approve", "Answer a run that waits for a person."),
         "finish": Entry("runs", "finish", "Let a run stop gathering and write its report now."),
         "cancel": Entry("runs", "cancel", "Stop a run."),
     },
@@ -44,10 +46,28 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "replay": Entry("trust", "replay", "Run again over what was recorded and compare."),
         "export": Entry("trust", "export", "Write a run with all its evidence into one file."),
     },
+    "Services": {
+        "worker": Entry("worker", "worker", "Take runs from the queue and carry them through."),
+        "serve-tool": Entry("serve_tool", "serve_tool", "Serve one tool over HTTP, for runs elsewhere."),
+    },
+    "Model servers": {
+        "serve-models": Entry("serve_models", "serve_models", "Put model servers behind one address."),
+        "vllm-command": Entry("vllm", "vllm_command", "Print how to start a vLLM server."),
+    },
+    "Tenants": {
+        "keys": Entry("keys", "keys", "Make, list, rotate and revoke keys of the service."),
+        "tenants": Entry("tenants", "tenants", "Make, list, limit and disable tenants."),
+        "schedules": Entry("schedules", "schedules", "Ask questions again and again."),
+        "secrets": Entry("secrets", "secrets", "Keep tenants' keys at providers, encrypted."),
+        "audit": Entry("tenants", "audit", "Print who did what, or check that nothing was changed."),
+    },
     "Set-up and upkeep": {
         "init": Entry("setup", "init", "Set a model: ask for it, try it, write it down."),
         "settings": Entry("setup", "settings", "Print the settings in force, and whence."),
         "index": Entry("keep", "index", "Index documents before a question comes."),
+        "sandbox": Entry("sandbox", "sandbox", "Set up and test where a model's programs run."),
+        "cache": Entry("cache", "cache", "Look into the cache of the web, forget, or warm it."),
+        "migrate": Entry("migrate", "migrate", "Make and change the tables of PostgreSQL."),
         "gc": Entry("keep", "gc", "Delete old runs and what nothing refers to."),
         "completion": Entry("setup", "completion", "Print a shell's completion script."),
     },

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from leadline.cli.shell import Shell
+from leadline.domain import StrategyName
 from leadline.errors import InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -124,11 +126,59 @@ def strategy(command: F) -> F:
     """Add how a run gathers evidence."""
     return click.option(
         "--strategy",
-        type=click.Choice(("auto", "extractive", "react")),
-        default="auto",
+        type=click.Choice([name.value for name in StrategyName]),
+        default=StrategyName.AUTO.value,
         show_default=True,
-        help="How evidence is gathered: `react` with a model, `extractive` without.",
+        help="How evidence is gathered; `auto` goes by model, window, question and budget: see `--dry-run`.",
     )(command)
+
+
+def person(command: F) -> F:
+    """Add what a person wishes of the report, and whether a run may wait for one."""
+    for option in reversed(
+        (
+            click.option("--researchers", type=click.IntRange(2, 8), help="How many work side by side in `heavy`."),
+            click.option("--approve", is_flag=True, help="Wait after the plan until you approve or edit it."),
+            click.option("--clarify", is_flag=True, help="Let the model ask you one question before it begins."),
+            click.option(
+                "--instructions",
+                type=click.Path(path_type=Path, dir_okay=False),
+                help="A text file with your wishes: focus, form, audience.",
+            ),
+            click.option(
+                "--schema",
+                type=click.Path(path_type=Path, dir_okay=False),
+                help="A JSON schema; the JSON report then holds the answer in that form as well.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def tools(command: F) -> F:
+    """Add the tools that a model may be given beside searching and reading."""
+    for option in reversed(
+        (
+            click.option(
+                "--python/--no-python",
+                default=None,
+                help="Whether the model may run Python programs in a sandbox.  [default: where there is one]",
+            ),
+            click.option(
+                "--scholar/--no-scholar",
+                default=None,
+                help="Whether scholarly works are searched.  [default: with `--web`]",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def chosen(**wishes: bool | None) -> dict[str, bool]:
+    """Return the options that were given; the engine knows best about the others."""
+    return {name: wish for name, wish in wishes.items() if wish is not None}
 
 
 def reach(command: F) -> F:
@@ -159,9 +209,15 @@ def reach(command: F) -> F:
     return command
 
 
+def reached(
+    *, web: bool, urls: tuple[str, ...], sites: tuple[str, ...], exclude: tuple[str, ...], since: datetime | None
+) -> dict[str, Any]:
+    """Return what `reach` took, as the engine takes it."""
+    day = since.date().isoformat() if since else None
+    return {"web": web, "urls": urls, "sites": sites, "exclude": exclude, "since": day}
+
+
 def check_sources(docs: Sequence[Path], earlier: str | None = None, *, online: bool = False) -> None:
     """Raise `InputError` where a run would have nothing to search."""
     if not docs and earlier is None and not online:
-        raise InputError(
-            "there is nothing to search: name documents with `--docs`, or let `ask` read the web: `--web`, `--url`"
-        )
+        raise InputError("there is nothing to search: name documents with `--docs`, or read the web: `--web`, `--url`")

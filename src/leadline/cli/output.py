@@ -6,11 +6,12 @@ import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, NamedTuple, TypeAlias, cast
 
-from leadline.cli.engine import Format
+from leadline.cli.engine import Engine, Format
 from leadline.cli.options import FORMATS
 from leadline.cli.shell import write, write_bytes
+from leadline.domain import Report
 from leadline.errors import InputError, MissingPath
 
 _SUFFIXES: Final[Mapping[str, str]] = {
@@ -53,8 +54,28 @@ def check_writable(output: Path | None) -> None:
         raise MissingPath(f"the output cannot be written: {output}")
 
 
-def deliver(result: str | bytes, output: Path | None) -> None:
-    """Write a result to stdout, or in one step to a file. Raises `MissingPath`."""
+class Printed(NamedTuple):
+    """A report as it is printed, and what must lie beside its file: pictures that Markdown only names."""
+
+    body: str | bytes
+    beside: Mapping[str, bytes]
+
+
+Result: TypeAlias = str | bytes | Printed
+
+
+async def printed(engine: Engine, report: Report, form: Format, *, output: Path | None) -> Printed:
+    """Return a report in a form, with what belongs beside the file that it goes to."""
+    wanted = output is not None and form == "md" and report.artefacts
+    return Printed(await engine.render(report, form), await engine.beside(report) if wanted else {})
+
+
+def deliver(result: Result, output: Path | None) -> None:
+    """Write a result to stdout, or in one step to a file and what lies beside it. Raises `MissingPath`."""
+    if isinstance(result, Printed):
+        if output is not None:
+            _lay_beside(output, result.beside)
+        result = result.body
     if output is None:
         write_bytes(result) if isinstance(result, bytes) else write(result)
         return
@@ -69,3 +90,17 @@ def deliver(result: str | bytes, output: Path | None) -> None:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise MissingPath(f"cannot write {output}: {error.strerror}") from error
+
+
+def _lay_beside(output: Path, beside: Mapping[str, bytes]) -> None:
+    for name, body in beside.items():
+        place = output.parent / name
+        _make_folder(place.parent)
+        deliver(body, place)
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise MissingPath(f"cannot make the folder {folder}: {error.strerror}") from error

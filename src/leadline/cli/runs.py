@@ -9,14 +9,13 @@ from typing import Final
 import click
 
 from leadline.cli.engine import Engine
-from leadline.cli.follow import Told, exit_code, follow, told
-from leadline.cli.lookup import find_run, take_up
-from leadline.cli.options import FORMATS, common, watching
-from leadline.cli.output import check_writable, deliver, format_for
+from leadline.cli.lookup import find_run
+from leadline.cli.options import FORMATS, common
+from leadline.cli.output import Result, check_writable, deliver, format_for, printed
 from leadline.cli.session import with_engine
 from leadline.cli.shell import Shell, line_of, pass_shell, write
 from leadline.cli.story import brief, money
-from leadline.cli.views import event_json, view_for
+from leadline.cli.views import event_json
 from leadline.domain import RunState
 from leadline.errors import WrongState
 from leadline.ports import Run
@@ -79,43 +78,16 @@ def show(shell: Shell, *, run: str, raw: bool, format_: str | None, output: Path
     check_writable(output)
     format_of = "md" if raw else format_for(format_, output)
 
-    async def work(engine: Engine) -> str | bytes:
+    async def work(engine: Engine) -> Result:
         run_id = await find_run(engine, run)
         if raw:
             return "".join(line_of(event_json(run_id, r)) for r in await engine.records(run_id))
         row = await engine.run(run_id)
         if row.report is None:
             raise WrongState(_without_report(row))
-        return await engine.render(await engine.report(run_id), format_of)
+        return await printed(engine, await engine.report(run_id), format_of, output=output)
 
     deliver(with_engine(shell, work), output)
-
-
-@click.command(epilog="\b\nExample:\n  leadline resume last -o report.md\n")
-@click.argument("run")
-@click.option("--format", "format_", type=click.Choice(FORMATS), help="Format of the report.")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
-@watching
-@common
-@pass_shell
-def resume(shell: Shell, *, run: str, format_: str | None, output: Path | None) -> int:
-    """Go on with a run that was cut off, and print its report.
-
-    What was paid for is not paid for again. RUN is an id, the beginning of one, or `last`.
-    """
-    check_writable(output)
-    format_of = format_for(format_, output)
-
-    async def work(engine: Engine) -> Told:
-        run_id = await find_run(engine, run)
-        with view_for(shell) as view:
-            await take_up(engine, run_id, view.say)
-            report = await follow(engine, run_id, view)
-        return await told(engine, run_id, await engine.render(report, format_of))
-
-    result = with_engine(shell, work)
-    deliver(result.text, output)
-    return exit_code(shell, result)
 
 
 @click.command(epilog="\b\nExample:\n  leadline finish last\n")

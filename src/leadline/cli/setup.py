@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import IO, Final
+from dataclasses import asdict, dataclass, replace
+from typing import IO, TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import click
 from click.shell_completion import get_completion_class
@@ -16,6 +17,7 @@ from leadline.cli.shell import Shell, clean, line_of, pass_shell, write
 from leadline.cli.story import plural
 from leadline.errors import InputError
 from leadline.settings import (
+    ANTHROPIC_URL,
     Secret,
     Settings,
     default_config_path,
@@ -23,6 +25,9 @@ from leadline.settings import (
     load,
     save_table,
 )
+
+if TYPE_CHECKING:
+    from leadline.cli.trial import Kind
 
 _KEY_LIMIT: Final = 1 << 16
 _SHOWN: Final = 20
@@ -38,9 +43,20 @@ Examples:
   leadline init
   leadline init --url http://127.0.0.1:8000/v1
   leadline init --url https://models.example/v1 --name large --key-file - < key.txt
+  leadline init --url anthropic --name claude-sonnet-4-5 --key-file - < key.txt
 """
 )
-@click.option("--url", "urls", multiple=True, help="Base URL of a server; may be given several times.")
+@click.option(
+    "--url",
+    "urls",
+    multiple=True,
+    help="Base URL of a server, or `anthropic` for Anthropic's; may be given several times.",
+)
+@click.option(
+    "--kind",
+    type=click.Choice(("openai", "anthropic")),
+    help="The protocol of the servers.  [default: openai; Anthropic's own at its address]",
+)
 @click.option("--name", help="The model's name.  [default: the only one that the server has]")
 @click.option(
     "--key-file",
@@ -55,6 +71,7 @@ def init(
     shell: Shell,
     *,
     urls: tuple[str, ...],
+    kind: Kind | None,
     name: str | None,
     key_file: IO[str] | None,
     no_try: bool,
@@ -71,16 +88,19 @@ def init(
     asking = not urls
     if asking and not sys.stdin.isatty():
         raise InputError("there is no terminal to ask on: name the server with `--url`")
-    _keep_present(settings_of(shell), force=force, asking=asking)
+    present = settings_of(shell)
+    _keep_present(present, force=force, asking=asking)
     if asking:
         urls = (_asked_url(),)
-    model = Chosen(urls=urls, name=name, key=_key(key_file, asking=asking))
+    urls = tuple(ANTHROPIC_URL if url.strip().lower() == "anthropic" else url for url in urls)
+    model = Chosen(urls=urls, kind=kind or _kind_of(urls), name=name, key=_key(key_file, asking=asking))
     _checked(shell, model)
     if not no_try:
         model = on_loop(_tried(shell, model, asking=asking))
     elif name is None:
         raise InputError("without a trial the model's name is not known: give it with `--name`")
-    save_table(path, "model", _table(_checked(shell, model), model))
+    named = model.kind != "openai" or present.model.kind != "openai"
+    save_table(path, "model", _table(_checked(shell, model), model, with_kind=named))
     write(f"written: {path}")
 
 
@@ -145,6 +165,7 @@ class Chosen:
     """A model as it was asked for."""
 
     urls: tuple[str, ...]
+    kind: Kind
     name: str | None
     key: Secret | None
 
@@ -168,8 +189,14 @@ def _asked_url() -> str:
     for offer in found:
         click.echo(f"Found: {offer.url} ({clean(', '.join(offer.models[:_SHOWN]))})", err=True)
     default = found[0].url if found else None
-    url: str = click.prompt("Base URL of the model server", default=default, err=True)
+    url: str = click.prompt("Base URL of the model server, or `anthropic`", default=default, err=True)
     return url
+
+
+def _kind_of(urls: Sequence[str]) -> Kind:
+    """Return the protocol that the servers speak as far as their address tells."""
+    hosted = {urlsplit(url).hostname for url in urls} == {urlsplit(ANTHROPIC_URL).hostname}
+    return "anthropic" if hosted else "openai"
 
 
 def _key(key_file: IO[str] | None, *, asking: bool) -> Secret | None:
@@ -186,7 +213,12 @@ def _key(key_file: IO[str] | None, *, asking: bool) -> Secret | None:
 
 def _checked(shell: Shell, model: Chosen) -> Settings:
     """Return the settings as they would be. Raises `SettingsError`."""
-    flags = {**shell.flags, "model.urls": ",".join(model.urls), "model.name": model.name or "?"}
+    flags = {
+        **shell.flags,
+        "model.urls": ",".join(model.urls),
+        "model.name": model.name or "?",
+        "model.kind": model.kind,
+    }
     if model.key is not None:
         flags["model.api_key"] = model.key.reveal()
     return load(flags=flags, config=shell.config)
@@ -196,14 +228,14 @@ async def _tried(shell: Shell, model: Chosen, *, asking: bool) -> Chosen:
     """Ask every server for its models and one of them for an answer. Raises `ModelError`."""
     from leadline.cli.trial import answers, offered  # noqa: PLC0415 aiohttp is slow to import
 
-    offers = [await offered(url.rstrip("/"), model.key) for url in model.urls]
+    offers = [await offered(url.rstrip("/"), model.key, kind=model.kind) for url in model.urls]
     for offer in offers:
         shell.say(f"{offer.url} offers {plural(len(offer.models), 'model')}")
     name = model.name or _pick(offers[0].models, asking=asking)
     for offer in offers:
-        took = await answers(offer.url, name, key=model.key, seconds=_TRIAL_SECONDS)
+        took = await answers(offer.url, name, key=model.key, seconds=_TRIAL_SECONDS, kind=model.kind)
         shell.say(f"{name} at {offer.url} answered in {took:.1f} s")
-    return Chosen(urls=tuple(offer.url for offer in offers), name=name, key=model.key)
+    return replace(model, urls=tuple(offer.url for offer in offers), name=name)
 
 
 def _pick(models: Sequence[str], *, asking: bool) -> str:
@@ -219,11 +251,13 @@ def _pick(models: Sequence[str], *, asking: bool) -> str:
     return name
 
 
-def _table(settings: Settings, model: Chosen) -> dict[str, str | list[str]]:
+def _table(settings: Settings, model: Chosen, *, with_kind: bool) -> dict[str, str | list[str]]:
     table: dict[str, str | list[str]] = {
         "urls": list(settings.model.urls),
         "name": settings.model.name or "",
     }
+    if with_kind:
+        table["kind"] = model.kind
     if model.key is not None:
         table["api_key"] = model.key.reveal()
     return table

@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from leadline.domain import Budget, Flag, Json, Verdict
+from leadline.errors import ToolMissing
 from leadline.events import (
     ClaimChecked,
     ContextFolded,
@@ -122,7 +123,8 @@ def _started(event: RunStarted, story: Story, _record: Record) -> tuple[str, ...
     story.question = event.question.text
     story.budget = event.options.budget
     model = event.options.model
-    return (f"run {story.run_id}: " + (f"model {model}" if model else "without a model"),)
+    why = f", {event.options.strategy}: {event.options.chosen}" if event.options.chosen else ""
+    return (f"run {story.run_id}: " + (f"model {model}" if model else "without a model") + why,)
 
 
 @_tell.register
@@ -164,7 +166,7 @@ def _tool_asked(event: ToolAsked, story: Story, record: Record) -> tuple[str, ..
 def _tool_answered(event: ToolAnswered, story: Story, _record: Record) -> tuple[str, ...]:
     story.usd += event.usage.cost_usd
     story.tokens += event.usage.tokens
-    if event.failure is not None:
+    if event.failure is not None and event.failure.code != ToolMissing.code:  # that is told once, by itself
         return (f"{event.tool} failed: {brief(event.failure.message)}",)
     return ()
 
@@ -209,7 +211,7 @@ def _handed_over(event: RunHandedOver, _story: Story, _record: Record) -> tuple[
 
 @_tell.register
 def _resumed(event: RunResumed, _story: Story, _record: Record) -> tuple[str, ...]:
-    return (f"taken up again, attempt {event.attempt + 1}",)
+    return ("a person answered",) if event.reply is not None else (f"taken up again, attempt {event.attempt + 1}",)
 
 
 @_tell.register
@@ -228,7 +230,7 @@ def activity(tool: str, arguments: Mapping[str, Json]) -> str:
         addresses = arguments.get("url", arguments.get("urls"))
         names = addresses if isinstance(addresses, list) else [addresses]
         return brief("reading: " + "; ".join(last_part(str(name)) for name in names))
-    return f"calling: {tool}"
+    return "computing" if "code" in arguments else f"calling: {tool}"
 
 
 def last_part(uri: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 import aiohttp
 import orjson
@@ -13,6 +13,9 @@ import orjson
 from leadline.errors import ModelBroken, ModelDenied, ModelError, ModelTimeout, ModelUnavailable
 from leadline.settings import Secret
 
+Kind: TypeAlias = Literal["openai", "anthropic"]
+
+_ANTHROPIC_VERSION: Final = "2023-06-01"
 _LIST_SECONDS: Final = 15.0
 _LARGEST: Final = 4 << 20
 
@@ -38,12 +41,12 @@ async def local_servers(ports: Sequence[int] = _LOCAL_PORTS) -> tuple[Offer, ...
     return tuple(found)
 
 
-async def offered(url: str, key: Secret | None, *, seconds: float = _LIST_SECONDS) -> Offer:
+async def offered(url: str, key: Secret | None, *, kind: Kind = "openai", seconds: float = _LIST_SECONDS) -> Offer:
     """Return what a server offers; an address that lacks `/v1` is mended.
 
     Raises `ModelError`.
     """
-    async with _session(key, seconds) as session:
+    async with _session(key, kind, seconds) as session:
         for address in (url, f"{url}/v1"):
             status, body = await _exchange(session, "GET", f"{address}/models")
             if status == 200 and isinstance(body.get("data"), list):
@@ -52,11 +55,11 @@ async def offered(url: str, key: Secret | None, *, seconds: float = _LIST_SECOND
             if status != 404:
                 _raise_for(status, body, f"{address}/models")
     raise ModelBroken(
-        f"no OpenAI-compatible server answers at {url}: neither {url}/models nor {url}/v1/models lists models"
+        f"no server of kind `{kind}` answers at {url}: neither {url}/models nor {url}/v1/models lists models"
     )
 
 
-async def answers(url: str, name: str, *, key: Secret | None, seconds: float) -> float:
+async def answers(url: str, name: str, *, key: Secret | None, seconds: float, kind: Kind = "openai") -> float:
     """Return how many seconds a model took to answer one short message. Raises `ModelError`."""
     body = {
         "model": name,
@@ -64,17 +67,22 @@ async def answers(url: str, name: str, *, key: Secret | None, seconds: float) ->
         "max_tokens": 16,
     }
     began = time.monotonic()
-    async with _session(key, seconds) as session:
-        target = f"{url}/chat/completions"
+    path, part = ("messages", "content") if kind == "anthropic" else ("chat/completions", "choices")
+    async with _session(key, kind, seconds) as session:
+        target = f"{url}/{path}"
         status, reply = await _exchange(session, "POST", target, body=body)
         _raise_for(status, reply, target)
-    if not isinstance(reply.get("choices"), list) or not reply["choices"]:
+    if not isinstance(reply.get(part), list) or not reply[part]:
         raise ModelBroken(f"the server at {url} answered without a choice for model: {name}")
     return time.monotonic() - began
 
 
-def _session(key: Secret | None, seconds: float) -> aiohttp.ClientSession:
-    headers = {} if key is None else {"Authorization": f"Bearer {key.reveal()}"}
+def _session(key: Secret | None, kind: Kind, seconds: float) -> aiohttp.ClientSession:
+    headers = {"anthropic-version": _ANTHROPIC_VERSION} if kind == "anthropic" else {}
+    if key is not None and kind == "anthropic":
+        headers["x-api-key"] = key.reveal()
+    elif key is not None:
+        headers["Authorization"] = f"Bearer {key.reveal()}"
     return aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=seconds))
 
 

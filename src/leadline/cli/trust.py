@@ -9,7 +9,7 @@ import click
 from leadline.cli.engine import Engine
 from leadline.cli.lookup import find_run
 from leadline.cli.options import FORMATS, common
-from leadline.cli.output import check_writable, deliver, format_for
+from leadline.cli.output import Result, check_writable, deliver, format_for, printed
 from leadline.cli.session import with_engine
 from leadline.cli.shell import Shell, pass_shell, write
 from leadline.cli.story import plural
@@ -62,9 +62,9 @@ def replay(shell: Shell, *, run: str, format_: str | None, output: Path | None) 
     check_writable(output)
     format_of = format_for(format_, output)
 
-    async def work(engine: Engine) -> str | bytes:
+    async def work(engine: Engine) -> Result:
         report = await engine.replay(await find_run(engine, run))
-        return await engine.render(report, format_of)
+        return await printed(engine, report, format_of, output=output)
 
     deliver(with_engine(shell, work), output)
 

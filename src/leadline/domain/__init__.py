@@ -22,7 +22,6 @@ from leadline.domain.asked import (
 from leadline.domain.done import (
     Failure,
     Fetched,
-    Json,
     Message,
     ModelAnswer,
     ModelRequest,
@@ -52,6 +51,7 @@ from leadline.domain.run import (
 )
 from leadline.domain.told import (
     REPORT_SCHEMA,
+    Artefact,
     Checks,
     Citation,
     Claim,
@@ -59,14 +59,19 @@ from leadline.domain.told import (
     Draft,
     DraftSection,
     DraftSentence,
+    Part,
     Report,
     Section,
     Sentence,
+    Structured,
+    Value,
     Verdict,
 )
+from leadline.domain.values import Json
 
 __all__ = [
     "REPORT_SCHEMA",
+    "Artefact",
     "Budget",
     "Checks",
     "Citation",
@@ -88,6 +93,7 @@ __all__ = [
     "ModelAnswer",
     "ModelRequest",
     "Options",
+    "Part",
     "Plan",
     "Policy",
     "Price",
@@ -100,10 +106,12 @@ __all__ = [
     "Step",
     "StopReason",
     "StrategyName",
+    "Structured",
     "ToolCall",
     "ToolResult",
     "ToolSpec",
     "Usage",
+    "Value",
     "Verdict",
     "claim_id",
     "excerpt_id",

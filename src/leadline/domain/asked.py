@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+
+from leadline.domain.values import Json
 
 
 class StrategyName(StrEnum):
     """How evidence is gathered."""
 
-    AUTO = "auto"  # react with a model, extractive without
+    AUTO = "auto"  # chosen by window, question and budget; extractive without a model
     EXTRACTIVE = "extractive"  # no model: search, read, rank, quote
     REACT = "react"  # think, act, observe
+    RESUM = "resum"  # react, folded to a cumulative summary when the window is nearly full
+    ITERRESEARCH = "iterresearch"  # rounds of constant context around an evolving report
+    PLAN = "plan"  # sub-questions side by side, then an outline and its sections
+    HEAVY = "heavy"  # several researchers side by side, fused
 
 
 class Policy(StrEnum):
@@ -67,7 +74,11 @@ class Options:
     `corpora` are ids of document indexes. `web` allows the open web. `urls`, `sites`, `exclude`
     and `since` (ISO date) narrow it. `model` is the model's name at the server, `None` without
     one. `window` is the model's context in tokens; 0 is asked of its servers at the start.
-    `ledger_of` names an earlier run whose evidence is at hand from the start.
+    `ledger_of` names an earlier run whose evidence is at hand from the start. `python` and `scholar`
+    offer those tools; with `keeps_state` programs find names and files of earlier ones. `instructions` are a person's wishes about the report, `schema` a JSON schema
+    that the answer must also be given in. `researchers` work side by side in `heavy`. `approve`
+    waits for a person after the plan, `clarify` may ask one back before it. `chosen` says why `auto`
+    became what it is.
     """
 
     strategy: StrategyName = StrategyName.AUTO
@@ -81,6 +92,15 @@ class Options:
     exclude: tuple[str, ...] = ()
     since: str | None = None
     ledger_of: str | None = None
+    python: bool = False
+    scholar: bool = False
+    keeps_state: bool = False
+    instructions: str | None = None
+    schema: Mapping[str, Json] | None = None
+    researchers: int = 3
+    approve: bool = False
+    clarify: bool = False
+    chosen: str = ""
     model: str | None = None
     judge: str | None = None
     dialect: Dialect = Dialect.NATIVE

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeAlias
+from typing import Literal
 
 from leadline.domain.found import Excerpt, Source
-
-Json: TypeAlias = dict[str, Any] | list[Any] | str | int | float | bool | None
-"""A value as JSON has it; what tools exchange with models is JSON by nature."""
+from leadline.domain.values import Json
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,13 +146,15 @@ class ToolResult:
     """What a tool gave: a JSON value that names sources by id, and the sources themselves.
 
     The text that a model sees is derived from `value` by the tool's own versioned `render`;
-    `shown` are the spans of stored text that it shows: what a report may cite first.
+    `shown` are the spans of stored text that it shows: what a report may cite first. `usage` is
+    what models cost that the tool itself asked, beside `cost_usd`.
     """
 
     value: Json
     sources: tuple[Fetched, ...] = ()
     shown: tuple[Excerpt, ...] = ()
     cost_usd: float = 0.0
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -7,6 +7,7 @@ from enum import StrEnum
 
 from leadline.domain.done import Usage
 from leadline.domain.found import Source
+from leadline.domain.values import Json
 
 REPORT_SCHEMA = "leadline.report/1"
 
@@ -118,12 +119,72 @@ class Contradiction:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """What one of several did that researched side by side: a sub-question of a plan, or a researcher.
+
+    `sources` counts what it brought, `addresses` what it read, `shared` how many of these addresses
+    another part read as well.
+    """
+
+    question: str
+    stop_reason: str
+    sources: int
+    addresses: int
+    shared: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Value:
+    """A string or number of a structured answer; `path` is its JSON pointer (RFC 6901).
+
+    `verdict` is `supported` where the claims `claim_ids` or the sources say it, else `unchecked` or
+    what the check of a whole sentence came to.
+    """
+
+    path: str
+    verdict: Verdict
+    claim_ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Structured:
+    """The answer once more, as JSON of the schema that was asked for, and how its values stand."""
+
+    value: Json
+    values: tuple[Value, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Artefact:
+    """A file that a program of the run made; a picture where `media_type` is `image/png`, encoded by us.
+
+    `sha256` is of its bytes, `size` their number, `program` the hash of the text of the program
+    that made it. `caption` is the title that the program gave it, empty where it gave none. It is
+    no evidence: what a program of a model computed is checked by nobody.
+    """
+
+    name: str
+    sha256: str
+    media_type: str
+    size: int
+    program: str
+    caption: str = ""
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it can be shown."""
+        return self.media_type == "image/png"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
     """The result of a run, schema `leadline.report/1`; the same for every writer and strategy.
 
     `answer` is the direct answer's text, empty where none can be given; `answer_claims` are the
     ids of its claims. `unexamined` names open sub-questions, unread hits and failed sources.
-    `notes` tell the reader what to know about how the report was made.
+    `notes` tell the reader what to know about how the report was made. `parts` are what was
+    researched side by side, `structured` the answer as JSON where a schema was given. `artefacts` are
+    pictures and files that programs of the run made, in order.
     """
 
     run_id: str
@@ -142,4 +203,7 @@ class Report:
     notes: tuple[str, ...] = ()
     usage: Usage = field(default_factory=Usage)
     models: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    structured: Structured | None = None
+    artefacts: tuple[Artefact, ...] = ()
     schema: str = REPORT_SCHEMA

@@ -58,6 +58,17 @@ class Validators:
     etag: str | None = None
     last_modified: str | None = None
 
+    @classmethod
+    def of_mark(cls, mark: str) -> Validators:
+        """Return what `mark` holds."""
+        etag, _, last_modified = mark.partition("\n")
+        return cls(etag=etag or None, last_modified=last_modified or None)
+
+    @property
+    def mark(self) -> str:
+        """Both as one text, empty where there is neither."""
+        return f"{self.etag or ''}\n{self.last_modified or ''}".rstrip("\n")
+
     def headers(self) -> dict[str, str]:
         """Return the request headers; what could not be one is left out."""
         wanted = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
@@ -75,6 +86,10 @@ class RequestHeaders:
     def __init__(self, *, agent: str, per_host: Mapping[str, Mapping[str, str]] | None = None) -> None:
         self._base = {**_BASE, "User-Agent": agent}
         self._per_origin = {_origin(key): _checked(key, headers) for key, headers in (per_host or {}).items()}
+
+    def personal(self, target: Target) -> bool:
+        """Whether headers of the operator's own are sent to `target`."""
+        return target.origin in self._per_origin
 
     def of(self, target: Target, *, validators: Validators | None = None) -> dict[str, str]:
         """Return what is sent to `target`."""

@@ -8,9 +8,9 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
-from leadline.errors import FetchRateLimited
+from leadline.errors import FetchRateLimited, LimitReached
 from leadline.resilience import Monotonic, Sleeps
 
 _MOST_HOSTS: Final = 4_096
@@ -29,12 +29,24 @@ class _Host:
     delay: float = 0.0
 
 
+class Pace(Protocol):
+    """The pause between paced requests to a host, kept by all processes together."""
+
+    async def turn(self, host: str, *, delay: float, patience: float) -> None:
+        """Return `delay` seconds after the last turn at `host`. Raises `LimitReached` where `patience` is less."""
+        ...
+
+    async def hold(self, host: str, seconds: float) -> None:
+        """Give no turn at `host` for so long, and slower ones then."""
+        ...
+
+
 class Hosts:
     """Gives out turns at hosts.
 
     `concurrency` requests may be under way at one host, and the starts of paced ones are `delay`
-    seconds apart, or as far as the host's robots.txt asks for, up to 5 s. Only the busiest few
-    thousand hosts are remembered.
+    seconds apart, or as far as the host's robots.txt asks for, up to 5 s. With a `pace` that holds
+    over all processes that share it. Only the busiest few thousand hosts are remembered.
     """
 
     def __init__(
@@ -43,6 +55,7 @@ class Hosts:
         clock: Sleeps,
         concurrency: int = 2,
         delay: float = 0.5,
+        pace: Pace | None = None,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
         if concurrency < 1 or delay < 0:
@@ -50,6 +63,7 @@ class Hosts:
         self._clock = clock
         self._concurrency = concurrency
         self._delay = delay
+        self._pace = pace
         self._monotonic = monotonic
         self._hosts: OrderedDict[str, _Host] = OrderedDict()
 
@@ -69,10 +83,13 @@ class Hosts:
         finally:
             state.users -= 1
 
-    def hold(self, host: str, seconds: float) -> None:
+    async def hold(self, host: str, seconds: float) -> None:
         """Send nothing to `host` for so long; a longer hold stands."""
         state = self._state(host)
-        state.held_until = max(state.held_until, self._monotonic() + min(seconds, _MOST_HOLD))
+        seconds = min(seconds, _MOST_HOLD)
+        state.held_until = max(state.held_until, self._monotonic() + seconds)
+        if self._pace is not None:
+            await self._pace.hold(host, seconds)
 
     def slow_down(self, host: str, delay: float) -> None:
         """Keep the starts of requests to `host` at least `delay` seconds apart."""
@@ -83,11 +100,22 @@ class Hosts:
         held = state.held_until - now
         if held > patience:
             raise FetchRateLimited(f"`{host}` asked to wait; it may be read again in {held:.0f} s", retry_after=held)
-        start = max(now, state.held_until, state.next_at if paced else now)
+        delay = max(self._delay, state.delay)
+        shared = self._pace if paced and delay > 0 else None
+        start = max(now, state.held_until, state.next_at if paced and shared is None else now)
         if paced:
-            state.next_at = start + max(self._delay, state.delay)
+            state.next_at = start + delay
         if start > now:
             await self._clock.sleep(start - now)
+        if shared is not None:
+            await self._together(shared, host, delay=delay, patience=patience - (start - now))
+
+    async def _together(self, pace: Pace, host: str, *, delay: float, patience: float) -> None:
+        try:
+            await pace.turn(host, delay=delay, patience=patience)
+        except LimitReached as error:
+            message = f"`{host}` is read as often as it may be; its turn comes in {error.retry_after or 0:.0f} s"
+            raise FetchRateLimited(message, retry_after=error.retry_after) from error
 
     def _state(self, host: str) -> _Host:
         state = self._hosts.get(host)

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ssl import SSLContext
 from types import TracebackType
 from typing import Final, Self
@@ -40,6 +40,7 @@ _HEADERS: Final = 256
 _MOST_HEADERS: Final = 128 * 1024
 _BUFFER: Final = 1 << 16
 _DEFAULT_HOLD: Final = 10.0
+_NOT_SHARED: Final = frozenset({"no-store", "private"})  # RFC 9111, sections 5.2.2.5 and 5.2.2.7
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,8 +64,9 @@ class Page:
     """A page as it came.
 
     `headers` are a useful few, lower-case; `media_type` is what the bytes were taken for;
-    `fetched_at` is Unix time; `truncated`: the page is longer than what was read. A page that has
-    not changed since `Validators` has status 304 and no body.
+    `fetched_at` is Unix time; `truncated`: the page is longer than what was read; `personal`: the
+    operator's own headers were sent on the way. A page that has not changed since `Validators`
+    has status 304 and no body.
     """
 
     url: str
@@ -75,6 +77,13 @@ class Page:
     media_type: str
     fetched_at: float
     truncated: bool = False
+    personal: bool = False
+
+    @property
+    def shared(self) -> bool:
+        """Whether others may be given a copy: the host does not forbid to keep one, nothing personal is in it."""
+        told = {part.strip().lower() for part in self.headers.get("cache-control", "").split(",")}
+        return not self.personal and not told & _NOT_SHARED
 
     @property
     def not_modified(self) -> bool:
@@ -155,6 +164,13 @@ class Fetcher:
         """The guard that decides for this client."""
         return self._guard
 
+    def personal(self, url: str) -> bool:
+        """Whether the operator's own headers are sent to `url` itself; redirects are not known before."""
+        try:
+            return self._headers.personal(self._guard.target(url))
+        except Forbidden:
+            return False
+
     async def fetch(self, url: str, *, deadline: float, validators: Validators | None = None) -> Page:
         """Return the page at `url`, within `deadline` seconds and the limits.
 
@@ -172,14 +188,16 @@ class Fetcher:
 
     async def _follow(self, url: str, target: Target, *, validators: Validators | None, deadline: Deadline) -> Page:
         seen: set[str] = set()
+        personal = False
         for hop in range(self._limits.redirects + 1):
             if target.url in seen:
                 raise FetchFailed(f"{shortened(url)} redirects in a circle")
             seen.add(target.url)
             await self._ask_robots(target)
+            personal = personal or self._headers.personal(target)
             outcome = await self._hop(url, target, validators=validators, deadline=deadline, paced=hop == 0)
             if isinstance(outcome, Page):
-                return outcome
+                return replace(outcome, personal=personal)
             target = self._guard.target(outcome.url)
         raise FetchFailed(f"{shortened(url)} redirects more than {self._limits.redirects} times")
 
@@ -198,7 +216,7 @@ class Fetcher:
             if response.status == _NOT_MODIFIED and validators is not None:
                 return self._page(url, target, response=response)
             if response.status not in _OK:
-                raise self._refused(target, response)
+                raise await self._refused(target, response)
             body = await read_body(response, sizes=self._limits.sizes, url=target.url)
             return self._page(
                 url, target, response=response, body=body.data, media_type=body.media_type, truncated=body.truncated
@@ -225,11 +243,11 @@ class Fetcher:
             truncated=truncated,
         )
 
-    def _refused(self, target: Target, response: aiohttp.ClientResponse) -> Exception:
+    async def _refused(self, target: Target, response: aiohttp.ClientResponse) -> Exception:
         wait = retry_after(response.headers.get("Retry-After"), now=self._clock.now())
         error = of_status(target.url, response.status, retry_after=wait)
         if error.retryable and (wait is not None or response.status == 429):
-            self._hosts.hold(target.host, _DEFAULT_HOLD if wait is None else wait)
+            await self._hosts.hold(target.host, _DEFAULT_HOLD if wait is None else wait)
         return error
 
     @asynccontextmanager
@@ -281,7 +299,7 @@ class Fetcher:
             if response.status in _REDIRECTS and location:
                 return join(target, location)
             if response.status not in _OK:
-                raise self._refused(target, response)
+                raise await self._refused(target, response)
             return await _up_to(response, MOST_ROBOTS)
 
 

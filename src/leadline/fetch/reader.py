@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
@@ -23,7 +22,7 @@ from leadline.extract.types import Extracted, Link
 from leadline.fetch.headers import Validators
 from leadline.fetch.http import Fetcher, Page
 from leadline.fetch.urls import shortened
-from leadline.ports import Reader
+from leadline.ports import PageRead
 from leadline.resilience import Deadline
 
 
@@ -32,28 +31,6 @@ class PageParser(Protocol):
 
     async def extract(self, source: bytes, /, *, name: str | None = None, declared: str | None = None) -> Extracted:
         """Return the text. `declared` is the Content-Type. Raises `ExtractError`."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Visited:
-    """A page that was read, with what a stored source does not hold.
-
-    `links` are the page's own, for telling which addresses a run may visit next; `validators` are
-    for asking later whether it changed; `warnings` are the parser's.
-    """
-
-    fetched: Fetched
-    links: tuple[Link, ...] = ()
-    validators: Validators = field(default_factory=Validators)
-    warnings: tuple[str, ...] = ()
-
-
-class PageReader(Reader, Protocol):
-    """A `Reader` of pages that keeps their links."""
-
-    async def visit(self, uri: str, *, deadline: float) -> Visited:
-        """Return the page. Raises `Forbidden`, `NotFound`, `FetchFailed` subclasses."""
         ...
 
 
@@ -71,29 +48,28 @@ class WebReader:
 
     async def read(self, uri: str, *, deadline: float) -> Fetched:
         """See `ports.Reader`. Raises `Forbidden`, `NotFound` and `FetchFailed` subclasses."""
-        return (await self.visit(uri, deadline=deadline)).fetched
+        limit = Deadline(deadline)
+        return (await self._made(await self._page(uri, None, limit), limit)).fetched
 
-    async def visit(self, uri: str, *, deadline: float) -> Visited:
-        """Read a page and keep its links; raises as `read` does."""
+    async def page(self, uri: str, *, deadline: float, mark: str = "") -> PageRead | None:
+        """See `ports.Pages`; raises as `read` does. A mark is the page's validators (RFC 9110, section 13.1)."""
+        limit = Deadline(deadline)
+        page = await self._page(uri, Validators.of_mark(mark) if mark else None, limit)
+        return None if page.not_modified else await self._made(page, limit)
+
+    async def _page(self, uri: str, validators: Validators | None, limit: Deadline) -> Page:
         if not is_web(uri):
             raise NotFound(f"not an address on the web: {shortened(uri)}")
-        limit = Deadline(deadline)
-        page = await self._fetcher.fetch(uri, deadline=deadline)
+        return await self._fetcher.fetch(uri, deadline=limit.left(), validators=validators)
+
+    async def _made(self, page: Page, limit: Deadline) -> PageRead:
         declared = page.headers.get("content-type")
         extracted = await extract(self._parser, page.body, name=page.final_url, declared=declared, deadline=limit)
         if not extracted.text.strip():
-            raise FetchUnreadable(f"{shortened(uri)} holds no text", status=page.status)
-        return Visited(
-            fetched=Fetched(
-                source=self._source(page, extracted),
-                text=extracted.text,
-                raw=page.body,
-                links=addresses(extracted.links),
-            ),
-            links=extracted.links,
-            validators=page.validators,
-            warnings=extracted.warnings,
-        )
+            raise FetchUnreadable(f"{shortened(page.url)} holds no text", status=page.status)
+        links = addresses(extracted.links)
+        fetched = Fetched(source=self._source(page, extracted), text=extracted.text, raw=page.body, links=links)
+        return PageRead(fetched=fetched, mark=page.validators.mark, shared=page.shared)
 
     def _source(self, page: Page, extracted: Extracted) -> Source:
         return source_of(

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
 
 import aiohttp
@@ -23,10 +24,12 @@ from leadline.errors import FetchFailed, FetchTimeout, FetchUnreadable, Forbidde
 from leadline.fetch.body import Sizes, read_body
 from leadline.fetch.failures import of_status, retry_after, translated
 from leadline.fetch.guard import Guard
-from leadline.fetch.reader import PageParser, PageReader, Visited, addresses, extract, is_web, source_of
+from leadline.fetch.reader import PageParser, addresses, extract, is_web, source_of
 from leadline.fetch.urls import Target, parse, shortened
-from leadline.ports import Clock
+from leadline.ports import Clock, PageRead, Pages
 from leadline.resilience import Deadline
+
+T = TypeVar("T")
 
 _MARKDOWN: Final = "text/markdown; charset=utf-8"
 _NAME: Final = "page.md"
@@ -99,12 +102,12 @@ class ReaderApi:
         """See `ports.Reader`."""
         return is_web(uri)
 
+    async def page(self, uri: str, *, deadline: float, mark: str = "") -> PageRead | None:
+        """See `ports.Pages`; a service cannot be asked whether a page has changed."""
+        return PageRead(fetched=await self.read(uri, deadline=deadline))
+
     async def read(self, uri: str, *, deadline: float) -> Fetched:
         """See `ports.Reader`. Raises `Forbidden`, `NotFound` and `FetchFailed` subclasses."""
-        return (await self.visit(uri, deadline=deadline)).fetched
-
-    async def visit(self, uri: str, *, deadline: float) -> Visited:
-        """Read a page and keep its links; raises as `read` does."""
         if not is_web(uri):
             raise NotFound(f"not an address on the web: {shortened(uri)}")
         limit = Deadline(min(deadline, self._seconds))
@@ -130,11 +133,7 @@ class ReaderApi:
             title=reply.title[:_MOST_TITLE],
             published=reply.published,
         )
-        return Visited(
-            fetched=Fetched(source=source, text=extracted.text, raw=raw, links=addresses(extracted.links)),
-            links=extracted.links,
-            warnings=extracted.warnings,
-        )
+        return Fetched(source=source, text=extracted.text, raw=raw, links=addresses(extracted.links))
 
     async def _ask(self, target: Target) -> tuple[Read, bool]:
         if self._session is None:
@@ -158,7 +157,7 @@ class FallbackReader:
     no way round.
     """
 
-    def __init__(self, first: PageReader, second: PageReader, *, share: float = 0.6) -> None:
+    def __init__(self, first: Pages, second: Pages, *, share: float = 0.6) -> None:
         if not 0.0 < share < 1.0:
             raise ValueError(f"`share` must lie between 0 and 1: {share}")
         self._first = first
@@ -170,21 +169,31 @@ class FallbackReader:
         return self._first.reads(uri) or self._second.reads(uri)
 
     async def read(self, uri: str, *, deadline: float) -> Fetched:
-        """See `ports.Reader`."""
-        return (await self.visit(uri, deadline=deadline)).fetched
+        """See `ports.Reader`; where both fail, the first one's error is raised."""
+        return await self._asked(lambda _, reader, seconds: reader.read(uri, deadline=seconds), uri, deadline=deadline)
 
-    async def visit(self, uri: str, *, deadline: float) -> Visited:
-        """Read a page and keep its links; where both fail, the first one's error is raised."""
+    async def page(self, uri: str, *, deadline: float, mark: str = "") -> PageRead | None:
+        """See `ports.Pages`; raises as `read` does. A mark tells which of the two gave it."""
+        whose, _, own = mark.partition(":")
+
+        async def ask(place: str, reader: Pages, seconds: float) -> PageRead | None:
+            read = await reader.page(uri, deadline=seconds, mark=own if whose == place else "")
+            return replace(read, mark=f"{place}:{read.mark}") if read is not None and read.mark else read
+
+        return await self._asked(ask, uri, deadline=deadline)
+
+    async def _asked(self, ask: Callable[[str, Pages, float], Awaitable[T]], uri: str, *, deadline: float) -> T:
         limit = Deadline(deadline)
+        share = deadline * self._share
         try:
-            async with asyncio.timeout(deadline * self._share):
-                return await self._first.visit(uri, deadline=deadline * self._share)
+            async with asyncio.timeout(share):
+                return await ask("1", self._first, share)
         except TimeoutError:
-            failure = FetchFailed(f"{shortened(uri)} took longer than {deadline * self._share:.3g} s")
+            failure = FetchFailed(f"{shortened(uri)} took longer than {share:.3g} s")
         except FetchFailed as error:
             failure = error
         try:
-            return await self._second.visit(uri, deadline=limit.left())
+            return await ask("2", self._second, limit.left())
         except FetchFailed as second:
             raise failure from second
 

@@ -133,9 +133,9 @@ class RedisLedger:
         monotonic: Monotonic = time.monotonic,
         failed: Callable[[Exception], None] | None = None,
     ) -> None:
-        from redis.exceptions import RedisError  # noqa: PLC0415 an extra: whoever has a client has it
+        from redis.exceptions import RedisClusterException, RedisError  # noqa: PLC0415 an extra: a client has it
 
-        self._away = (RedisError, OSError, TimeoutError)
+        self._away = (RedisError, RedisClusterException, OSError, TimeoutError)
         self._adapting = adapting or Adapting()
         self._prefix = f"{{{prefix}}}"
         self._alone = alone

@@ -1,4 +1,4 @@
-"""A service's limits as its client sees them: its own rate, and that of each of its keys."""
+"""Limits as clients see them: a service's own rate and that of each of its keys; the pause at a host."""
 
 from __future__ import annotations
 
@@ -29,3 +29,18 @@ class ServiceTurns:
     async def limited(self, key: str, *, retry_after: float | None) -> None:
         """Hold that key for all processes, and slow it down."""
         await self._limiter.limited(f"service:{self._name}:{key}", retry_after=retry_after)
+
+
+class HostTurns:
+    """The pause between requests to a host of the web, and its wish to be left alone."""
+
+    def __init__(self, limiter: Limiter) -> None:
+        self._limiter = limiter
+
+    async def turn(self, host: str, *, delay: float, patience: float) -> None:
+        """Return `delay` seconds after the last turn at `host`. Raises `LimitReached`."""
+        await self._limiter.acquire([Limit(key=f"host:{host}", rate=1.0 / delay)], deadline=patience)
+
+    async def hold(self, host: str, seconds: float) -> None:
+        """Give no turn at `host` for so long, and slower ones then."""
+        await self._limiter.limited(f"host:{host}", retry_after=seconds)

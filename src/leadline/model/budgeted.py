@@ -5,24 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from leadline.domain import ModelAnswer, ModelRequest
-from leadline.model.budgets import Budgets
+from leadline.errors import ModelRateLimited
+from leadline.model.budgets import Budgets, Reservation
 from leadline.model.tokens import TokenEstimator, guess_tokens
 from leadline.ports import Model
+from leadline.resilience import Deadline, Sleeps
 
 
 class BudgetedModel:
     """Wraps a model for one tenant.
 
     A call reserves its prompt and the longest answer. A call that fails or is cancelled settles at
-    its prompt and what streamed of an answer, where anything did: that much was computed. Raises
-    `ModelRateLimited` with `retry_after`, and `ModelDenied` for what never fits.
+    its prompt and what streamed of an answer, where anything did: that much was computed. With a
+    `clock` a call waits for its budget as long as its deadline allows. Raises `ModelRateLimited`
+    with `retry_after`, and `ModelDenied` for what never fits.
     """
 
-    def __init__(self, model: Model, budgets: Budgets, *, tenant: str, estimator: TokenEstimator | None = None) -> None:
+    def __init__(
+        self,
+        model: Model,
+        budgets: Budgets,
+        *,
+        tenant: str,
+        estimator: TokenEstimator | None = None,
+        clock: Sleeps | None = None,
+    ) -> None:
         self._model = model
         self._budgets = budgets
         self._tenant = tenant
         self._estimator = estimator or TokenEstimator()
+        self._clock = clock
 
     async def complete(
         self,
@@ -33,6 +45,7 @@ class BudgetedModel:
         progress: Callable[[str, str], None] | None = None,
     ) -> ModelAnswer:
         """Return the whole answer; see `Model.complete`."""
+        limit = Deadline(deadline)
         prompt = self._estimator.request(request)
         streamed = 0.0
 
@@ -42,10 +55,20 @@ class BudgetedModel:
             if progress is not None:
                 progress(kind, text)
 
-        with self._budgets.reserve(self._tenant, tokens=prompt + request.max_tokens) as reserved:
+        with await self._reserved(prompt + request.max_tokens, limit) as reserved:
             try:
-                answer = await self._model.complete(request, deadline=deadline, session=session, progress=heard)
+                answer = await self._model.complete(request, deadline=limit.left(), session=session, progress=heard)
                 reserved.settle(answer.usage.tokens)
                 return answer
             finally:  # after an answer this word comes too late and counts nothing
                 reserved.settle(prompt + round(streamed) if streamed else 0)
+
+    async def _reserved(self, tokens: int, limit: Deadline) -> Reservation:
+        while True:
+            try:
+                return self._budgets.reserve(self._tenant, tokens=tokens)
+            except ModelRateLimited as error:
+                wait = error.retry_after
+                if self._clock is None or wait is None or wait >= limit.left():
+                    raise
+            await self._clock.sleep(wait)

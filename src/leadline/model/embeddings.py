@@ -11,8 +11,9 @@ import asyncio
 import math
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from random import Random
-from typing import Any, Final, NamedTuple, Self, TypeAlias
+from typing import Any, Final, NamedTuple, Self, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -26,6 +27,8 @@ from leadline.model.connect import base_url, open_session, read_up_to
 from leadline.model.failures import Redactor, Refused, failure
 from leadline.ports import Clock
 from leadline.resilience import Backoff, Deadline, SystemClock, retry
+
+T = TypeVar("T")
 
 Vector: TypeAlias = tuple[float, ...]
 
@@ -58,15 +61,20 @@ class JsonServer:
         self._random = random or Random()  # noqa: S311 jitter of retries, no secret
         self._server = f"model server {urlsplit(self._base).netloc.rpartition('@')[2]}"
 
-    async def post(self, path: str, value: Json) -> dict[str, Any]:
-        """Return the answer to `value` at `path`. Raises `ModelError`."""
+    async def post(self, path: str, value: Json, *, read: Callable[[dict[str, Any]], T]) -> T:
+        """Return what `read` makes of the answer to `value` at `path`. Raises `ModelError`, also from `read`.
+
+        Answers are large: they are parsed and read in a thread, since a batch of vectors would hold
+        the event loop for some ten milliseconds.
+        """
         limit = Deadline(self._seconds)
         data = encode(value)
 
-        async def once() -> dict[str, Any]:
+        async def once() -> T:
             try:
                 async with asyncio.timeout(limit.left()):
-                    return await self._posted(path, data)
+                    body = await self._posted(path, data)
+                    return await asyncio.to_thread(self._parsed, body, read)
             except TimeoutError as error:
                 raise ModelTimeout(f"{self._server} did not answer within {self._seconds:g} s") from error
             except aiohttp.ClientError as error:
@@ -74,7 +82,7 @@ class JsonServer:
 
         return await retry(once, backoff=self._backoff, deadline=limit, clock=self._clock, random=self._random)
 
-    async def _posted(self, path: str, data: bytes) -> dict[str, Any]:
+    async def _posted(self, path: str, data: bytes) -> bytes:
         headers = {"Content-Type": "application/json"}
         if self._api_key:
             headers["Authorization"] = f"Bearer {self._api_key}"
@@ -83,14 +91,16 @@ class JsonServer:
         ) as response:
             if response.status != 200:
                 raise self._failure(response, await read_up_to(response, _MAX_ERROR))
-            body = await read_up_to(response, _MAX_ANSWER)
+            return await read_up_to(response, _MAX_ANSWER)
+
+    def _parsed(self, body: bytes, read: Callable[[dict[str, Any]], T]) -> T:
         try:
             value = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise ModelBroken(f"{self._server} sent what is no JSON") from error
         if not isinstance(value, dict):
             raise ModelBroken(f"{self._server} sent JSON that is no object")
-        return value
+        return read(value)
 
     def _failure(self, response: aiohttp.ClientResponse, body: bytes) -> ModelError:
         error = failure(
@@ -166,12 +176,7 @@ class EmbeddingModel:
         request: dict[str, Json] = {"model": self._model, "input": list(texts), "encoding_format": "float"}
         if self._dimensions is not None:
             request["dimensions"] = self._dimensions
-        answer = await _open(self._server).post("/embeddings", request)
-        rows = _rows(answer.get("data"), len(texts))
-        vectors = [_vector(row.get("embedding")) for row in rows]
-        if len({len(vector) for vector in vectors}) > 1:
-            raise ModelBroken("the server's vectors have different lengths")
-        return vectors
+        return await _open(self._server).post("/embeddings", request, read=partial(_vectors, count=len(texts)))
 
 
 class _Pair(NamedTuple):
@@ -242,9 +247,7 @@ class Reranker:
 
     async def _of(self, query: str, documents: list[str]) -> list[float]:
         request: Json = {"model": self._model, "query": query, "documents": list(documents), "top_n": len(documents)}
-        answer = await _open(self._server).post("/rerank", request)
-        rows = _rows(answer.get("results"), len(documents))
-        return [_number(row.get("relevance_score", row.get("score"))) for row in rows]
+        return await _open(self._server).post("/rerank", request, read=partial(_scores, count=len(documents)))
 
 
 def _open(server: JsonServer | None) -> JsonServer:
@@ -277,13 +280,29 @@ def _rows(rows: object, count: int) -> list[dict[str, Any]]:
     return [by_index[at] for at in range(count)]
 
 
+def _vectors(answer: dict[str, Any], count: int) -> list[Vector]:
+    vectors = [_vector(row.get("embedding")) for row in _rows(answer.get("data"), count)]
+    if len({len(vector) for vector in vectors}) > 1:
+        raise ModelBroken("the server's vectors have different lengths")
+    return vectors
+
+
+def _scores(answer: dict[str, Any], count: int) -> list[float]:
+    rows = _rows(answer.get("results"), count)
+    return list(_numbers([row.get("relevance_score", row.get("score")) for row in rows]))
+
+
 def _vector(value: object) -> Vector:
     if not isinstance(value, list) or not value:
         raise ModelBroken("the server sent a row without a vector")
-    return tuple(_number(number) for number in value)
+    return _numbers(value)
 
 
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+def _numbers(values: list[Any]) -> Vector:
+    """Return values as finite floats; by whole rows, which is ten times quicker than one by one."""
+    if not set(map(type, values)) <= {float, int}:
         raise ModelBroken("the server sent what is no number")
-    return float(value)
+    numbers = tuple(map(float, values))
+    if not all(map(math.isfinite, numbers)):
+        raise ModelBroken("the server sent what is no number")
+    return numbers

@@ -93,6 +93,10 @@ class Crashed(ModelUnavailable):
     """The server failed inside (500, 501): perhaps over a part of the request it does not master."""
 
 
+class Silent(ModelBroken):
+    """A stream ended as if it were whole, without any of the answer: the reason may be told without a stream."""
+
+
 class Redactor:
     """Makes foreign text fit for a message: short, on one line, without keys."""
 

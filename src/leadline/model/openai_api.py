@@ -13,7 +13,7 @@ import orjson
 from leadline.domain import Json, ModelAnswer, ModelRequest
 from leadline.errors import ModelError, ModelUnavailable
 from leadline.model.attempt import Clocks, Relay
-from leadline.model.failures import Crashed, Refused
+from leadline.model.failures import Crashed, Refused, Silent
 from leadline.model.openai_wire import Assembly, Quirks, body
 from leadline.model.sse import ServerEvent
 from leadline.model.streamed import MAX_ANSWER, ServedModel, StreamedModel
@@ -68,14 +68,20 @@ class OpenAIModel(StreamedModel):
     async def attempt(self, request: ModelRequest, *, limit: Deadline, session: str, relay: Relay) -> ModelAnswer:
         """Return the answer to the fullest request that the server takes; see `StreamedModel.attempt`."""
         quirks = self._quirks.get(request.model, Quirks())
+        stream = True
         while True:
             try:
-                data = body(request, quirks=quirks, extra=self._extra)
+                data = body(request, quirks=quirks, stream=stream, extra=self._extra)
                 answer = await self._once(request, data, Assembly(), limit=limit, session=session, relay=relay)
             except Refused as error:
                 plainer = quirks.after(status=error.status, text=error.text, request=request)
                 if plainer is None:
                     raise ModelError(str(error)) from error
+            except Silent:
+                # llama-cpp-python ends a stream so where the prompt is too long, and says so only without one.
+                if not stream:
+                    raise
+                stream, plainer = False, quirks
             except Crashed as error:
                 # llama-cpp-python fails so over a schema that it cannot compile.
                 if request.schema is None or not (quirks.schema or quirks.json_object):

@@ -112,9 +112,9 @@ class Health:
 
     def _watch(self, spec: ServerSpec) -> list[asyncio.Task[None]]:
         tasks = []
-        if self._probing.every > 0:
+        if spec.probed and self._probing.every > 0:
             tasks.append(self._tasks.spawn(self._probes(spec), name="probe"))
-        if self._probing.gauges > 0:
+        if spec.gauges and self._probing.gauges > 0:
             tasks.append(self._tasks.spawn(self._gauges(spec), name="gauges"))
         return tasks
 

@@ -26,7 +26,8 @@ class ServerSpec:
     `url` is its base URL. `weight` is its share of the load against the others'. `concurrency` is
     how many requests of ours it may hold (vLLM's `max_num_seqs` where it is ours alone), `None` for
     no bound. `models` are the names it serves; empty: all that are asked for. A `priced` server is
-    never hedged to. `api_key` is sent to it alone.
+    never hedged to. `api_key` is sent to it alone. It is asked for one token now and then where it
+    is `probed`, and its `/metrics` are read where it has `gauges`.
     """
 
     url: str
@@ -35,6 +36,8 @@ class ServerSpec:
     models: frozenset[str] = frozenset()
     priced: bool = False
     api_key: str | None = field(default=None, repr=False)
+    probed: bool = True
+    gauges: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -30,7 +30,7 @@ from leadline.errors import (
 )
 from leadline.model.attempt import Clocks, ProgressTo, Relay, Watch
 from leadline.model.connect import base_url, open_session
-from leadline.model.failures import Redactor, failure, failure_in_stream
+from leadline.model.failures import Redactor, Silent, failure, failure_in_stream
 from leadline.model.sse import EventParser, EventTooLarge, ServerEvent
 from leadline.model.tokens import TokenEstimator, guess_request
 from leadline.ports import Clock
@@ -300,7 +300,8 @@ class StreamedModel(ABC):
     def _finished(self, request: ModelRequest, now: _Attempt) -> ModelAnswer:
         answer = now.answer
         if not answer.finish:
-            raise ModelBroken(f"{self._server} ended its answer without a finish reason")
+            kind = ModelBroken if answer.begun else Silent
+            raise kind(f"{self._server} ended its answer without a finish reason")
         now.relay.send(answer.close())
         return answer.answer(usage=self._usage(request, answer))
 

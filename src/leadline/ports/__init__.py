@@ -4,16 +4,24 @@ A port exists where two real adapters do, or where two parts that may not see ea
 One contract suite a port runs over all its adapters (tests/contract). `wiring` chooses them.
 
     RunStore      runs and their journal: the truth             tasks/
+    RunFigures    ... and how many wait, run and have ended      tasks/
     Blobs         bodies by hash                                blobs/
     Model         one conversation turn with a model            model/
     Embedder      texts -> vectors                              model/
     Tool, Tools   what a model may call                         tools/
     Search        queries -> hits                               search/
     Reader        an address -> stored text                     search/corpus, fetch/
+    Pages         ... that can ask whether a page has changed    fetch/, cache/
     Sandbox       runs Python programs of a model                sandbox/
+    Summarizer    a long text in few words, for a goal           tools/
     Cpu           pure work off the event loop                  resilience
+    Wake          wakes a worker's idle slots                    tasks/
     Clock         wall time, waiting                            resilience, testing
     Observer      reads what happened                           telemetry/, cli
+
+What a service of several tenants stands on is in modules of its own: `access` (roles and who a
+caller is), `accounts` (tenants, keys, audit log, secrets), `holdings` (repeats, links, schedules,
+webhooks, corpora) and `admission` (what is let in); accounts/ and limits/inbound keep them.
 
 Errors are those of `errors`: adapters translate foreign ones once, keep the cause, and let
 cancellation through.
@@ -24,18 +32,23 @@ from __future__ import annotations
 from leadline.ports.bodies import Blobs, TextReader
 from leadline.ports.models import Embedder, Model
 from leadline.ports.programs import KilledBy, OutFile, Part, Program, Ran, Sandbox
-from leadline.ports.runs import Beat, NewRun, Run, RunStore
-from leadline.ports.search import Found, Query, Reader, Search
+from leadline.ports.runs import FLAGS, QUEUE, Beat, Cursor, Depth, NewRun, Run, RunFigures, RunStore
+from leadline.ports.search import Found, PageRead, Pages, Query, Reader, Search
+from leadline.ports.summaries import Said, Summarizer
 from leadline.ports.tools import CallContext, Tool, Tools
 from leadline.ports.watching import Observer
-from leadline.ports.work import Clock, Cpu
+from leadline.ports.work import Clock, Cpu, Wake
 
 __all__ = [
+    "FLAGS",
+    "QUEUE",
     "Beat",
     "Blobs",
     "CallContext",
     "Clock",
     "Cpu",
+    "Cursor",
+    "Depth",
     "Embedder",
     "Found",
     "KilledBy",
@@ -43,16 +56,22 @@ __all__ = [
     "NewRun",
     "Observer",
     "OutFile",
+    "PageRead",
+    "Pages",
     "Part",
     "Program",
     "Query",
     "Ran",
     "Reader",
     "Run",
+    "RunFigures",
     "RunStore",
+    "Said",
     "Sandbox",
     "Search",
+    "Summarizer",
     "TextReader",
     "Tool",
     "Tools",
+    "Wake",
 ]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 from leadline.domain import (
     Failure,
     Flag,
+    Json,
     Options,
     Question,
     RunState,
@@ -16,6 +17,19 @@ from leadline.domain import (
     Usage,
 )
 from leadline.events import Entry, Record
+
+QUEUE: Final = ":queue"
+"""What `RunStore.changed` is asked for by idle slots: a run may have become claimable."""
+
+FLAGS: Final = ":flags"
+"""What `RunStore.changed` is asked for by workers: a person may have raised a flag."""
+
+
+class Cursor(NamedTuple):
+    """A place in a listing that is newest first: what follows is older, or as old with a smaller id."""
+
+    created_at: float
+    run_id: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,6 +69,40 @@ class Run:
     report: str | None = None
     failure: Failure | None = None
     usage: Usage = field(default_factory=Usage)
+    waits_for: str | None = None
+
+    @property
+    def cursor(self) -> Cursor:
+        """The run's place in a listing."""
+        return Cursor(self.created_at, self.id)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Depth:
+    """How many runs have not ended, and how long work waits: what queues are scaled and limited by.
+
+    `claimable` are those that any worker may take now: queued and owned by no process of their own,
+    or with an expired lease. `oldest` is for how many seconds the oldest claimable queued run has
+    been queued, `None` where there is none.
+    """
+
+    claimable: int = 0
+    queued: int = 0
+    running: int = 0
+    waiting: int = 0
+    oldest: float | None = None
+
+    @classmethod
+    def total(cls, depths: Iterable[Depth]) -> Depth:
+        """Return the sum of several tenants' depths."""
+        parts = list(depths)
+        return cls(
+            claimable=sum(part.claimable for part in parts),
+            queued=sum(part.queued for part in parts),
+            running=sum(part.running for part in parts),
+            waiting=sum(part.waiting for part in parts),
+            oldest=max((part.oldest for part in parts if part.oldest is not None), default=None),
+        )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +118,23 @@ class Beat:
     flag: Flag | None
 
 
-class RunStore(Protocol):
+class RunFigures(Protocol):
+    """What operators and limits ask of the runs as a whole. All methods raise `StoreUnavailable`."""
+
+    async def depth(self, *, tenant: str | None = None) -> Depth:
+        """Return how much waits and runs, of one tenant or of all."""
+        ...
+
+    async def depths(self) -> Mapping[str, Depth]:
+        """Return the same for each tenant that has runs which have not ended."""
+        ...
+
+    async def ended(self, *, before: float, tenant: str | None = None, limit: int = 500) -> Sequence[Run]:
+        """Return runs that ended before `before` (Unix seconds), the longest ended first: what retention deletes."""
+        ...
+
+
+class RunStore(RunFigures, Protocol):
     """Runs and their journals: rows that only grow, behind a lease and a fence.
 
     The clock of leases is the store's own. Every append carries the fence that its claim
@@ -121,9 +185,18 @@ class RunStore(Protocol):
         ...
 
     async def runs(
-        self, *, tenant: str, state: RunState | None = None, before: float | None = None, limit: int = 50
+        self,
+        *,
+        tenant: str,
+        state: RunState | None = None,
+        before: Cursor | None = None,
+        search: str = "",
+        limit: int = 50,
     ) -> Sequence[Run]:
-        """Return a tenant's runs, newest first, created before `before`."""
+        """Return a tenant's runs, newest first, from behind the place `before` on.
+
+        Of `search` every word must occur in the question, in any case, also within a word.
+        """
         ...
 
     async def flag(self, run_id: str, flag: Flag, *, tenant: str) -> Run:
@@ -133,10 +206,18 @@ class RunStore(Protocol):
         """
         ...
 
-    async def changed(self, seen: int, *, timeout: float) -> int:  # noqa: ASYNC109 it returns then, it does not raise
+    async def reply(self, run_id: str, reply: Mapping[str, Json], *, tenant: str) -> Run:
+        """Answer a waiting run: it is queued again, and the `run_resumed` of its next claim carries `reply`.
+
+        Returns the row. Raises `UnknownRun`, `WrongState` for a run that does not wait.
+        """
+        ...
+
+    async def changed(self, seen: int, *, timeout: float, of: str | None = None) -> int:  # noqa: ASYNC109 it returns then, it does not raise
         """Return the store's change counter once it differs from `seen`, or after `timeout` seconds.
 
-        Changes of every process count; a fresh caller passes -1.
+        Changes of every process count; a fresh caller passes -1. `of` narrows it to what may concern
+        one run (its id), the `QUEUE` or `FLAGS`; a store that cannot tell returns for any change.
         """
         ...
 

@@ -58,3 +58,25 @@ class Reader(Protocol):
     async def read(self, uri: str, *, deadline: float) -> Fetched:
         """Return the source. Raises `NotFound`, `ToolFailed`."""
         ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PageRead:
+    """A page of the web as it was read, with what a cache must know.
+
+    `mark` is opaque to all but its reader: with it the reader asks whether the page is still the
+    same; empty where that cannot be asked. `shared` is false for a page that depends on the
+    operator's own headers, or whose host wants it kept nowhere: nobody else may be given it.
+    """
+
+    fetched: Fetched
+    mark: str = ""
+    shared: bool = True
+
+
+class Pages(Reader, Protocol):
+    """A reader of pages that can ask whether a page has changed."""
+
+    async def page(self, uri: str, *, deadline: float, mark: str = "") -> PageRead | None:
+        """Return the page; `None` where it is still what it was when `mark` was given. Raises as `read` does."""
+        ...

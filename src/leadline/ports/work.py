@@ -20,6 +20,14 @@ class Clock(Protocol):
         ...
 
 
+class Wake(Protocol):
+    """Wakes the idle slots of a worker process."""
+
+    async def rung(self, *, seconds: float) -> None:
+        """Return when work may have come since the last return, or after `seconds`."""
+        ...
+
+
 class Cpu(Protocol):
     """Pure CPU work beside the event loop."""
 

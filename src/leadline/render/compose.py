@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
 from leadline.domain import Claim, Contradiction, Report, Source, Verdict
 from leadline.render.breaks import wide
+from leadline.render.compose_artefacts import artefacts
 from leadline.render.links import web_address
 from leadline.render.page import Block, Kind, Look, Page, Run
 from leadline.telling.addresses import address, name, readable
+from leadline.telling.artefacts import NO_BODIES
 from leadline.telling.numbering import Numbered, Numbers, Told, answer, flat, quoting, said, sentences, subject
 from leadline.telling.wording import facts, label, place, reasons, strong, word
 from leadline.text.clean import squeeze, visible
@@ -27,9 +29,12 @@ _MEANINGLESS: Final = frozenset({"Co", "Cn"})
 _CLOSED: Final = "。！？；：，、”’）」』】》"
 
 
-def compose(report: Report) -> Page:
-    """Return the report as blocks, in the order of reading; a closed report (see `telling`) is expected."""
-    return _Composer(report).page()
+def compose(report: Report, bodies: Mapping[str, bytes] = NO_BODIES) -> Page:
+    """Return the report as blocks, in the order of reading; a closed report (see `telling`) is expected.
+
+    `bodies` are by their hash what programs made, and the programs' texts.
+    """
+    return _Composer(report).page(bodies)
 
 
 def shown(text: str, *, limit: int | None = None) -> str:
@@ -55,12 +60,14 @@ class _Composer:
         self._numbers = Numbers(report)
         self._title = shown(report.question, limit=TITLE)
 
-    def page(self) -> Page:
+    def page(self, bodies: Mapping[str, bytes]) -> Page:
+        """Return all of it."""
         report = self._report
         blocks = [
             *self._head(),
             *self._answer(),
             *(block for part in report.sections for block in self._section(part.title, sentences(part, self._claims))),
+            *artefacts(report, bodies),
             *self._contradictions(),
             *self._listed(self._word("unexamined"), report.unexamined),
             *self._table(),

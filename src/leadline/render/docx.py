@@ -19,8 +19,10 @@ from xml.sax.saxutils import escape
 from leadline.domain import Report
 from leadline.render.breaks import wide
 from leadline.render.compose import compose
-from leadline.render.docx_parts import HEAD, OFFICE, WORD, fixed_parts, moment, relationships, styles
+from leadline.render.docx_parts import HEAD, OFFICE, WORD, drawing, fixed_parts, moment, relationships, styles
 from leadline.render.page import Block, Kind, Look, Page, Run
+from leadline.render.pictures import Picture
+from leadline.telling.artefacts import NO_BODIES
 
 _STYLES: Final[Mapping[Kind, str]] = MappingProxyType(
     {
@@ -33,6 +35,9 @@ _STYLES: Final[Mapping[Kind, str]] = MappingProxyType(
         Kind.ITEM: "ListBullet",
         Kind.SOURCE: "Source",
         Kind.DETAIL: "Detail",
+        Kind.PICTURE: "Picture",
+        Kind.CAPTION: "Caption",
+        Kind.CODE: "Listing",
         Kind.CITED: "Cited",
         Kind.NOTE: "Note",
     }
@@ -45,32 +50,35 @@ _UNIX: Final = 3
 _RIGHT_TO_LEFT: Final = frozenset({"R", "AL"})
 
 
-def to_docx(report: Report) -> bytes:
-    """Return the report as a Word document."""
-    page = compose(report)
+def to_docx(report: Report, bodies: Mapping[str, bytes] = NO_BODIES) -> bytes:
+    """Return the report as a Word document; `bodies` are by their hash what programs made, and their texts."""
+    page = compose(report, bodies)
     links = _Links()
     body = _document(page, links)
     parts = {
         **fixed_parts(page),
         "word/document.xml": body,
         "word/styles.xml": styles(page),
-        "word/_rels/document.xml.rels": relationships(links.targets),
+        "word/_rels/document.xml.rels": relationships(links.targets, pictures=len(links.pictures)),
         "docProps/core.xml": _core(page),
     }
+    packed = {name: part.encode() for name, part in parts.items()}
+    packed |= {f"word/media/picture{n}.png": shown.data for n, shown in enumerate(links.pictures, 1)}
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w") as made:
-        for name in ("[Content_Types].xml", *sorted(parts.keys() - {"[Content_Types].xml"})):
+        for name in ("[Content_Types].xml", *sorted(packed.keys() - {"[Content_Types].xml"})):
             entry = zipfile.ZipInfo(name, date_time=_STAMP)
             entry.create_system, entry.compress_type = _UNIX, zipfile.ZIP_DEFLATED
-            made.writestr(entry, parts[name].encode())
+            made.writestr(entry, packed[name])
     return out.getvalue()
 
 
 class _Links:
-    """The web addresses that a document leads to, each under one id, in order of first use."""
+    """What a document leads to: web addresses, each under one id, in order of first use; its pictures in order."""
 
     def __init__(self) -> None:
         self.targets: dict[str, str] = {}
+        self.pictures: list[Picture] = []
 
     def id(self, url: str) -> str:
         """Return the relationship's id of an address."""
@@ -88,6 +96,10 @@ def _document(page: Page, links: _Links) -> str:
 
 
 def _block(block: Block, links: _Links) -> str:
+    if block.picture is not None:
+        links.pictures.append(block.picture)
+        inner = drawing(block.picture, len(links.pictures))
+        return f'<w:p><w:pPr><w:pStyle w:val="{_STYLES[block.kind]}"/></w:pPr><w:r>{inner}</w:r></w:p>'
     turned = "<w:bidi/>" if _from_right(block.text) else ""
     opened = "".join(f'<w:bookmarkStart w:id="{n}" w:name="{_mark(n)}"/>' for n in block.entries)
     closed = "".join(f'<w:bookmarkEnd w:id="{n}"/>' for n in block.entries)

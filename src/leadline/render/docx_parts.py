@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 from xml.sax.saxutils import quoteattr
 
 from leadline.render.page import Page
+from leadline.render.pictures import Picture
 
 HEAD: Final = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 WORD: Final = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
@@ -16,13 +17,19 @@ _PACKAGE: Final = "http://schemas.openxmlformats.org/package/2006"
 _TYPE: Final = "application/vnd.openxmlformats-officedocument.wordprocessingml"
 _EPOCH: Final = "2000-01-01T00:00:00Z"
 
+_DRAWING: Final = "http://schemas.openxmlformats.org/drawingml/2006"
+_EMU: Final = 12_700
+"""Units of DrawingML in a point."""
+_TEXT_WIDTH: Final = 464.0
+_TEXT_HEIGHT: Final = 560.0
+
 _LATIN: Final = "Calibri"
 _CHINESE: Final = "Microsoft YaHei"
 
 _CONTENT: Final = (
     f'{HEAD}<Types xmlns="{_PACKAGE}/content-types">'
     f'<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-    '<Default Extension="xml" ContentType="application/xml"/>'
+    '<Default Extension="xml" ContentType="application/xml"/><Default Extension="png" ContentType="image/png"/>'
     f'<Override PartName="/word/document.xml" ContentType="{_TYPE}.document.main+xml"/>'
     f'<Override PartName="/word/styles.xml" ContentType="{_TYPE}.styles+xml"/>'
     f'<Override PartName="/word/settings.xml" ContentType="{_TYPE}.settings+xml"/>'
@@ -110,6 +117,22 @@ _PARAGRAPHS: Final = (
         '<w:sz w:val="19"/><w:szCs w:val="19"/>',
         following="Cited",
     ),
+    _Style("Picture", "Picture", '<w:keepNext/><w:spacing w:before="160" w:after="60"/>', following="Caption"),
+    _Style(
+        "Caption",
+        "caption",
+        '<w:spacing w:after="120"/>',
+        '<w:sz w:val="19"/><w:szCs w:val="19"/>',
+        following="BodyText",
+    ),
+    _Style(
+        "Listing",
+        "Listing",
+        '<w:spacing w:after="0" w:line="240" w:lineRule="auto"/><w:ind w:left="227"/>',
+        '<w:rFonts w:ascii="Consolas" w:hAnsi="Consolas" w:cs="Consolas"/><w:noProof/>'
+        '<w:sz w:val="16"/><w:szCs w:val="16"/>',
+        following="Listing",
+    ),
     _Style("Note", "Note", '<w:spacing w:after="80"/>', '<w:sz w:val="17"/><w:szCs w:val="17"/>', following="Note"),
     _Style(
         "Footer",
@@ -167,16 +190,38 @@ def styles(page: Page) -> str:
     return f'{HEAD}<w:styles xmlns:w="{WORD}">{default}{paragraphs}{runs}</w:styles>'
 
 
-def relationships(links: Mapping[str, str]) -> str:
-    """Return the document's relationships: its parts, and web addresses by id."""
+def relationships(links: Mapping[str, str], *, pictures: int = 0) -> str:
+    """Return the document's relationships: its parts, so many pictures, and web addresses by id."""
     kinds = (("styles", "styles"), ("settings", "settings"), ("numbering", "numbering"), ("fontTable", "fontTable"))
     parts = [*((kind, f"{target}.xml") for kind, target in kinds), ("footer", "footer1.xml")]
     inner = "".join(f'<Relationship Id="{kind}" Type="{OFFICE}/{kind}" Target="{target}"/>' for kind, target in parts)
+    inner += "".join(
+        f'<Relationship Id="picture{n}" Type="{OFFICE}/image" Target="media/picture{n}.png"/>'
+        for n in range(1, pictures + 1)
+    )
     outer = "".join(
         f'<Relationship Id="{id}" Type="{OFFICE}/hyperlink" Target={quoteattr(url)} TargetMode="External"/>'
         for url, id in links.items()
     )
     return f'{HEAD}<Relationships xmlns="{_PACKAGE}/relationships">{inner}{outer}</Relationships>'
+
+
+def drawing(picture: Picture, number: int) -> str:
+    """Return the picture as it stands in a run: DrawingML inline (ECMA-376, 20.4.2.8), as wide as fits the text."""
+    width, height = (round(side * _EMU) for side in picture.fitted(_TEXT_WIDTH, _TEXT_HEIGHT))
+    told = quoteattr(picture.told)
+    pixels = (
+        f'<pic:pic xmlns:pic="{_DRAWING}/picture"><pic:nvPicPr><pic:cNvPr id="{number}" name="picture{number}.png"/>'
+        f'<pic:cNvPicPr/></pic:nvPicPr><pic:blipFill><a:blip r:embed="picture{number}"/><a:stretch><a:fillRect/>'
+        f'</a:stretch></pic:blipFill><pic:spPr><a:xfrm><a:off x="0" y="0"/><a:ext cx="{width}" cy="{height}"/></a:xfrm>'
+        '<a:prstGeom prst="rect"><a:avLst/></a:prstGeom></pic:spPr></pic:pic>'
+    )
+    return (
+        f'<w:drawing><wp:inline xmlns:wp="{_DRAWING}/wordprocessingDrawing" distT="0" distB="0" distL="0" distR="0">'
+        f'<wp:extent cx="{width}" cy="{height}"/><wp:docPr id="{number}" name="Picture {number}" descr={told}/>'
+        f'<a:graphic xmlns:a="{_DRAWING}/main"><a:graphicData uri="{_DRAWING}/picture">{pixels}</a:graphicData>'
+        "</a:graphic></wp:inline></w:drawing>"
+    )
 
 
 def moment(at: str) -> str:

@@ -15,11 +15,15 @@ from typing import Final, NamedTuple
 from leadline.render.breaks import breaks
 from leadline.render.fonts import Face, Wardrobe
 from leadline.render.page import Block, Kind, Look, Page, Run
+from leadline.render.pictures import Picture
 
 WIDTH: Final = 595.28
 HEIGHT: Final = 841.89
 MARGIN: Final = 64.0
 FOOT: Final = 72.0
+TALLEST: Final = 420.0
+"""Height that a picture may take, so that its title stands on the same sheet."""
+
 BAR: Final = 10.0
 """From the left edge of a direct answer to its bar."""
 
@@ -54,6 +58,9 @@ STYLES: Final[Mapping[Kind, Style]] = MappingProxyType(
         Kind.ITEM: Style(10.5, 5, indent=14, hang=14, bullet="•"),
         Kind.SOURCE: Style(10.5, 10, keeps=True),
         Kind.DETAIL: Style(8.5, 1.5, keeps=True),
+        Kind.PICTURE: Style(10.5, 10, keeps=True),
+        Kind.CAPTION: Style(9.5, 4),
+        Kind.CODE: Style(7.5, 0, indent=14, hang=28),
         Kind.CITED: Style(9.5, 3, indent=14, hang=30),
         Kind.NOTE: Style(8.5, 5),
     }
@@ -70,6 +77,16 @@ class Piece(NamedTuple):
     face: Face
     size: float
     run: Run
+
+
+class Placed(NamedTuple):
+    """A picture at its place: its upper left corner, and its size."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    picture: Picture
 
 
 class Entry(NamedTuple):
@@ -92,6 +109,7 @@ class Sheet:
     """What lies on one sheet; `bars` are vertical strokes beside a direct answer: x, top, bottom."""
 
     pieces: list[Piece] = field(default_factory=list)
+    pictures: list[Placed] = field(default_factory=list)
     bars: list[tuple[float, float, float]] = field(default_factory=list)
 
 
@@ -156,10 +174,19 @@ class _Setter:
         self._made.entries.update(dict.fromkeys(block.entries, entry))
         if block.kind in _LEVELS:
             self._made.outline.append(Title(_LEVELS[block.kind], block.text, entry))
+        if block.picture is not None:
+            self._show(block.picture)
         for line in lines:
             if self._y + line.height > HEIGHT - FOOT:
                 self._turn()
             self._draw(block, line)
+
+    def _show(self, picture: Picture) -> None:
+        width, height = picture.fitted(WIDTH - 2 * MARGIN, TALLEST)
+        if self._y + height > HEIGHT - FOOT:
+            self._turn()
+        self._made.sheets[-1].pictures.append(Placed(MARGIN, self._y, width, height, picture))
+        self._y += height
 
     def _turn(self) -> None:
         self._made.sheets.append(Sheet())
@@ -230,6 +257,8 @@ def _kept(blocks: Sequence[tuple[Block, Sequence[_Line]]]) -> float:
     height = 0.0
     for block, lines in blocks:
         style = STYLES[block.kind]
+        if block.picture is not None:
+            height += block.picture.fitted(WIDTH - 2 * MARGIN, TALLEST)[1]
         if not style.keeps:
             return height + sum(line.height for line in lines[:2])
         height += style.above + sum(line.height for line in lines[:4])

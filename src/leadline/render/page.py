@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from leadline.render.pictures import Picture
+
 
 class Look(StrEnum):
     """What a run of text is, and hence how it looks."""
@@ -28,6 +30,9 @@ class Kind(StrEnum):
     ITEM = "item"
     SOURCE = "source"  # a source's name
     DETAIL = "detail"  # what is known about it
+    PICTURE = "picture"  # of a program; its title follows
+    CAPTION = "caption"
+    CODE = "code"  # one line of a program, its blanks kept
     CITED = "cited"  # one place of it that the report cites, behind the citations' numbers
     NOTE = "note"
 
@@ -44,11 +49,12 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A paragraph; `entries` are the citations whose links lead here."""
+    """A paragraph, or a picture; `entries` are the citations whose links lead here."""
 
     kind: Kind
     runs: tuple[Run, ...]
     entries: tuple[int, ...] = ()
+    picture: Picture | None = None
 
     @property
     def text(self) -> str:

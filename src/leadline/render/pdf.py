@@ -6,6 +6,7 @@ their letters (Arabic, Hebrew, Indic and their like) are shaped by HarfBuzz.
 
 from __future__ import annotations
 
+import io
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from leadline.render.compose import compose
 from leadline.render.fonts import FOLDERS, Face, Wardrobe, dress
 from leadline.render.layout import FOOT, HEIGHT, WIDTH, Measure, Piece, Sheet, Sheets, bold, lay
 from leadline.render.page import Look, Page
+from leadline.telling.artefacts import NO_BODIES
 
 if TYPE_CHECKING:
     from fpdf import FPDF
@@ -37,13 +39,15 @@ _NUMBER_SIZE: Final = 8.5
 _DIGITS: Final = "0123456789 /•"
 
 
-def to_pdf(report: Report, folders: Iterable[str] = FOLDERS) -> bytes:
+def to_pdf(report: Report, bodies: Mapping[str, bytes] = NO_BODIES, *, folders: Iterable[str] = FOLDERS) -> bytes:
     """Return the report as PDF; fonts are looked for in `folders`.
+
+    `bodies` are by their hash what programs made, and the programs' texts.
 
     Raises `MissingExtra`, naming the command to run, where the extra `office` is not installed or
     the machine has no font for the report's letters.
     """
-    page = compose(report)
+    page = compose(report, bodies)
     wardrobe = dress(*_letters(page), chinese=page.chinese, folders=folders)
     page = _spelled(page, wardrobe.spelled)
     with _canvas(page, wardrobe) as canvas:
@@ -164,6 +168,15 @@ def _draw(canvas: FPDF, sheets: Sheets, wardrobe: Wardrobe) -> None:
             canvas.set_y(title.entry.y)
             canvas.start_section(title.text, level=title.level, strict=False)
         _bars(canvas, sheet)
+        for placed in sheet.pictures:
+            canvas.image(
+                io.BytesIO(placed.picture.data),
+                x=placed.x,
+                y=placed.y,
+                w=placed.width,
+                h=placed.height,
+                alt_text=placed.picture.told,
+            )
         for piece in sheet.pieces:
             _write(canvas, piece)
             _link(canvas, piece, targets)

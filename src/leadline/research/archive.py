@@ -6,6 +6,7 @@
     sources.json              what the journal says of each source, by id
     texts/{sha256}.txt        stored texts, named by the hash of their bytes
     raw/{sha256}              the bytes they were extracted from, where they were kept
+    artefacts/{sha256}*       pictures (.png) and files that programs made, and the programs (.py)
 
 Times inside the zip are fixed: the same run gives the same bytes. What an export cannot show is
 who made it: whoever changes evidence, report and every hash alike makes another export.
@@ -34,6 +35,7 @@ from leadline.research.foreign import read_report
 from leadline.research.html import to_html
 from leadline.research.markdown import to_markdown
 from leadline.research.report import to_json
+from leadline.telling.artefacts import FOLDER, NO_BODIES, paths
 from leadline.telling.numbering import closed
 from leadline.version import __version__
 
@@ -54,6 +56,7 @@ _RATIO: Final = 200
 
 _NAME: Final = re.compile(
     r"(?:manifest|report|sources)\.json|report\.(?:md|html)|journal\.jsonl|texts/[0-9a-f]{64}\.txt|raw/[0-9a-f]{64}"
+    r"|artefacts/[0-9a-f]{64}(?:\.png|\.py)?"
 )
 _NEEDED: Final = ("manifest.json", "report.json")
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
@@ -96,16 +99,18 @@ def write(
     sources: Mapping[str, Source],
     texts: Mapping[str, str],
     raws: Mapping[str, bytes],
+    bodies: Mapping[str, bytes] = NO_BODIES,
 ) -> None:
     """Write the zip beside `path` and move it there when it is whole.
 
-    `texts` are stored texts by source id, `raws` raw bytes by their hash. Raises `InputError`
+    `texts` are stored texts by source id, `raws` raw bytes by their hash, `bodies` what programs
+    made and their texts, by hash. Raises `InputError`
     where the place cannot be written, `StoreFull` where no space is left.
     """
     part = path.with_name(path.name + ".part")
     try:
         with part.open("wb") as file:
-            pack(file, report=report, records=records, sources=sources, texts=texts, raws=raws)
+            pack(file, report=report, records=records, sources=sources, texts=texts, raws=raws, bodies=bodies)
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)
@@ -121,17 +126,19 @@ def pack(
     sources: Mapping[str, Source],
     texts: Mapping[str, str],
     raws: Mapping[str, bytes],
+    bodies: Mapping[str, bytes] = NO_BODIES,
 ) -> None:
     """Write the zip to an open file; see `write`."""
     files = {
         "report.json": to_json(report),
-        "report.md": to_markdown(report).encode(),
-        "report.html": to_html(report, texts).encode(),
+        "report.md": to_markdown(report, bodies).encode(),
+        "report.html": to_html(report, texts, bodies).encode(),
         "journal.jsonl": b"".join(line(record) + b"\n" for record in records),
         "sources.json": codec.canonical(dict(sources)),
     }
     files |= {f"texts/{sources[s].sha256}.txt": _bytes(texts[s]) for s in sorted(texts)}
     files |= {f"raw/{name}": raws[name] for name in sorted(raws)}
+    files |= {place: bodies[name] for place, name in sorted(paths(report).items()) if name in bodies}
     manifest = {
         "schema": SCHEMA,
         "run_id": report.run_id,
@@ -208,6 +215,7 @@ class _Reader:
         report = read_report(body)
         cited = {f"texts/{source.sha256}.txt" for source in report.sources}
         texts = {name[6:-4]: _decoded(self._whole(name)) for name in self._members if name in cited}
+        bodies = {name: self._whole(place) for place, name in paths(report).items() if place in self._members}
         journal = self._whole("journal.jsonl") if "journal.jsonl" in self._members else b""
         for name in self._members:
             if name not in self._hashes:
@@ -217,8 +225,8 @@ class _Reader:
         self.problems += _journal(journal, sha256(body))
         if software == __version__ and not self.problems and closed(report):
             held = {source.id: texts[source.sha256] for source in report.sources if source.sha256 in texts}
-            self.problems += self._says("report.md", to_markdown(report))
-            self.problems += self._says("report.html", to_html(report, held))
+            self.problems += self._says("report.md", to_markdown(report, bodies))
+            self.problems += self._says("report.html", to_html(report, held, bodies))
         return Opened(report=report, texts=texts, problems=tuple(self.problems))
 
     def _manifest(self, body: bytes) -> tuple[Mapping[str, str], str]:
@@ -247,7 +255,7 @@ class _Reader:
         """Yield the bodies whose hash is not the one that they are named by."""
         for name, found in self._hashes.items():
             folder, _, rest = name.partition("/")
-            if folder in {"texts", "raw"} and rest.removesuffix(".txt") != found:
+            if folder in {"texts", "raw", FOLDER} and rest.partition(".")[0] != found:
                 yield f"{name}: its bytes do not have the hash that names them"
 
     def _says(self, name: str, expected: str) -> Iterator[str]:

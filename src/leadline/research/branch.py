@@ -81,12 +81,13 @@ class Ask:
 class Branch:
     """A part of a run: rounds in order, its own clock, its slice of the budget.
 
-    `slowest` are the seconds that the longest model call so far has taken.
+    `slowest` are the seconds that the longest model call so far has taken. `inner` are the branches
+    that began here and were joined again.
     """
 
-    def __init__(self, *, name: str, budget: Budget, recorder: Recorder, after: Branch | None = None) -> None:
-        """Begin a part of the run at the time that `after` has reached, or at the run's start."""
-        at: float = after.at if after is not None else recorder.history.began_at
+    def __init__(self, *, name: str, budget: Budget, recorder: Recorder, after: Sequence[Branch] = ()) -> None:
+        """Begin a part of the run at the time that all of `after` have reached, or at the run's start."""
+        at: float = max((branch.at for branch in after), default=recorder.history.began_at)
         self.name = name
         self.budget = budget
         self.at: float = at
@@ -94,6 +95,7 @@ class Branch:
         self.round = 0
         self.slowest = 0.0
         self.random = random.Random(f"{recorder.started.seed}:{name}")  # noqa: S311 repeatable choice, no secret
+        self.inner: list[Branch] = []
         self._began = at
         self._recorder = recorder
         self._chain = RequestChain()
@@ -109,6 +111,25 @@ class Branch:
     def elapsed(self) -> float:
         """Seconds held between the branch's start and the latest outcome that it took."""
         return self._recorder.held(self.at) - self._recorder.held(self._began)
+
+    @property
+    def used(self) -> Usage:
+        """What this branch and those that it joined have spent."""
+        total = self.spent
+        for branch in self.inner:
+            total += branch.used
+        return total
+
+    @property
+    def rounds(self) -> int:
+        """Rounds of this branch and of those that it joined."""
+        return self.round + sum(branch.rounds for branch in self.inner)
+
+    def join(self, parts: Sequence[Branch]) -> None:
+        """Take over the time and the cost of parts that worked side by side."""
+        self.inner += parts
+        self.at = max([self.at, *(part.at for part in parts)])
+        self.slowest = max([self.slowest, *(part.slowest for part in parts)])
 
     def next_round(self) -> Flag | None:
         """Begin a round; return the flag that it sees."""
@@ -207,7 +228,7 @@ class Branch:
                 value=result.value,
                 sources=tuple(fetched.source.id for fetched in result.sources),
                 shown=result.shown,
-                usage=replace(counted, cost_usd=result.cost_usd),
+                usage=counted + result.usage + Usage(cost_usd=result.cost_usd),
             )
             return Made(answered, tuple(Body(f.source, f.text, f.raw) for f in result.sources))
 

@@ -33,6 +33,10 @@ class Reserve:
     usd: float
 
 
+NOTHING_KEPT = Reserve(tokens=0, seconds=0.0, usd=0.0)
+"""Of a slice that was cut beside writing's share, gathering may use all."""
+
+
 def cost(price: Price | None, *, prompt: int, completion: int, cached: int = 0) -> float:
     """Return US dollars for a call; without a price nothing."""
     if price is None:
@@ -111,6 +115,20 @@ def share(budget: Budget, part: float) -> Budget:
         seconds=None if budget.seconds is None else budget.seconds * part,
         usd=None if budget.usd is None else budget.usd * part,
     )
+
+
+def slices(budget: Budget, *, keep: Reserve, parts: int) -> list[Budget]:
+    """Return `parts` equal slices of what a budget leaves beside `keep`.
+
+    Parts work side by side: each has all the time that is left. Steps that do not divide go to the
+    first ones.
+    """
+    tokens = None if budget.tokens is None else max(0, budget.tokens - keep.tokens) // parts
+    usd = None if budget.usd is None else max(0.0, budget.usd - keep.usd) / parts
+    seconds = None if budget.seconds is None else max(0.0, budget.seconds - keep.seconds)
+    steps, more = (0, 0) if budget.steps is None else divmod(budget.steps, parts)
+    each = Budget(steps=None if budget.steps is None else steps, tokens=tokens, seconds=seconds, usd=usd)
+    return [replace(each, steps=steps + 1) if number < more else each for number in range(parts)]
 
 
 def least(one: Budget, other: Budget) -> Budget:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from heapq import heapify, heapreplace
 
 from leadline.domain import Message
 from leadline.text.rank import windows
@@ -20,6 +21,12 @@ KEEP_ROUNDS = 3
 """Rounds that a fold leaves as they are."""
 
 CUT_MARK = "\n[…]\n"
+
+LEAST = 400
+"""Characters that an observation keeps however small the window is."""
+
+CLOSING = 80
+"""Characters at the end of an observation in which the lines stand that close it."""
 
 
 def tokens(text: str) -> int:
@@ -78,20 +85,48 @@ def cut(text: str, goal: str, limit: int) -> str:
     return "".join(parts)[: limit + len(CUT_MARK) * len(spans)]
 
 
-def latest(rounds: Sequence[Message]) -> tuple[Message, ...]:
-    """Return the last `KEEP_ROUNDS` rounds.
+def latest(rounds: Sequence[Message], *, keep: int = KEEP_ROUNDS) -> tuple[Message, ...]:
+    """Return the last `keep` rounds.
 
     A round begins with an assistant message, so that no tool message loses its call.
     """
     starts = [i for i, m in enumerate(rounds) if m.role == "assistant"]
-    return tuple(rounds) if len(starts) <= KEEP_ROUNDS else tuple(rounds[starts[-KEEP_ROUNDS] :])
+    if len(starts) <= keep:
+        return tuple(rounds)
+    return tuple(rounds[starts[-keep] :]) if keep else ()
 
 
 def shrink(rounds: Sequence[Message]) -> tuple[Message, ...]:
     """Return the rounds with every observation cut to half: the last resort of a small window."""
     return tuple(
-        m if m.role == "assistant" else replace(m, content=m.content[: max(400, len(m.content) // 2)]) for m in rounds
+        m if m.role == "assistant" else replace(m, content=halved(m.content, max(LEAST, len(m.content) // 2)))
+        for m in rounds
     )
+
+
+def spared(rounds: Sequence[Message], chars: int) -> tuple[Message, ...]:
+    """Return the rounds with about `chars` characters less: the longest observations give first, none below 400."""
+    sizes = {i: len(m.content) for i, m in enumerate(rounds) if m.role != "assistant"}
+    longest = [(-size, i) for i, size in sizes.items()]
+    heapify(longest)
+    while chars > 0 and longest and -longest[0][0] > LEAST:
+        size, at = -longest[0][0], longest[0][1]
+        less = min(chars, size - max(LEAST, size // 2))
+        sizes[at] = size - less
+        chars -= less
+        heapreplace(longest, (less - size, at))
+    return tuple(
+        replace(m, content=halved(m.content, sizes[i])) if len(m.content) > sizes.get(i, len(m.content)) else m
+        for i, m in enumerate(rounds)
+    )
+
+
+def halved(text: str, limit: int) -> str:
+    """Return `text` with its middle left out, so that the lines that close it stay."""
+    if len(text) <= limit:
+        return text
+    tail = min(CLOSING, limit // 2)
+    return text[: max(0, limit - tail - len(CUT_MARK))] + CUT_MARK + text[-tail:]
 
 
 def joined(messages: Sequence[Message]) -> tuple[Message, ...]:

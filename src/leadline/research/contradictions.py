@@ -172,7 +172,12 @@ def _partners(
     statements: Sequence[Statement], cited: Collection[Citation] | None
 ) -> Iterator[tuple[Statement, Statement]]:
     """Yield the pairs of sentences of different sources that share a telling term, in order."""
-    shown = frozenset(i for i, s in enumerate(statements) if cited is None or _lies_in(s, cited))
+    by_source: dict[str, list[Citation]] = {}
+    for citation in cited or ():
+        by_source.setdefault(citation.source_id, []).append(citation)
+    shown = frozenset(
+        i for i, s in enumerate(statements) if cited is None or _lies_in(s, by_source.get(s.source_id, ()))
+    )
     told_by = [_content(statement) for statement in statements]
     by_term: dict[str, list[int]] = {}
     for index, terms in enumerate(told_by):
@@ -188,9 +193,10 @@ def _partners(
                 yield statements[index], statements[other]
 
 
-def _lies_in(statement: Statement, cited: Collection[Citation]) -> bool:
+def _lies_in(statement: Statement, cited: Sequence[Citation]) -> bool:
+    """Whether a sentence lies in one of these citations of its own source."""
     end = statement.start + len(statement.text)
-    return any(c.source_id == statement.source_id and c.start < end and statement.start < c.end for c in cited)
+    return any(c.start < end and statement.start < c.end for c in cited)
 
 
 def _content(statement: Statement) -> frozenset[str]:

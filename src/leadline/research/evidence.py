@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
-from leadline.domain import Citation, Excerpt, Source, excerpt_id, sha256, source_id
+from leadline.domain import Artefact, Citation, Excerpt, Source, excerpt_id, sha256, source_id
 from leadline.research.passages import Haystack, Passage, find, snapped
 from leadline.text.clean import neutralise, squeeze
 from leadline.text.offsets import trim
@@ -60,6 +60,7 @@ class Ledger:
         self._labels: dict[str, str] = {}
         self._texts: dict[str, str] = {}
         self._haystacks: dict[str, Haystack] = {}
+        self._artefacts: tuple[Artefact, ...] = ()
 
     def __getstate__(self) -> dict[str, object]:
         """Leave out what can be read or derived again."""
@@ -130,6 +131,17 @@ class Ledger:
             last[kind[0] if kind else ""] = mark.label
         return ", ".join(last.values())
 
+    # --- what programs made ------------------------------------------------------------------
+
+    def keep(self, made: Artefact) -> None:
+        """Take a file that a program made; a later one of the same name is the same file, done better."""
+        self._artefacts = (*(a for a in self._artefacts if a.name != made.name and a.sha256 != made.sha256), made)
+
+    @property
+    def artefacts(self) -> tuple[Artefact, ...]:
+        """Pictures and files that programs made, in order; they are shown, and are never evidence."""
+        return self._artefacts
+
     # --- excerpts ----------------------------------------------------------------------------
 
     def excerpt(self, source: str, start: int, end: int, *, snap: bool = True) -> Excerpt:
@@ -177,6 +189,11 @@ class Ledger:
         place = int(cleaned) - 1
         return self._order[place] if 0 <= place < len(self._order) else None
 
+    def length(self, label: str) -> int:
+        """Return the code points of the excerpt that a prompt calls `label`, 0 where there is none."""
+        excerpt = self.by_label(label)
+        return 0 if excerpt is None else excerpt.end - excerpt.start
+
     def quote(self, excerpt: Excerpt) -> str:
         """Return the excerpt's text, exactly as stored."""
         return self.text(excerpt.source_id)[excerpt.start : excerpt.end]
@@ -196,8 +213,18 @@ class Ledger:
         for source in other.sources:
             held = other.text(source.id) if self._read is None else None
             self.admit(source, held)
+            if source.id in other._texts:
+                self._keep(source.id, other._texts[source.id])
         for excerpt in other.excerpts:
             self._list(excerpt)
+        known = {made.sha256 for made in self._artefacts}
+        self._artefacts += tuple(made for made in other.artefacts if made.sha256 not in known)
+
+    def fork(self) -> Ledger:
+        """Return a ledger of its own that holds the same."""
+        made = Ledger(read=self._read)
+        made.merge(self)
+        return made
 
     # --- views -------------------------------------------------------------------------------
 
@@ -223,7 +250,6 @@ class Ledger:
             text = self.quote(excerpt)[:_COMPARED]
             place = heads.place(excerpt, text)
             if place is None:
-                heads.add(excerpt, text)
                 groups.append([excerpt])
             else:
                 groups[place].append(excerpt)
@@ -272,28 +298,25 @@ class _Heads:
         self._by_shingle: dict[str, list[int]] = {}
         self._by_source: dict[str, list[int]] = {}
 
-    def add(self, excerpt: Excerpt, text: str) -> None:
-        place = len(self._heads)
-        found = shingles(text)
-        self._heads.append((excerpt, text, found))
-        self._by_source.setdefault(excerpt.source_id, []).append(place)
-        for shingle in _sampled(found):
-            self._by_shingle.setdefault(shingle, []).append(place)
-
     def place(self, excerpt: Excerpt, text: str) -> int | None:
-        """Return the group that the excerpt belongs to, `None` where it opens its own."""
+        """Return the group that the excerpt belongs to, `None` where it opens its own: then it is its head."""
         for place in self._by_source.get(excerpt.source_id, ()):
             if _mostly_inside(excerpt, self._heads[place][0]):
                 return place
         shared: dict[int, int] = {}
         found = shingles(text)
-        for shingle in _sampled(found):
+        sampled = _sampled(found)
+        for shingle in sampled:
             for place in self._by_shingle.get(shingle, ()):
                 shared[place] = shared.get(place, 0) + 1
         for place in sorted(shared, key=lambda place: (-shared[place], place))[:3]:
             _, known, theirs = self._heads[place]
             if near_by_shingles(text, known, found, theirs):
                 return place
+        self._by_source.setdefault(excerpt.source_id, []).append(len(self._heads))
+        for shingle in sampled:
+            self._by_shingle.setdefault(shingle, []).append(len(self._heads))
+        self._heads.append((excerpt, text, found))
         return None
 
 

@@ -50,6 +50,9 @@ def _misfits(value: object, hint: Any, where: str) -> Iterator[str]:  # noqa: AN
     if origin in {typing.Union, types.UnionType}:
         if not any(next(_misfits(value, one, where), None) is None for one in arguments):
             yield _wrong(value, where)
+    elif origin in {dict, list}:
+        if not isinstance(value, origin):  # a value that is JSON by nature, of any shape
+            yield _wrong(value, where)
     elif origin is tuple:
         yield from _items(value, arguments, where)
     elif origin is Mapping:

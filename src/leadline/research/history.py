@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from leadline.domain import Flag, Source
+from leadline.domain import Flag, Json, Source
 from leadline.events import (
     ContextFolded,
     FlagSeen,
@@ -32,6 +33,18 @@ class Past:
     answered: Record | None = None
     sources: list[Source] = field(default_factory=list)
     lost: int = 0  # how often its worker died while it was in flight
+
+
+class Replied(NamedTuple):
+    """What a person was asked, and the answer."""
+
+    waiting: RunWaiting
+    reply: Mapping[str, Json]
+
+
+def asked_for(waiting: RunWaiting) -> str:
+    """Return what a person is asked for, by which the answer is found again: `plan` or `question`."""
+    return str(waiting.asks.get("for", waiting.reason))
 
 
 class Timeline:
@@ -65,7 +78,9 @@ class History:
         self.notes: dict[str, deque[Record]] = defaultdict(deque)
         self.flags: dict[tuple[str, int], Flag] = {}
         self.rounds: dict[str, int] = defaultdict(int)
+        self.replies: dict[str, Replied] = {}
         self.timeline = Timeline()
+        self._waiting: RunWaiting | None = None
         self.started: RunStarted | None = None
         self.finished: RunFinished | None = None
         self.began_at = 0.0
@@ -87,12 +102,19 @@ class History:
         elif isinstance(event, RunStarted):
             self.started, self.began_at = event, record.at
         elif isinstance(event, RunResumed):
-            for past in self.calls.values():
-                past.lost += past.answered is None
+            self._resume(event)
+        elif isinstance(event, RunWaiting):
+            self._waiting = event
         elif isinstance(event, RunFinished):
             self.finished = event
-        elif not isinstance(event, RunHandedOver | RunWaiting):
+        elif not isinstance(event, RunHandedOver):
             self._note(record)
+
+    def _resume(self, event: RunResumed) -> None:
+        for past in self.calls.values():
+            past.lost += past.answered is None
+        if event.reply is not None and self._waiting is not None:
+            self.replies[asked_for(self._waiting)] = Replied(self._waiting, event.reply)
 
     def _note(self, record: Record) -> None:
         self.notes[record.branch].append(record)

@@ -2,8 +2,8 @@
 
 A click on a citation shows the stored text around the quotation, the quotation marked; without
 script the citation leads to the same text further down. The content security policy allows the
-file's own style and script by hash and nothing else. All text is escaped; images and markup of
-sources never pass.
+file's own style and script by hash and nothing else, but for pictures that lie in the file where
+programs of the run made some. All text is escaped; images and markup of sources never pass.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ from typing import Final
 from leadline.domain import Claim, Report, Source, Verdict
 from leadline.research.assets import asset
 from leadline.research.contexts import Context, Cut, Piece, Standing, contexts, shown
+from leadline.research.html_artefacts import artefacts, has_pictures
 from leadline.telling.addresses import address, linkable, name, readable
+from leadline.telling.artefacts import NO_BODIES
 from leadline.telling.numbering import Numbered, Numbers, Told, answer, flat, quoting, said, sentences, subject
 from leadline.telling.wording import facts, label, meaning, place, reasons, strong, word
 from leadline.text.clean import squeeze
@@ -67,16 +69,18 @@ class _Page:
         return f'<a class="cite" href="#e{n}"{back} title="{hint}" aria-label="{spoken}">{n}</a>'
 
 
-def to_html(report: Report, texts: Mapping[str, str]) -> str:
+def to_html(report: Report, texts: Mapping[str, str], bodies: Mapping[str, bytes] = NO_BODIES) -> str:
     """Return the page; `texts` are the stored texts of the report's sources by source id.
 
-    A source whose text is not given shows its quotations alone.
+    A source whose text is not given shows its quotations alone. `bodies` are by their hash what
+    programs made, and the programs' texts.
     """
     page = _Page(report)
     parts = [
         _header(page),
         _answer(page),
         *(_section(page, s.title, sentences(s, page.claims)) for s in report.sections),
+        artefacts(report, bodies),
         _contradictions(page),
         _list(page.word("unexamined"), report.unexamined),
         _sources(page),
@@ -95,6 +99,7 @@ def _document(page: _Page, body: str) -> str:
     style, script = asset("report.css"), asset("report.js")
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
+        f"{'img-src data:; ' if has_pictures(page.report) else ''}"
         "base-uri 'none'; form-action 'none'"
     )
     return f"""<!doctype html>

@@ -7,6 +7,7 @@ resumed run comes to the same. A page of the web is public; everything else is i
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from leadline.domain import Excerpt, Json, Source
@@ -14,11 +15,15 @@ from leadline.research.evidence import Ledger
 
 
 class Learnt:
-    """Addresses of the web that results offered, and text of private documents that they showed."""
+    """Addresses of the web that results offered, and text of private documents that they showed.
+
+    Of works that scholarly services told of it also keeps what a bibliography needs.
+    """
 
     def __init__(self) -> None:
         self._addresses: dict[str, None] = {}
         self._private: dict[str, None] = {}
+        self._works: dict[str, Mapping[str, Any]] = {}
 
     @classmethod
     def of(cls, ledger: Ledger, *, online: bool) -> Learnt:
@@ -39,6 +44,20 @@ class Learnt:
     def private(self) -> tuple[str, ...]:
         """What was shown of documents that do not lie on the web, in order."""
         return tuple(self._private)
+
+    def described(self, source: Source) -> Source:
+        """Return a source with the title, authors and date that it lacks and a hit at its address had."""
+        work = self._works.get(source.uri) or self._works.get(source.final_uri or "")
+        if work is None:
+            return source
+        authors, published, title = work.get("authors"), work.get("published"), work.get("title")
+        named = tuple(name for name in authors if isinstance(name, str)) if isinstance(authors, list) else ()
+        return replace(
+            source,
+            title=source.title or (title if isinstance(title, str) else ""),
+            authors=source.authors or named,
+            published=source.published or (published if isinstance(published, str) else None),
+        )
 
     def take(
         self, value: Json, *, sources: Sequence[Source], shown: Sequence[Excerpt], texts: Mapping[str, str]
@@ -62,7 +81,10 @@ class Learnt:
     def _offered(self, hit: Mapping[str, Any]) -> None:
         uri = hit.get("uri")
         if _is_web(uri):
-            self._addresses[str(uri)] = None
+            addresses = [address for address in (uri, hit.get("full_text")) if _is_web(address)]
+            self._addresses.update(dict.fromkeys(map(str, addresses)))
+            if "authors" in hit:
+                self._works.update((str(address), hit) for address in addresses)
             return
         for part in ("title", "snippet"):
             if isinstance(hit.get(part), str):

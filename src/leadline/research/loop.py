@@ -15,7 +15,7 @@ from leadline.domain import Failure, Flag, Message, ModelAnswer, StopReason, Too
 from leadline.errors import ContextOverflow, ModelBroken, ModelRateLimited, ModelTimeout, ModelUnavailable
 from leadline.events import ContextFolded
 from leadline.research.branch import Reply
-from leadline.research.parse import Answer, Calls, Malformed, parse_turn
+from leadline.research.parse import Answer, Calls, Malformed, Turn
 from leadline.research.recorder import DEADLINE, INTERRUPTED
 from leadline.research.study import Gathered, Seen, Study
 
@@ -52,6 +52,10 @@ class Transcript(Protocol):
         """Strings at which the server must stop."""
         ...
 
+    def turn(self, answer: ModelAnswer, tools: Sequence[ToolSpec]) -> Turn:
+        """Return what the model wants."""
+        ...
+
     def heard(self, answer: ModelAnswer, calls: Calls | None) -> None:
         """Add the model's turn."""
         ...
@@ -67,6 +71,31 @@ class Transcript(Protocol):
     def fold(self, digest: str) -> None:
         """Replace the older rounds by a digest."""
         ...
+
+
+class Folding(Protocol):
+    """When a transcript is folded, and what is left of it then."""
+
+    def limit(self, study: Study) -> int:
+        """Return the tokens beyond which a prompt is folded before it is sent."""
+        ...
+
+    async def fold(self, study: Study, transcript: Transcript, *, reason: str) -> str:
+        """Fold the transcript; return the reason to be recorded. Where a flag came, it may stay as it is."""
+        ...
+
+
+class Digesting:
+    """Folds to what was searched and read, by the ledger: no model is asked."""
+
+    def limit(self, study: Study) -> int:
+        """See `Folding`: all that leaves room for the answer."""
+        return study.room
+
+    async def fold(self, study: Study, transcript: Transcript, *, reason: str) -> str:
+        """See `Folding`."""
+        transcript.fold(digest(study))
+        return reason
 
 
 @dataclass(kw_only=True, slots=True)
@@ -92,33 +121,37 @@ class Course:
             self.failure = Failure(code=ModelBroken.code, message=f"the model's turns could not be acted on: {why}")
 
 
-async def think_act_observe(study: Study, transcript: Transcript) -> Gathered:
+async def think_act_observe(study: Study, transcript: Transcript, *, folding: Folding | None = None) -> Gathered:
     """Run rounds until there is a reason to stop."""
     course = Course()
+    folding = folding or Digesting()
     while True:
         reason = study.stop(transcript.messages, max_tokens=study.options.max_tokens)
         if reason is None and study.next_round() is Flag.FINISH:
             return _ended(StopReason.FINISHED_EARLY, transcript)
         if reason is not None:
             return _ended(reason, transcript, None if course.useful else course.failure)
-        _fit(study, transcript)
-        reply = await study.ask(
-            transcript.messages,
-            purpose="gather",
-            tools=transcript.tools,
-            stop=transcript.stop,
-        )
+        reply = await _asked(study, transcript, folding)
         if reply.answer is None:
-            if not _goes_on(reply, study, transcript, course=course):
+            if not _goes_on(reply.failure, course):
                 return _ended(StopReason.ERROR, transcript, course.failure)
+            await _shorten(study, transcript, folding, after=reply.failure)
             continue
-        turn = parse_turn(reply.answer.text, native_calls=reply.answer.tool_calls, tools=tuple(study.specs.values()))
+        turn = transcript.turn(reply.answer, tuple(study.specs.values()))
         if isinstance(turn, Answer):
             transcript.heard(reply.answer, None)
             return Gathered(stop=StopReason.ANSWERED, answer=turn.text, messages=transcript.messages)
         course.saw(turn, fresh=await _act(study, transcript, answer=reply.answer, turn=turn))
         if course.barren >= PATIENCE:
             return _gave_up(transcript, course)
+
+
+async def _asked(study: Study, transcript: Transcript, folding: Folding) -> Reply:
+    """Fold where that must be, and ask; a flag that came while folding breaks the asking off too."""
+    await _fit(study, transcript, folding)
+    if study.interrupted:
+        return Reply(failure=Failure(code=INTERRUPTED, message="stopped on request while folding"))
+    return await study.ask(transcript.messages, purpose="gather", tools=transcript.tools, stop=transcript.stop)
 
 
 async def _act(study: Study, transcript: Transcript, *, answer: ModelAnswer, turn: Calls | Malformed) -> bool:
@@ -144,18 +177,27 @@ def observation_limit(study: Study, calls: int) -> int:
     return max(600, study.options.window * 4 // 6 // max(1, calls))
 
 
-def _fit(study: Study, transcript: Transcript) -> None:
-    """Fold, as often as it helps, before a prompt that would not leave room for the answer."""
-    while (before := study.estimate(transcript.messages)) > study.room:
-        _fold(study, transcript, before=before, reason="window")
-        if study.estimate(transcript.messages) >= before:
+async def _fit(study: Study, transcript: Transcript, folding: Folding) -> None:
+    """Fold, as often as it helps, before a prompt that is longer than it may be."""
+    while (before := study.estimate(transcript.messages)) > folding.limit(study):
+        await _fold(study, transcript, folding, before=before, reason="window")
+        if study.interrupted or study.estimate(transcript.messages) >= before:
             return
 
 
-def _fold(study: Study, transcript: Transcript, *, before: int, reason: str) -> None:
-    transcript.fold(digest(study))
-    after = study.estimate(transcript.messages)
-    study.branch.note(ContextFolded(round=study.branch.round, before=before, after=after, reason=reason))
+async def _shorten(study: Study, transcript: Transcript, folding: Folding, *, after: Failure | None) -> None:
+    """Fold after a server refused a prompt as too long: it takes less than was thought."""
+    if after is not None and after.code == ContextOverflow.code:
+        before = study.estimate(transcript.messages)
+        study.room = min(study.room, before * 3 // 4)
+        await _fold(study, transcript, folding, before=before, reason="server")
+
+
+async def _fold(study: Study, transcript: Transcript, folding: Folding, *, before: int, reason: str) -> None:
+    why = await folding.fold(study, transcript, reason=reason)
+    if not study.interrupted:
+        after = study.estimate(transcript.messages)
+        study.branch.note(ContextFolded(round=study.branch.round, before=before, after=after, reason=why))
 
 
 def digest(study: Study) -> str:
@@ -167,18 +209,14 @@ def digest(study: Study) -> str:
     return "\n".join(lines)
 
 
-def _goes_on(reply: Reply, study: Study, transcript: Transcript, *, course: Course) -> bool:
+def _goes_on(failure: Failure | None, course: Course) -> bool:
     """Return whether another round may help after a failed call."""
-    failure = reply.failure
     assert failure is not None  # noqa: S101 a reply holds an answer or a failure
     if failure.code == INTERRUPTED:
         return True  # the next round sees the flag
     course.failed(failure)
-    if failure.code == ContextOverflow.code and course.barren < PATIENCE:
-        before = study.estimate(transcript.messages)
-        study.room = min(study.room, before * 3 // 4)  # what the server takes is less than was thought
-        _fold(study, transcript, before=before, reason="server")
-        return True
+    if failure.code == ContextOverflow.code:
+        return course.barren < PATIENCE
     return failure.code in RETRY_CODES and course.barren < 2
 
 

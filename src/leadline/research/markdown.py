@@ -1,23 +1,28 @@
 """A report as Markdown: readable in a terminal, safe in any renderer.
 
 No markup, image or link of a source passes through: what comes from sources or models is escaped,
-and the only links are the addresses of cited sources.
+and the only links are the addresses of cited sources and, by the hash of its bytes, what programs of
+the run made: that lies in a folder beside the report (`telling.artefacts`).
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from leadline.domain import Report, Source
 from leadline.telling.addresses import address, linkable, name, readable
+from leadline.telling.artefacts import NO_BODIES, Group, groups, listing, path_of, program_path, title
 from leadline.telling.numbering import Numbered, Numbers, Told, answer, flat, quoting, said, sentences, subject
 from leadline.telling.wording import facts, label, place, reasons, strong, word
 from leadline.text.clean import squeeze, visible
 
 _QUOTE: Final = 300
 """Characters of a quotation that are shown beside its source; the whole of it is in JSON and HTML."""
+
+_LISTED: Final = 200
+"""Lines of a program that are listed; the whole of it lies beside the report."""
 
 # Only what some renderer would act on: text full of backslashes cannot be read in a terminal.
 _ACTIVE: Final = re.compile(
@@ -38,8 +43,8 @@ _ACTIVE: Final = re.compile(
 _OPENING: Final = re.compile(r"\A([#>+=:!|-]|\d+(?=[.)](?:\s|$)))")
 
 
-def to_markdown(report: Report) -> str:
-    """Return the report as Markdown with numbered citations."""
+def to_markdown(report: Report, bodies: Mapping[str, bytes] = NO_BODIES) -> str:
+    """Return the report as Markdown with numbered citations; `bodies` are by their hash programs' texts to list."""
     page = _Page(report)
     parts = [f"# {escape(report.question)}"]
     direct = answer(report, page.claims)
@@ -50,6 +55,7 @@ def to_markdown(report: Report) -> str:
             parts.append(f"## {escape(section.title)}")
         told = sentences(section, page.claims)
         parts.append("\n".join(f"- {page.told(t)}" for t in told) if quoting(told) else page.prose(told))
+    parts += _artefacts(page, bodies)
     parts += _contradictions(page)
     parts += _listed(page.word("unexamined"), report.unexamined)
     if report.sources:
@@ -127,6 +133,31 @@ class _Page:
         """Return where in its source a citation lies."""
         shown = place(numbered.citation.locator, title=source.title, language=self.language)
         return escape(squeeze(shown, limit=_QUOTE))
+
+
+def _artefacts(page: _Page, bodies: Mapping[str, bytes]) -> Iterator[str]:
+    """Yield what programs made: pictures and files by their place beside the report, then the program."""
+    made = groups(page.report)
+    if made:
+        yield f"## {page.word('artefacts')}"
+        yield escape(page.word("computed"))
+    for group in made:
+        yield from _group(page, group, bodies.get(group.program))
+
+
+def _group(page: _Page, group: Group, program: bytes | None) -> Iterator[str]:
+    for one in group.shown:
+        told = escape(title(one, page.language))
+        yield f"{'' if one.number is None else '!'}[{told}]({path_of(one.made)})"
+        if one.number is not None:
+            yield f"*{told}*"
+    yield f"[{page.word('program')}]({program_path(group.program)})"
+    lines, more = listing(program, most=_LISTED)
+    if lines:
+        fence = "`" * max(3, 1 + max(len(run) for run in re.findall("`*", "\n".join(lines))))
+        yield "\n".join((f"{fence}python", *lines, fence))
+    if more:
+        yield escape(page.word("more_lines").format(f"{more:,}"))
 
 
 def _contradictions(page: _Page) -> list[str]:

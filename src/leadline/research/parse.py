@@ -70,7 +70,7 @@ class Malformed:
     """The turn can be neither acted on nor shown.
 
     `reason` is a sentence for the model, `code` one of `empty`, `unclosed_thought`,
-    `broken_call`, `too_many_calls`. `text` is the whole turn.
+    `broken_call`, `too_many_calls`, `no_action`. `text` is the whole turn.
     """
 
     reason: str

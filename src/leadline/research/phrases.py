@@ -51,6 +51,45 @@ _PHRASES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "en": "{count} citations named evidence that does not exist and were removed.",
             "zh": "有 {count} 处引用指向不存在的证据，已被移除。",
         },
+        "approve": {
+            "en": "Research begins once this plan is approved.",
+            "zh": "此研究计划获批准后开始。",
+        },
+        "part_open": {"en": "Not answered: {question} ({reason})", "zh": "未得到解答：{question}（{reason}）"},
+        "part_dropped": {
+            "en": "Not looked into, for the budget has too few steps: {question}",
+            "zh": "因步数预算不足而未研究：{question}",
+        },
+        "part_quoted": {
+            "en": "The language model failed on one part ({reason}), which was searched without it: {question}",
+            "zh": "语言模型在其中一部分失败（{reason}），该部分改为不用模型检索：{question}",
+        },
+        "plan_failed": {
+            "en": "The model made no usable plan ({reason}), so the question was researched as one.",
+            "zh": "模型未能给出可用的计划（{reason}），因此未作拆分，直接研究原问题。",
+        },
+        "section_open": {
+            "en": "Not written, for the model failed ({reason}): {title}",
+            "zh": "因模型失败（{reason}）而未撰写：{title}",
+        },
+        "answer_open": {
+            "en": "The direct answer was not written, for the model failed ({reason}).",
+            "zh": "因模型失败（{reason}）而未撰写直接回答。",
+        },
+        "researcher_lost": {
+            "en": "Researcher {number} ended early ({reason}); what the others found was used.",
+            "zh": "第 {number} 位研究者提前结束（{reason}），已采用其他研究者的结果。",
+        },
+        "overlap": {
+            "en": "{count} researchers read {pages} different pages; {shared} of them were read by more than one.",
+            "zh": "{count} 位研究者共阅读 {pages} 个不同页面，其中 {shared} 个被多于一位阅读。",
+        },
+        "structure_failed": {
+            "en": "The model gave no answer of the wanted JSON schema ({reason}).",
+            "zh": "模型未给出符合所要求 JSON 模式的答案（{reason}）。",
+        },
+        "part_error": {"en": "it failed", "zh": "失败"},
+        "part_nothing": {"en": "nothing was found", "zh": "未找到资料"},
         "unread": {"en": "Found but not read: {title}", "zh": "检索到但未阅读：{title}"},
         "unread_more": {
             "en": "Found but not read: {count} more documents",

@@ -1,9 +1,11 @@
 """A question in, a verified report out: the whole story on one screen.
 
     recall   evidence of an earlier run, where the caller named one
+    clarify  at most one question back, where that was allowed
     gather   a strategy searches and reads into the ledger; without a usable model, the extractive one
     write    one call over the ledger, or quoted sentences where no model can write
     verify   each claim against its excerpts; a judge only for what words cannot decide
+    frame    the answer as JSON, where a schema was given
     deliver  the report, by policy
 
 Each part is a branch of the recorder with its slice of the budget.
@@ -11,14 +13,11 @@ Each part is a branch of the recorder with its slice of the budget.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 from leadline.domain import (
-    Dialect,
     Draft,
     Failure,
-    Message,
     Options,
     Policy,
     Question,
@@ -26,34 +25,33 @@ from leadline.domain import (
     RunState,
     StopReason,
     StrategyName,
+    Structured,
     ToolCall,
     Usage,
     Verdict,
 )
-from leadline.errors import ContextOverflow, ToolStop
+from leadline.errors import ToolStop
 from leadline.ports import Tools
 from leadline.research import budget as budgets
-from leadline.research import context, write
+from leadline.research import write
+from leadline.research.auto import choose
 from leadline.research.branch import CANCEL_ONLY, Branch
 from leadline.research.checking import Findings, check
 from leadline.research.evidence import Ledger
-from leadline.research.parse import Answer, parse_turn
-from leadline.research.phrases import language_name, phrase, spoken
-from leadline.research.prompts import prompt
+from leadline.research.phrases import phrase, spoken
+from leadline.research.planning import clarified
 from leadline.research.recorder import Recorder
 from leadline.research.report import Ending, assemble
 from leadline.research.strategies import STRATEGIES
+from leadline.research.structured import structured
 from leadline.research.study import Cancelled, Gathered, Means, Study
+from leadline.research.writing import written
 
 RESEARCH_STEPS = 6
 """Rounds for the claims that policy `research` looks into again."""
 
 STARVED = frozenset({StopReason.TOKENS, StopReason.MONEY, StopReason.DEADLINE})
 """Reasons for which a model's gathering may end with nothing, where gathering without one still brings something."""
-
-WRITER_ROOM = (1.0, 0.5, 0.25)
-"""Shares of the window that the writer's excerpts may fill, tried in order where a server takes less than was said."""
-
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Conclusion:
@@ -69,7 +67,8 @@ class Conclusion:
 async def conduct(recorder: Recorder, means: Means) -> Conclusion:
     """Carry a run through, or take it up where the journal ends.
 
-    Raises what the store raises (`LeaseLost` among it): then the run is not over.
+    Raises what the store raises (`LeaseLost` among it), and `Waits` where a person must answer first:
+    then the run is not over.
     """
     run = _Run(recorder, means)
     try:
@@ -78,13 +77,6 @@ async def conduct(recorder: Recorder, means: Means) -> Conclusion:
         return Conclusion(state=RunState.CANCELLED, stop=StopReason.CANCELLED, usage=recorder.usage)
     stop = StopReason(report.stop_reason)
     return Conclusion(state=RunState.DONE, stop=stop, report=report, failure=run.failure, usage=recorder.usage)
-
-
-def resolved(options: Options) -> StrategyName:
-    """Return the strategy that `auto` stands for."""
-    if options.strategy is StrategyName.AUTO:
-        return StrategyName.REACT if options.model else StrategyName.EXTRACTIVE
-    return options.strategy
 
 
 class _Run:
@@ -101,16 +93,20 @@ class _Run:
         self.failure: Failure | None = None
         self.notes: list[str] = []
         self.open: list[str] = []
+        self.gaps: list[str] = []
+        self.strategy = choose(self.question.text, self.options).strategy
         self.failed: dict[str, str] = {}
 
     async def story(self) -> Report:
         await self._recall()
+        await self._clarify()
         gathered = await self._gather()
         draft = await self._write(gathered)
         checked = await self._verify(draft)
         if self.options.policy is Policy.RESEARCH:
             checked = await self._research_again(draft, checked)
-        return self._deliver(gathered, draft, checked)
+        structured = await self._structure(checked)
+        return self._deliver(gathered, draft, checked, structured=structured)
 
     # -- parts --------------------------------------------------------------------------------
 
@@ -128,8 +124,17 @@ class _Run:
         if lacking:
             raise ToolStop(f"run {earlier} gives no evidence to go on with: {lacking[0]}")
 
+    async def _clarify(self) -> None:
+        """Let the model ask one question back; the answer is part of what is asked from then on."""
+        if not self.options.clarify or self.means.model is None or self.strategy is StrategyName.EXTRACTIVE:
+            return
+        study = self._study("clarify")
+        text = await clarified(study)
+        self._settle(study)
+        self.question = replace(self.question, text=text)
+
     async def _gather(self) -> Gathered:
-        name = resolved(self.options)
+        name = self.strategy
         model = name is not StrategyName.EXTRACTIVE
         if model and self.means.model is None:
             model, name = False, StrategyName.EXTRACTIVE
@@ -154,18 +159,19 @@ class _Run:
         gathered = await self._gathered(StrategyName.EXTRACTIVE, self._study("fallback"))
         gathered.stop = failed.stop
         gathered.notes = [*failed.notes, *gathered.notes]
+        gathered.remarks = [*failed.remarks, *gathered.remarks]
+        gathered.gaps = [*failed.gaps, *gathered.gaps]
+        gathered.parts = failed.parts
         return gathered
 
     async def _write(self, gathered: Gathered) -> Draft:
         self.open += gathered.open
+        self.gaps += gathered.gaps
         self.notes += [phrase(n, self.question.language) for n in gathered.notes if spoken(n)]
-        gaps = phrase("not_found", self.question.language)
-        if (
-            self.means.model is not None
-            and self.failure is None
-            and resolved(self.options) is not StrategyName.EXTRACTIVE
-        ):
+        self.notes += gathered.remarks
+        if self.means.model is not None and self.failure is None and self.strategy is not StrategyName.EXTRACTIVE:
             text = await self._written(gathered)
+            gaps = phrase("not_found", self.question.language)
             draft = write.draft_of(text, self.ledger, written_by=self.options.model or "", gaps=gaps)
             if draft.answer or draft.sections:
                 return draft
@@ -174,52 +180,13 @@ class _Run:
         return write.extractive_draft(made, self.ledger, language=self.question.language)
 
     async def _written(self, gathered: Gathered) -> str:
-        """Return the model's text, empty where it gave none or there was nothing to write from or with."""
-        own = self.options.dialect is Dialect.TONGYI
-        if own and gathered.answer:
-            return gathered.answer
-        forced = own and bool(gathered.messages)
-        if not forced and not self.ledger.excerpts:
-            return ""
         study = self._study("write")
-        text = ""
-        for part in WRITER_ROOM:
-            study.next_round()
-            messages = self._forced(gathered) if forced else await self._writer_messages(part)
-            if not study.affordable(messages, max_tokens=self.options.max_tokens, price=self.options.price):
-                self.notes.append(phrase("no_room", self.question.language))
-                break
-            reply = await study.ask(messages, purpose="write", reserve=False)
-            text = _said(reply.answer.text) if reply.answer is not None else ""
-            self.failure = reply.failure
-            if forced or reply.failure is None or reply.failure.code != ContextOverflow.code:
-                break
-        if study.interrupted:
-            study.next_round()  # a person who cancelled is heard here
+        done = await written(study, gathered)
         self._settle(study)
-        return text
-
-    def _forced(self, gathered: Gathered) -> Sequence[Message]:
-        """Return the conversation with the wish for an answer now."""
-        force = prompt("force").format(language=language_name(self.question.language))
-        return context.joined((*gathered.messages, Message(role="user", content=force)))
-
-    async def _writer_messages(self, part: float) -> Sequence[Message]:
-        """Return the writer's prompt, with as many excerpts as `part` of the window and the tokens left allow."""
-        room = int((self.options.window - self.options.max_tokens) * part)
-        if self.left.tokens is not None:
-            room = min(room, self.left.tokens - self.options.max_tokens)
-        sample = "".join(s.title for s in self.ledger.sources)[:2000] + self.question.text
-        dense = context.tokens(sample) > len(sample) // 2
-        chars = int(max(1_000, room * 0.9) * (1.0 if dense else 3.0))
-        size = sum(excerpt.end - excerpt.start for excerpt in self.ledger.excerpts)
-        wish = write.Wish(
-            question=self.question.text,
-            language=self.question.language,
-            length=self.options.length,
-            budget_chars=chars,
-        )
-        return await self.means.cpu.run(write.writer_messages, wish, self.ledger, size=size)
+        self.failure = done.failure
+        self.notes += done.remarks
+        self.gaps += done.gaps
+        return done.text
 
     async def _verify(self, draft: Draft, *, name: str = "verify") -> Findings:
         study = self._study(name)
@@ -243,7 +210,20 @@ class _Run:
             return checked
         return await self._verify(draft, name="verify-again")
 
-    def _deliver(self, gathered: Gathered, draft: Draft, checked: Findings) -> Report:
+    async def _structure(self, checked: Findings) -> Structured | None:
+        """Return the answer as JSON where a schema was given and a model works."""
+        if self.options.schema is None or self.means.model is None or not checked.told.claims:
+            return None
+        study = self._study("structure")
+        found = await structured(study, checked.told.claims, chars=max(2_000, study.room))
+        self._settle(study)
+        if found.failure is not None:
+            self.notes.append(phrase("structure_failed", self.question.language, reason=found.failure.message))
+        return found.value
+
+    def _deliver(
+        self, gathered: Gathered, draft: Draft, checked: Findings, *, structured: Structured | None
+    ) -> Report:
         stop = gathered.stop
         if not checked.told.claims and stop is StopReason.ANSWERED:
             stop = StopReason.NOTHING_FOUND
@@ -252,9 +232,9 @@ class _Run:
         return assemble(
             Ending(
                 run_id=self.recorder.run_id,
-                question=self.question,
+                question=self.recorder.started.question,
                 options=self.options,
-                strategy=resolved(self.options),
+                strategy=self.strategy,
                 stop=stop,
                 at=self.recorder.latest,
                 usage=self.recorder.usage,
@@ -262,6 +242,9 @@ class _Run:
                 notes=tuple(self.notes),
                 unread=tuple(dict.fromkeys(self.open)),
                 failed=dict(self.failed),
+                gaps=tuple(dict.fromkeys(self.gaps)),
+                parts=tuple(gathered.parts),
+                structured=structured,
             ),
             ledger=self.ledger,
             draft=draft,
@@ -271,7 +254,9 @@ class _Run:
     # -- inside -------------------------------------------------------------------------------
 
     def _study(self, name: str, *, tools: Tools | None = None) -> Study:
-        branch = Branch(name=name, budget=self.left, recorder=self.recorder, after=self.last)
+        branch = Branch(
+            name=name, budget=self.left, recorder=self.recorder, after=() if self.last is None else (self.last,)
+        )
         return Study(
             recorder=self.recorder,
             branch=branch,
@@ -284,13 +269,7 @@ class _Run:
     def _settle(self, study: Study) -> None:
         """Take over what a branch used of the budget and of time."""
         self.left = budgets.left(
-            self.left, spent=study.branch.spent, elapsed=study.branch.elapsed, rounds=study.branch.round
+            self.left, spent=study.branch.used, elapsed=study.branch.elapsed, rounds=study.branch.rounds
         )
         self.last = study.branch
         self.failed.update(study.failed_addresses)
-
-
-def _said(text: str) -> str:
-    """Return a writer's text without thoughts and tags; empty where it asks for tools instead of writing."""
-    turn = parse_turn(text)
-    return turn.text if isinstance(turn, Answer) else ""

@@ -16,11 +16,11 @@ held the run (`Timeline`). Outcomes are taken in call order, whatever the order 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol, TypeAlias
 
-from leadline.domain import Failure, Flag, Source, Usage
+from leadline.domain import Failure, Flag, Json, Source, Usage
 from leadline.errors import Diverged, LeadlineError, RecordIncomplete, StoreError
 from leadline.events import (
     Entry,
@@ -31,14 +31,16 @@ from leadline.events import (
     Record,
     RunFinished,
     RunHandedOver,
+    RunWaiting,
     SourceStored,
     ToolAnswered,
     ToolAsked,
 )
 from leadline.ports import Blobs, Clock, Observer, RunStore
-from leadline.research.history import History, Past
+from leadline.research.history import History, Past, asked_for
 from leadline.research.hold import Hold
 from leadline.research.outbox import Outbox
+from leadline.research.together import together
 
 CANCEL_MARGIN = 0.05
 """Seconds of its deadline that a call leaves to its own clean-up before it is cut off."""
@@ -51,6 +53,14 @@ DEADLINE = "deadline"
 
 Asked: TypeAlias = ModelAsked | ToolAsked
 Answered: TypeAlias = ModelAnswered | ToolAnswered
+
+
+class Waits(Exception):
+    """A person must answer before the run can go on; `waiting` says what is asked."""
+
+    def __init__(self, waiting: RunWaiting) -> None:
+        super().__init__(waiting.reason)
+        self.waiting = waiting
 
 
 class Body(NamedTuple):
@@ -121,6 +131,7 @@ class Recorder:
         self._outside = outside
         self._breaks: dict[asyncio.Task[Answered], frozenset[Flag]] = {}
         self._broken: set[asyncio.Task[Answered]] = set()
+        self._brought: dict[str, str] = {}
         self._outbox: Outbox | None = None
         if outside is not None:
             outside.hold.watch(self._interrupt)
@@ -177,6 +188,22 @@ class Recorder:
             self._outbox.leave()
             await self._outbox.write(self._entry("", RunHandedOver(owner=owner, reason=reason)))
 
+    async def wait(self, waiting: RunWaiting) -> None:
+        """Give the run up until a person answers."""
+        if self._outbox is not None:
+            await self._outbox.write(self._entry("", waiting))
+
+    def replied(self, waiting: RunWaiting) -> Mapping[str, Json]:
+        """Return what a person answered to this. Raises `Waits` where nobody did yet."""
+        past = self.history.replies.get(asked_for(waiting))
+        if past is None:
+            if self._outside is None:
+                raise RecordIncomplete(f"run {self.run_id}: the record ends before the reply to: {waiting.reason}")
+            raise Waits(waiting)
+        if past.waiting != waiting:
+            raise Diverged(f"run {self.run_id}: a person was asked `{past.waiting.reason}`, now `{waiting.reason}`")
+        return past.reply
+
     def progress(self, observe: Callable[[Observer], None]) -> None:
         """Tell live observers something that is never stored."""
         if self._outside is not None:
@@ -227,8 +254,9 @@ class Recorder:
         return outcomes
 
     async def text(self, source: Source) -> str:
-        """Return a source's stored text from the blobs."""
-        return (await self.blobs.get(self.tenant, source.sha256)).decode()
+        """Return a source's stored text: as its call has just brought it, else from the blobs."""
+        brought = self._brought.pop(source.sha256, None)
+        return brought if brought is not None else (await self.blobs.get(self.tenant, source.sha256)).decode()
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -261,13 +289,7 @@ class Recorder:
         await self._outside.hold.fresh()
 
     async def _make(self, wanted: Sequence[Call], branch: str, *, breaks: frozenset[Flag]) -> None:
-        try:
-            async with asyncio.TaskGroup() as group:
-                for call in wanted:
-                    _ = group.create_task(self._one(call, branch, breaks), name=f"call {call.asked.call}")
-        except BaseExceptionGroup as failures:
-            # What a store raises ends the hold; it must come out as itself.
-            raise _first(failures.subgroup(StoreError) or failures) from failures
+        await together({f"call {call.asked.call}": self._one(call, branch, breaks) for call in wanted})
 
     async def _one(self, call: Call, branch: str, breaks: frozenset[Flag]) -> Answered:
         assert self._outside is not None  # noqa: S101 only live calls come here
@@ -320,8 +342,9 @@ class Recorder:
 
     async def _keep(self, stored: Sequence[Body]) -> None:
         """Make texts and raw bytes durable before the rows that name them."""
-        for _, text, raw in stored:
+        for source, text, raw in stored:
             await self.blobs.put(self.tenant, text.encode())
+            self._brought[source.sha256] = text
             if raw is not None and raw != text.encode():
                 await self.blobs.put(self.tenant, raw)
 
@@ -341,8 +364,3 @@ class Recorder:
     def _entry(self, branch: str, event: Event) -> Entry:
         at = self._outside.clock.now() if self._outside is not None else self.latest
         return Entry(at=round(at, 6), branch=branch, event=event)
-
-
-def _first(failures: BaseExceptionGroup[BaseException]) -> BaseException:
-    inner = failures.exceptions[0]
-    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner

@@ -11,13 +11,16 @@ from leadline.domain import (
     Draft,
     Failure,
     Options,
+    Part,
     Question,
     Report,
     Source,
     StopReason,
     StrategyName,
+    Structured,
     Usage,
 )
+from leadline.research.artefacts import bounded
 from leadline.research.checking import Findings
 from leadline.research.evidence import Ledger
 from leadline.research.phrases import phrase, spoken
@@ -42,6 +45,9 @@ class Ending:
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
+    gaps: tuple[str, ...] = ()
+    parts: tuple[Part, ...] = ()
+    structured: Structured | None = None
 
 
 def assemble(ending: Ending, *, ledger: Ledger, draft: Draft, findings: Findings) -> Report:
@@ -64,6 +70,9 @@ def assemble(ending: Ending, *, ledger: Ledger, draft: Draft, findings: Findings
         notes=_notes(ending, draft, told.dropped),
         usage=ending.usage,
         models=_models(ending, draft),
+        parts=ending.parts,
+        structured=ending.structured,
+        artefacts=bounded(ledger.artefacts),
     )
 
 
@@ -89,7 +98,7 @@ def _unexamined(ending: Ending) -> tuple[str, ...]:
     if len(ending.unread) > UNREAD_NAMED:
         named.append(phrase("unread_more", language, count=len(ending.unread) - UNREAD_NAMED))
     failed = [phrase("failed_source", language, uri=uri, reason=why) for uri, why in ending.failed.items()]
-    return (*named, *failed)
+    return (*ending.gaps, *named, *failed)
 
 
 def _notes(ending: Ending, draft: Draft, dropped: int) -> tuple[str, ...]:

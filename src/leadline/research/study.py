@@ -7,9 +7,7 @@ bring into the ledger, in call order, and hands back text fit for a prompt.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from leadline.domain import (
     Budget,
@@ -20,6 +18,7 @@ from leadline.domain import (
     ModelAnswer,
     ModelRequest,
     Options,
+    Part,
     Price,
     Question,
     StopReason,
@@ -29,13 +28,17 @@ from leadline.domain import (
 )
 from leadline.errors import ToolStop
 from leadline.events import Progress
-from leadline.ports import CallContext, Cpu, Model, Observer, Run, Tools
+from leadline.ports import CallContext, Model, Observer
 from leadline.research import budget as budgets
 from leadline.research import context
+from leadline.research.artefacts import made_by
 from leadline.research.branch import ANY_FLAG, CANCEL_ONLY, Ask, Branch, Observation, Reply, fingerprint
 from leadline.research.evidence import Ledger
 from leadline.research.learnt import Learnt
+from leadline.research.means import Means, Provides
 from leadline.research.recorder import INTERRUPTED, Recorder
+
+__all__ = ["Cancelled", "Gathered", "Means", "Provides", "Seen", "Study"]
 
 TOOL_SECONDS = 120.0
 """Seconds that a round's tool calls may take, where the budget leaves as much."""
@@ -49,32 +52,12 @@ class Cancelled(Exception):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Means:
-    """What the engine is given for a run; the same for all its branches.
-
-    `recall` brings the evidence of an earlier run; it is never offered to a model.
-    """
-
-    tools: Tools
-    cpu: Cpu
-    recall: Tools | None = None
-    model: Model | None = None
-    judge: Model | None = None
-
-
-class Provides(Protocol):
-    """Gives a run what it works with."""
-
-    def __call__(self, run: Run) -> AbstractAsyncContextManager[Means]:
-        """Return the run's means for as long as it is held."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class Seen:
     """A call's outcome as a strategy shows it to a model.
 
     `fresh` is false for a call that brought nothing: an unknown tool, a repetition, a failure.
+    `observation` is `None` where no call was made and `text` is the engine's own word. `excerpts` are
+    the ids of what it showed, as the ledger has them.
     """
 
     call: ToolCall
@@ -82,11 +65,18 @@ class Seen:
     fresh: bool
     value: Json = None
     observation: Observation | None = None
+    excerpts: tuple[str, ...] = ()
 
 
 @dataclass(kw_only=True, slots=True)
 class Gathered:
-    """What gathering came to: why it ended, a draft answer in the model's words, what stayed open."""
+    """What gathering came to: why it ended, a draft answer in the model's words, what stayed open.
+
+    `chosen` are ids of excerpts that a writer should see first. Of what was researched side by side,
+    `plan` holds the sub-questions, `parts` what became of each, `answers` what each researcher
+    concluded. `gaps` and `remarks` are phrases of the report about what stayed unexamined, and
+    about how it was made.
+    """
 
     stop: StopReason
     answer: str = ""
@@ -94,12 +84,19 @@ class Gathered:
     open: list[str] = field(default_factory=list)
     failure: Failure | None = None
     messages: tuple[Message, ...] = ()
+    chosen: tuple[str, ...] = ()
+    plan: tuple[str, ...] = ()
+    parts: list[Part] = field(default_factory=list)
+    answers: list[str] = field(default_factory=list)
+    gaps: list[str] = field(default_factory=list)
+    remarks: list[str] = field(default_factory=list)
 
 
 class Study:
     """One branch's desk.
 
-    `room` is what a prompt may have of the window, in tokens. `interrupted` tells that a flag broke
+    `keeps` says whether gathering leaves writing its share; a part whose slice was cut beside that
+    share need not. `room` is what a prompt may have of the window, in tokens. `interrupted` tells that a flag broke
     a call off which the next round has not seen yet.
     """
 
@@ -115,7 +112,8 @@ class Study:
         self.failed_addresses: dict[str, str] = {}
         self.searched: list[str] = []
         self.visited: list[str] = []
-        self._recorder = recorder
+        self.recorder = recorder
+        self.keeps = True
         self.interrupted = False
         self.room = options.window - options.max_tokens
         self._asked: dict[str, int] = {}
@@ -132,21 +130,28 @@ class Study:
 
     def stop(self, messages: Sequence[Message] = (), *, max_tokens: int = 0) -> StopReason | None:
         """Return why no further round may begin, or `None`; a flag that broke a call off is for that round to see."""
-        if self.interrupted:
-            return None
+        return None if self.interrupted else self._over(self.branch.budget, messages, max_tokens)
+
+    def spares(self, messages: Sequence[Message], *, max_tokens: int) -> bool:
+        """Return whether this round may make one more model call: writing keeps its reserve."""
+        return self._over(replace(self.branch.budget, steps=None), messages, max_tokens) is None
+
+    def _over(self, budget: Budget, messages: Sequence[Message], max_tokens: int) -> StopReason | None:
         keep = self._kept(self.answer_cost() if self.means.model else Usage())
         ahead = budgets.reservation(self.options.price, prompt=self.estimate(messages), completion=max_tokens)
         return budgets.stop(
-            self.branch.budget,
-            spent=self.branch.spent,
+            budget,
+            spent=self.branch.used,
             elapsed=self.branch.elapsed,
-            rounds=self.branch.round,
+            rounds=self.branch.rounds,
             keep=keep,
             ahead=ahead,
         )
 
     def _kept(self, answer: Usage) -> budgets.Reserve:
         """Return what gathering leaves: an answer takes as long as the slowest one did."""
+        if not self.keeps:
+            return budgets.NOTHING_KEPT
         seconds = max(budgets.ANSWER_SECONDS, self.branch.slowest)
         return budgets.reserve(self.branch.budget, answer=answer, seconds=seconds)
 
@@ -173,12 +178,12 @@ class Study:
     def affordable(self, messages: Sequence[Message], *, max_tokens: int, price: Price | None) -> bool:
         """Return whether one more model call fits what is left of the branch's budget."""
         ahead = budgets.reservation(price, prompt=self.estimate(messages), completion=max_tokens)
-        return budgets.affordable(self.branch.budget, spent=self.branch.spent, elapsed=self.branch.elapsed, ahead=ahead)
+        return budgets.affordable(self.branch.budget, spent=self.branch.used, elapsed=self.branch.elapsed, ahead=ahead)
 
     def remaining(self) -> Budget:
         """Return what this branch leaves."""
         return budgets.left(
-            self.branch.budget, spent=self.branch.spent, elapsed=self.branch.elapsed, rounds=self.branch.round
+            self.branch.budget, spent=self.branch.used, elapsed=self.branch.elapsed, rounds=self.branch.rounds
         )
 
     # -- out ----------------------------------------------------------------------------------
@@ -191,6 +196,8 @@ class Study:
         tools: Sequence[ToolSpec] = (),
         stop: Sequence[str] = (),
         reserve: bool = True,
+        max_tokens: int | None = None,
+        schema: Mapping[str, Json] | None = None,
     ) -> Reply:
         """Ask the model. `reserve` keeps writing's share of the time free, and lets any flag break the call off."""
         request = ModelRequest(
@@ -199,9 +206,10 @@ class Study:
             tools=tuple(tools),
             temperature=self.options.temperature,
             top_p=self.options.top_p,
-            max_tokens=self.options.max_tokens,
+            max_tokens=max_tokens or self.options.max_tokens,
             stop=tuple(stop),
             seed=self.branch.random.getrandbits(31),
+            schema=schema,
         )
         ask = self._asking(self.means.model, request, purpose, price=self.options.price, reserve=reserve)
         [reply] = await self.branch.models([ask], breaks=ANY_FLAG if reserve else CANCEL_ONLY)
@@ -278,8 +286,8 @@ class Study:
         key = fingerprint([call.name, call.arguments])
         if key in self._asked:
             return (
-                f"Error (repeated_call): this very call was made in round {self._asked[key]}; its result stands above. "
-                "Ask something else, or answer with what you have."
+                f"Error (repeated_call): this very call was made in round {self._asked[key]}; its result was shown "
+                "then. Ask something else, or answer with what you have."
             )
         self._asked[key] = self.branch.round
         return ""
@@ -290,7 +298,7 @@ class Study:
         )
         tool_context = CallContext(
             run_id=self.branch.run_id,
-            tenant=self._recorder.tenant,
+            tenant=self.recorder.tenant,
             deadline=min(TOOL_SECONDS, self.seconds_left(reserve=True)),
             goal=self.question.text,
             language=self.question.language,
@@ -319,16 +327,27 @@ class Study:
         texts: dict[str, str] = {}
         for source in observation.sources:
             text = await self.branch.text(source)
-            self.ledger.admit(source, text)
+            self.ledger.admit(source if self._learnt is None else self._learnt.described(source), text)
             texts[source.id] = text
-        for shown in observation.shown:
-            if texts.get(shown.source_id, "")[max(0, shown.start) : shown.end].strip():
-                self.ledger.excerpt(shown.source_id, shown.start, shown.end, snap=False)
+        excerpts = tuple(
+            self.ledger.excerpt(shown.source_id, shown.start, shown.end, snap=False).id
+            for shown in observation.shown
+            if texts.get(shown.source_id, "")[max(0, shown.start) : shown.end].strip()
+        )
         if self._learnt is not None:
             self._learnt.take(observation.value, sources=observation.sources, shown=observation.shown, texts=texts)
+        for made in made_by(call, observation.value):
+            self.ledger.keep(made)
         self.failed_addresses.update(_unread(observation.value))
         text = context.cut(self.means.tools.render(call.name, observation.value, texts), self._goal(call), limit)
-        return Seen(call=call, text=text, fresh=True, value=observation.value, observation=observation)
+        return Seen(
+            call=call,
+            text=text,
+            fresh=True,
+            value=observation.value,
+            observation=observation,
+            excerpts=excerpts,
+        )
 
     def _heed(self, failure: Failure | None) -> None:
         self.interrupted = self.interrupted or (failure is not None and failure.code == INTERRUPTED)
@@ -340,13 +359,13 @@ class Study:
     @property
     def began_at(self) -> float:
         """Unix time at which the run began: the engine's only date."""
-        return self._recorder.history.began_at
+        return self.recorder.history.began_at
 
     def _progress(self, kind: str, text: str) -> None:
         def tell(observer: Observer) -> None:
             observer.progress(Progress(run_id=self.branch.run_id, branch=self.branch.name, kind=kind, text=text))
 
-        self._recorder.progress(tell)
+        self.recorder.progress(tell)
 
 
 def _unread(value: Json) -> dict[str, str]:

@@ -16,12 +16,15 @@ from leadline.domain import (
     DraftSentence,
     Length,
     Message,
+    Options,
 )
 from leadline.research.evidence import Ledger
+from leadline.research.fencing import Fence
+from leadline.research.outline import balanced
 from leadline.research.phrases import language_name, phrase
 from leadline.research.prompts import prompt
 from leadline.research.quoting import EXTRACTIVE, extract, extractive_draft
-from leadline.text.rank import Bm25
+from leadline.research.wishes import with_wishes
 from leadline.text.sentences import split
 
 __all__ = ["EXTRACTIVE", "draft_of", "extract", "extractive_draft", "sentences_of", "writer_messages"]
@@ -54,32 +57,48 @@ class Marked(NamedTuple):
 
 
 class Wish(NamedTuple):
-    """What a writer is asked for; `budget_chars` is the room for excerpts."""
+    """What a writer is asked for; `budget_chars` is the room for excerpts.
+
+    The excerpts of ids `first` come before all others, `fence` goes around all of them. `role` names
+    the prompt, `queries` are what excerpts are chosen by beside the question, `beside` stands between
+    question and excerpts; of `options` the person's wishes are told.
+    """
 
     question: str
     language: str
     length: Length
     budget_chars: int
+    first: tuple[str, ...] = ()
+    fence: Fence = Fence()
+    role: str = "writer"
+    queries: tuple[str, ...] = ()
+    beside: str = ""
+    options: Options = Options()
 
 
 def writer_messages(wish: Wish, ledger: Ledger) -> tuple[Message, ...]:
     """Return the writer's prompt: rules, question, and as many numbered excerpts as fit. Pure."""
-    question, language, length, budget_chars = wish
-    view = ledger.for_writer(budget_chars, order=_nearest_first(question, ledger))
-    system = prompt("writer").format(
-        language=language_name(language), length=LENGTHS[length], gaps=phrase("not_found", language)
+    rules = prompt(wish.role).format(
+        language=language_name(wish.language), length=LENGTHS[wish.length], gaps=phrase("not_found", wish.language)
     )
+    return prompted(wish, rules, ledger)
+
+
+def prompted(wish: Wish, rules: str, ledger: Ledger) -> tuple[Message, ...]:
+    """Return a prompt of these rules, the question, and as many numbered excerpts as fit. Pure."""
+    order = balanced([wish.question, *wish.queries], ledger, wish.first)
+    view = ledger.for_writer(wish.budget_chars, order=order)
+    parts = [
+        f"Question: {wish.question}",
+        wish.beside,
+        wish.fence.notice,
+        "Excerpts:",
+        wish.fence.around(view.text, inert=True),
+    ]
     return (
-        Message(role="system", content=system),
-        Message(role="user", content=f"Question: {question}\n\nExcerpts:\n\n{view.text}"),
+        Message(role="system", content=with_wishes(rules, wish.options)),
+        Message(role="user", content="\n\n".join(filter(None, parts))),
     )
-
-
-def _nearest_first(question: str, ledger: Ledger) -> list[str]:
-    excerpts = ledger.excerpts
-    scores = Bm25([ledger.quote(e) for e in excerpts]).scores(question)
-    order = sorted(range(len(excerpts)), key=lambda i: (-scores[i], i))
-    return [excerpts[i].id for i in order]
 
 
 def draft_of(text: str, ledger: Ledger, *, written_by: str, gaps: str) -> Draft:
@@ -161,3 +180,38 @@ def _labels(group: str) -> list[str]:
 
 def _plain(line: str) -> str:
     return _EMPHASIS.sub("", line).strip()
+
+
+# --- parts of a draft that several wrote -----------------------------------------------------
+
+
+def only_labels(text: str, allowed: frozenset[str]) -> str:
+    """Return a text whose markers name nothing but these excerpts."""
+
+    def kept(found: re.Match[str]) -> str:
+        labels = [label for label in _labels(found[1]) if label in allowed]
+        return f"[{', '.join(labels)}]" if labels else ""
+
+    return _MARKERS.sub(kept, text)
+
+
+def relabelled(text: str, ledger: Ledger, *, whole: Ledger) -> str:
+    """Return a text whose markers name the same excerpts by their places in `whole`."""
+
+    def moved(found: re.Match[str]) -> str:
+        excerpts = [ledger.by_label(label) for label in _labels(found[1])]
+        labels = [whole.label(one.id) for one in excerpts if one is not None and whole.get(one.id) is not None]
+        return f"[{', '.join(labels)}]" if labels else ""
+
+    return _MARKERS.sub(moved, text)
+
+
+def without_headings(text: str) -> str:
+    """Return a section's text without headings of its own."""
+    return "\n".join(line for line in text.splitlines() if not _HEADING.match(line))
+
+
+def first_paragraph(text: str) -> str:
+    """Return the direct answer of a text as one line, without the word that introduces it."""
+    plain = without_headings(_ANSWER.sub("", _TAG.sub("", text), count=1)).strip()
+    return " ".join(plain.split("\n\n")[0].split())

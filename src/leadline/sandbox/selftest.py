@@ -95,20 +95,32 @@ _MUST_FAIL: Final = (
 
 async def prove(sandbox: Sandbox, *, design: str, limits: Limits) -> Verdict:
     """Run the test; its verdict holds only where everything did. Takes about a quarter of a second."""
-    with _targets() as targets:
-        code = _PROGRAM.format(
-            canary=str(targets.canary),
-            port=targets.port,
-            abstract=targets.abstract,
-            outer=os.getpid(),
-            forks=_FORKS,
-        )
-        try:
-            async with asyncio.timeout(2 * _SECONDS):
-                ran = await sandbox.run(Program(code=code, timeout=_SECONDS))
-        except (LeadlineError, TimeoutError) as error:
-            return Verdict(design=design, checks=(Check(name="it starts", held=False, found=str(error) or "too late"),))
-        return Verdict(design=design, checks=tuple(_checks(ran, targets, limits)))
+    stack = contextlib.ExitStack()
+    try:
+        targets = await asyncio.to_thread(stack.enter_context, _targets())
+        return await _proved(sandbox, targets, design=design, limits=limits)
+    finally:
+        await asyncio.to_thread(stack.close)
+
+
+async def _proved(sandbox: Sandbox, targets: _Targets, *, design: str, limits: Limits) -> Verdict:
+    code = _PROGRAM.format(
+        canary=str(targets.canary),
+        port=targets.port,
+        abstract=targets.abstract,
+        outer=os.getpid(),
+        forks=_FORKS,
+    )
+    try:
+        async with asyncio.timeout(2 * _SECONDS):
+            ran = await sandbox.run(Program(code=code, timeout=_SECONDS))
+    except (LeadlineError, TimeoutError) as error:
+        return Verdict(design=design, checks=(Check(name="it starts", held=False, found=str(error) or "too late"),))
+    return Verdict(design=design, checks=await asyncio.to_thread(_judged, ran, targets, limits))
+
+
+def _judged(ran: Ran, targets: _Targets, limits: Limits) -> tuple[Check, ...]:
+    return tuple(_checks(ran, targets, limits))
 
 
 def _checks(ran: Ran, targets: _Targets, limits: Limits) -> Iterator[Check]:

@@ -144,7 +144,10 @@ def _add_packages(tree: Path, packages: Sequence[str], tell: Callable[[str], Non
         done = _run([*command, "--", *packages])
     if done.returncode:
         last = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-        raise SettingsError(f"pip could not install {', '.join(packages)}: {last[0]}")
+        raise SettingsError(
+            f"pip could not install {', '.join(packages)}: {last[0]}; it needs a package index that it can reach, "
+            "see `pip config list`"
+        )
     return sorted(path.name for path in (tree / "site").iterdir() if (path / "__init__.py").exists())
 
 

@@ -11,12 +11,12 @@ from typing import Final
 from leadline.errors import LimitReached, ProviderFailed, ProviderUnavailable, ToolFailed
 from leadline.ports import Query
 from leadline.resilience import Deadline
-from leadline.scholar.fulltext import Unpaywall, with_arxiv
+from leadline.scholar.fulltext import with_arxiv
 from leadline.scholar.merge import merge
 from leadline.scholar.types import Ask, Source
 from leadline.wire.http import Http, Request
 from leadline.wire.keys import KeyRing
-from leadline.wire.papers import Paper, Papers
+from leadline.wire.papers import Copies, Paper, Papers, Works
 from leadline.wire.queries import asked_filters, days_of
 from leadline.wire.service import Service, Turns
 
@@ -78,9 +78,9 @@ class Library:
 
     def __init__(
         self,
-        services: Sequence[ScholarService],
+        services: Sequence[Works],
         *,
-        unpaywall: Unpaywall | None = None,
+        unpaywall: Copies | None = None,
         told: Callable[[str, ToolFailed], None] | None = None,
     ) -> None:
         self._services = tuple(services)
@@ -118,7 +118,7 @@ class Library:
             return papers
         copies: dict[str, str] = {}
 
-        async def look(unpaywall: Unpaywall, doi: str) -> None:
+        async def look(unpaywall: Copies, doi: str) -> None:
             with suppress(ToolFailed):  # the work stays without a copy
                 if pdf := await unpaywall.pdf(doi, deadline=left.left()):
                     copies[doi] = pdf
@@ -136,7 +136,7 @@ def _is_failure(reply: Sequence[Paper] | ToolFailed) -> bool:
     return isinstance(reply, ToolFailed)
 
 
-async def _ask(service: ScholarService, query: Query, deadline: float) -> Sequence[Paper] | ToolFailed:
+async def _ask(service: Works, query: Query, deadline: float) -> Sequence[Paper] | ToolFailed:
     try:
         return await service.papers(query, deadline=deadline)
     except ToolFailed as error:

@@ -5,51 +5,70 @@ frozen `Settings`; `describe` prints them with secrets masked. A file in the wor
 only where it is named: a cloned repository must not be able to set an address or a command.
 """
 
+from leadline.settings.accounts import AdmissionSettings, AuthSettings, SecretsSettings
+from leadline.settings.cache import CachingSettings, OutgoingSettings
 from leadline.settings.kinds import Secret
 from leadline.settings.load import default_config_path, load
+from leadline.settings.models import ANTHROPIC_URL, GatewaySettings, JudgeSettings, ModelSettings, VllmSettings
 from leadline.settings.prices import ModelPrice, Prices, load_prices
+from leadline.settings.programs import PythonSettings
 from leadline.settings.registry import Item, Row, describe, items
 from leadline.settings.save import save_table
+from leadline.settings.scholar import ScholarSettings
 from leadline.settings.sections import (
     BudgetSettings,
     CpuSettings,
     EmbedSettings,
     ExtractSettings,
-    JudgeSettings,
-    ModelSettings,
     RetentionSettings,
     Settings,
-    TaskSettings,
     VisitSettings,
-    WorkerSettings,
 )
+from leadline.settings.tasks import TaskSettings, WorkerSettings
+from leadline.settings.tenants import Tenant, load_tenants
+from leadline.settings.tools import LOCAL, SummarizerSettings, ToolsSettings
 from leadline.settings.web import FetchSettings, HostHeaders, ProviderSettings, SearchSettings
 
 __all__ = [
+    "ANTHROPIC_URL",
+    "LOCAL",
+    "AdmissionSettings",
+    "AuthSettings",
     "BudgetSettings",
+    "CachingSettings",
     "CpuSettings",
     "EmbedSettings",
     "ExtractSettings",
     "FetchSettings",
+    "GatewaySettings",
     "HostHeaders",
     "Item",
     "JudgeSettings",
     "ModelPrice",
     "ModelSettings",
+    "OutgoingSettings",
     "Prices",
     "ProviderSettings",
+    "PythonSettings",
     "RetentionSettings",
     "Row",
+    "ScholarSettings",
     "SearchSettings",
     "Secret",
+    "SecretsSettings",
     "Settings",
+    "SummarizerSettings",
     "TaskSettings",
+    "Tenant",
+    "ToolsSettings",
     "VisitSettings",
+    "VllmSettings",
     "WorkerSettings",
     "default_config_path",
     "describe",
     "items",
     "load",
     "load_prices",
+    "load_tenants",
     "save_table",
 ]

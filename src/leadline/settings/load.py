@@ -17,9 +17,13 @@ import platformdirs
 
 from leadline.errors import SettingsError
 from leadline.settings.kinds import comes_later, is_secret
+from leadline.settings.models import check_model
 from leadline.settings.prices import load_prices
 from leadline.settings.registry import PREFIX, Item, items
+from leadline.settings.scholar import NEED_KEYS
 from leadline.settings.sections import APP, Settings
+from leadline.settings.tasks import check_engine
+from leadline.settings.tools import check_summarizer, check_tools
 from leadline.settings.web import KEYLESS
 
 _NO_FLAGS: Final[Mapping[str, str]] = MappingProxyType({})
@@ -234,8 +238,12 @@ def _check(settings: Settings) -> None:
             f"`model.max_tokens` is {model.max_tokens}, but the window `model.context` has only "
             f"{model.context}: no room is left for a prompt"
         )
+    check_model(model)
+    check_engine(engine=settings.engine, store=settings.store)
     _check_others(settings)
+    _check_auth(settings)
     _check_search(settings)
+    _check_scholar(settings)
     if settings.prices is not None:
         load_prices(settings.prices)
 
@@ -253,6 +261,17 @@ def _check_others(settings: Settings) -> None:
         raise SettingsError("`embed.url` is set, but `embed.name` is not: name the model that the server offers")
     if embed.name is not None and embed.url is None:
         raise SettingsError(f"`embed.name` is {embed.name}, but `embed.url` is not set: name its server")
+    check_summarizer(settings.summarizer, model=bool(model.urls), given="summarizer.use" in settings.sources)
+    check_tools(settings.tools, sandbox=settings.sandbox)
+
+
+def _check_auth(settings: Settings) -> None:
+    """Refuse tokens of an issuer that is half described."""
+    auth = settings.auth
+    parts = {"jwt_issuer": auth.jwt_issuer, "jwt_audience": auth.jwt_audience, "jwks_url": auth.jwks_url}
+    missing = [name for name, value in parts.items() if value is None]
+    if missing and len(missing) < len(parts):
+        raise SettingsError(f"`auth.{missing[0]}` is not set: tokens need an issuer, an audience and its keys' address")
 
 
 def _check_search(settings: Settings) -> None:
@@ -265,3 +284,10 @@ def _check_search(settings: Settings) -> None:
             raise SettingsError("`search.providers` names `searxng`: set `search.searxng.base_url`")
         if name not in KEYLESS and not section.api_keys:
             raise SettingsError(f"`search.providers` names `{name}`, which needs a key: set `search.{name}.api_keys`")
+
+
+def _check_scholar(settings: Settings) -> None:
+    """Refuse a scholarly service that lacks its key."""
+    for name in settings.scholar.providers:
+        if name in NEED_KEYS and not settings.scholar.of(name).api_keys:
+            raise SettingsError(f"`scholar.providers` names `{name}`, which needs a key: set `scholar.{name}.api_keys`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields
 from functools import cache
@@ -12,6 +13,7 @@ from leadline.settings.kinds import Kind, Secret
 from leadline.settings.sections import Settings
 
 PREFIX: Final = "LEADLINE_"
+_PASSWORD: Final = re.compile(r"//[^/\s]*@")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,7 +91,7 @@ def printable(value: object) -> str:
         return ",".join(map(str, value))
     if isinstance(value, float):
         return f"{value:g}" if abs(value) < 100_000 else repr(value)
-    return str(value)
+    return _PASSWORD.sub("//********@", str(value))
 
 
 def _walk(section: type[Any], prefix: str) -> Iterator[Item]:

@@ -14,6 +14,8 @@ from typing import Final, Literal
 
 import platformdirs
 
+from leadline.settings.accounts import AdmissionSettings, AuthSettings, SecretsSettings
+from leadline.settings.cache import CachingSettings, OutgoingSettings, Store, StoreUrl
 from leadline.settings.kinds import (
     Adapter,
     Choice,
@@ -23,79 +25,19 @@ from leadline.settings.kinds import (
     OrNone,
     Secret,
     Server,
-    Servers,
     Size,
-    Switch,
     Text,
     Whole,
     setting,
 )
+from leadline.settings.models import GatewaySettings, JudgeSettings, ModelSettings, VllmSettings
+from leadline.settings.programs import PythonSettings, SandboxKind
+from leadline.settings.scholar import ScholarSettings
+from leadline.settings.tasks import EngineKind, RunStoreUrl, TaskSettings, WorkerSettings
+from leadline.settings.tools import SummarizerSettings, ToolsSettings
 from leadline.settings.web import FetchSettings, SearchSettings
 
 APP: Final = "leadline"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ModelSettings:
-    """The model that researches and writes. Without `urls` there is none."""
-
-    urls: tuple[str, ...] = setting(
-        (),
-        Servers(),
-        "Base URLs of servers that offer the model, each ending where `/chat/completions` begins: "
-        "`http://127.0.0.1:8000/v1`. Empty: no model, the extractive strategy is used.",
-    )
-    name: str | None = setting(None, OrNone(Text()), "The model's name at its servers.")
-    api_key: Secret | None = setting(  # noqa: RUF009 makes a dataclass field
-        None, OrNone(Key()), "The key that is sent to the model's servers; never printed."
-    )
-    kind: Literal["openai"] = setting(
-        "openai", Choice(("openai",), later=("anthropic",)), "The protocol of the servers."
-    )
-    temperature: float = setting(0.6, Number(0, 2), "Sampling temperature.")
-    top_p: float = setting(0.95, Number(0, 1, above=True), "Share of probability that is sampled from.")
-    max_tokens: int = setting(8192, Whole(16), "Tokens that one answer may have.")
-    context: int | None = setting(
-        None,
-        OrNone(Whole(2048)),
-        "The model's context window in tokens. `none`: its servers are asked; where they do not tell, 32768.",
-    )
-    dialect: Literal["native", "tags", "tongyi"] = setting(
-        "native",
-        Choice(("native", "tags", "tongyi")),
-        "How tools are offered and calls are written: by the server's own tool calls, as "
-        "`<tool_call>` text, or in the format of Tongyi DeepResearch.",
-    )
-    first_token_seconds: float = setting(
-        120.0, Number(0, above=True), "How long the first token of an answer may take."
-    )
-    gap_seconds: float = setting(60.0, Number(0, above=True), "How long a stream may be silent between two tokens.")
-    total_seconds: float = setting(600.0, Number(0, above=True), "How long a whole answer may take.")
-    free: bool = setting(
-        False,
-        Switch(),
-        "Calls cost no money. Without this and without a price, a money budget is refused.",
-    )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JudgeSettings:
-    """The model that judges claims which words and values could not decide."""
-
-    use: Literal["off", "main", "own"] = setting(
-        "off",
-        Choice(("off", "main", "own")),
-        "`off`: no judge. `main`: the model under `model`. `own`: the servers named here.",
-    )
-    urls: tuple[str, ...] = setting((), Servers(), "Base URLs of the judge's own servers.")
-    name: str | None = setting(None, OrNone(Text()), "The judge's name at its servers.")
-    api_key: Secret | None = setting(  # noqa: RUF009 makes a dataclass field
-        None, OrNone(Key()), "The key that is sent to the judge's servers; never printed."
-    )
-    kind: Literal["openai"] = setting(
-        "openai", Choice(("openai",), later=("anthropic",)), "The protocol of the judge's servers."
-    )
-    free: bool = setting(False, Switch(), "The judge's calls cost no money.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -149,6 +91,9 @@ class VisitSettings:
     reader_order: Literal["first", "fallback"] = setting(
         "fallback", Choice(("first", "fallback")), "Whether the reader is asked first, or where the host gave no page."
     )
+    summarise_above: int = setting(
+        20_000, Whole(0), "Characters above which a page is summed up besides, where `summarizer.use` says by whom."
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -158,24 +103,6 @@ class ExtractSettings:
     seconds: float = setting(20.0, Number(0, above=True), "Seconds after which a parser is killed.")
     memory: int = setting(1 << 30, Size(1 << 27), "Memory of a parser, in bytes.")
     max_bytes: int = setting(64 << 20, Size(1), "Size of a document, in bytes.")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class WorkerSettings:
-    """Runs side by side."""
-
-    concurrency: int = setting(4, Whole(1, 10_000), "Runs that one process works on at a time.")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TaskSettings:
-    """How runs are held."""
-
-    lease_seconds: float = setting(
-        30.0,
-        Number(1, 3600),
-        "Seconds after which another worker may take over a run whose worker is silent.",
-    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -222,15 +149,35 @@ class Settings:
             "default": "the platform's folder for user data",
         },
     )
-    store: str = setting(
-        "sqlite://",
-        Adapter("sqlite", later=("postgresql",)),
-        "Where runs and their journals are kept; without a path, a file in the data folder.",
+    store: str = field(
+        default="sqlite://",
+        repr=False,
+        metadata={
+            "kind": RunStoreUrl(),
+            "description": "Where runs and their journals are kept: a file of this machine (without a path, in the "
+            "data folder), or a database that several machines share.",
+        },
+    )
+    engine: str = setting(
+        "embedded",
+        EngineKind(),
+        "Who carries runs that wait in the queue: the process that took them in (`embedded`), or workers of their own "
+        "over PostgreSQL (`postgres`), which `leadline worker` starts.",
     )
     blobs: str = setting(
         "file://",
         Adapter("file", later=("s3",)),
         "Where stored texts and bytes are kept; without a path, a folder in the data folder.",
+    )
+    cache: Store = setting(  # noqa: RUF009 makes a dataclass field
+        Store("sqlite://"),
+        StoreUrl("sqlite", may_be_off=True),
+        "Where answers of the web are kept, beside memory: a file of this machine, or a Redis that several share.",
+    )
+    limits: Store = setting(  # noqa: RUF009 makes a dataclass field
+        Store("memory://"),
+        StoreUrl("memory"),
+        "Where outgoing limits are counted: for each process by itself, or in a Redis for all together.",
     )
     prices: Path | None = setting(  # noqa: RUF009 makes a dataclass field
         None,
@@ -251,18 +198,37 @@ class Settings:
         OrNone(Server()),
         "An HTTP proxy for all that goes to the web; addresses are resolved and refused here first.",
     )
+    sandbox: str = setting(
+        "auto",
+        SandboxKind(),
+        "Where Python programs of a model run: bubblewrap, else Landlock (`auto`), one of the two, or an executor "
+        "elsewhere. `off`: no such tool. Nothing is ever run without a sandbox.",
+    )
     model: ModelSettings = field(default_factory=ModelSettings, metadata={"section": ModelSettings})
     judge: JudgeSettings = field(default_factory=JudgeSettings, metadata={"section": JudgeSettings})
+    gateway: GatewaySettings = field(default_factory=GatewaySettings, metadata={"section": GatewaySettings})
+    vllm: VllmSettings = field(default_factory=VllmSettings, metadata={"section": VllmSettings})
     embed: EmbedSettings = field(default_factory=EmbedSettings, metadata={"section": EmbedSettings})
     budget: BudgetSettings = field(default_factory=BudgetSettings, metadata={"section": BudgetSettings})
     visit: VisitSettings = field(default_factory=VisitSettings, metadata={"section": VisitSettings})
     fetch: FetchSettings = field(default_factory=FetchSettings, metadata={"section": FetchSettings})
     search: SearchSettings = field(default_factory=SearchSettings, metadata={"section": SearchSettings})
+    scholar: ScholarSettings = field(default_factory=ScholarSettings, metadata={"section": ScholarSettings})
+    python: PythonSettings = field(default_factory=PythonSettings, metadata={"section": PythonSettings})
+    tools: ToolsSettings = field(default_factory=ToolsSettings, metadata={"section": ToolsSettings})
+    summarizer: SummarizerSettings = field(
+        default_factory=SummarizerSettings, metadata={"section": SummarizerSettings}
+    )
+    caching: CachingSettings = field(default_factory=CachingSettings, metadata={"section": CachingSettings})
+    outgoing: OutgoingSettings = field(default_factory=OutgoingSettings, metadata={"section": OutgoingSettings})
     extract: ExtractSettings = field(default_factory=ExtractSettings, metadata={"section": ExtractSettings})
     worker: WorkerSettings = field(default_factory=WorkerSettings, metadata={"section": WorkerSettings})
     tasks: TaskSettings = field(default_factory=TaskSettings, metadata={"section": TaskSettings})
     cpu: CpuSettings = field(default_factory=CpuSettings, metadata={"section": CpuSettings})
     retention: RetentionSettings = field(default_factory=RetentionSettings, metadata={"section": RetentionSettings})
+    auth: AuthSettings = field(default_factory=AuthSettings, metadata={"section": AuthSettings})
+    secrets: SecretsSettings = field(default_factory=SecretsSettings, metadata={"section": SecretsSettings})
+    admission: AdmissionSettings = field(default_factory=AdmissionSettings, metadata={"section": AdmissionSettings})
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), compare=False, repr=False)
     config_file: Path | None = field(default=None, compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)

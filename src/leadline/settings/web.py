@@ -11,8 +11,8 @@ from typing import Final, Literal
 
 from leadline.settings.kinds import Choice, Key, Number, OrNone, Secret, Server, Text, setting
 
-PROVIDERS: Final = ("wikipedia", "searxng", "serper", "tavily", "brave", "exa", "jina", "serpapi")
-KEYLESS: Final = frozenset({"wikipedia", "searxng"})
+PROVIDERS: Final = ("wikipedia", "ddgs", "searxng", "serper", "tavily", "brave", "exa", "jina", "serpapi")
+KEYLESS: Final = frozenset({"wikipedia", "ddgs", "searxng"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,6 +133,7 @@ class ProviderSettings:
     qps: float | None = setting(
         None, OrNone(Number(0, above=True)), "Requests a second. `none`: what it allows by default."
     )
+    usd: float = setting(0.0, Number(0), "US dollars that a request costs: for the order and budget of `cache warm`.")
 
 
 def _provider() -> ProviderSettings:
@@ -147,10 +148,11 @@ class SearchSettings:
     providers: tuple[str, ...] = setting(
         ("wikipedia",),
         Words(PROVIDERS),
-        "Services that search the web, in order: the first that answers counts. Only `wikipedia` and `searxng` "
-        "(your own instance) need no key.",
+        "Services that search the web, in order: the first that answers counts. `wikipedia`, `searxng` (your own "
+        "instance) and `ddgs` (reads result pages of several engines, unofficially; extra `ddgs`) need no key.",
     )
     wikipedia: ProviderSettings = _provider()  # noqa: RUF009 makes a dataclass field
+    ddgs: ProviderSettings = _provider()  # noqa: RUF009 makes a dataclass field
     searxng: ProviderSettings = _provider()  # noqa: RUF009 makes a dataclass field
     serper: ProviderSettings = _provider()  # noqa: RUF009 makes a dataclass field
     tavily: ProviderSettings = _provider()  # noqa: RUF009 makes a dataclass field

@@ -45,3 +45,8 @@ class Packer:
             except zstandard.ZstdError as error:
                 raise ValueError(f"a stored {type_name} is damaged: {error}") from error
         return event_from(type_name, orjson.loads(body))
+
+
+def folded(text: str) -> str:
+    """Return text as it is searched: without case, without what a database's text cannot hold."""
+    return text.casefold().replace("\0", " ").encode("utf-8", "replace").decode()

@@ -34,6 +34,17 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Statements without a remark are verbatim quotations or agree with their source by value.",
             "未加备注的陈述为原文引用，或数值与来源相符。",
         ),
+        # --- what programs made
+        "artefacts": ("Figures and files made by programs", "程序生成的图与文件"),
+        "computed": (
+            "Computed by programs that the model wrote in this run; not checked against the sources.",
+            "由模型在本次运行中编写的程序计算得出，未与来源核对。",
+        ),
+        "figure": ("Figure {}", "图 {}"),
+        "program": ("Program", "程序"),
+        "bytes": ("{} bytes", "{} 字节"),
+        "more_lines": ("… {} more lines", "……另有 {} 行"),
+        "gone": ("its bytes are not at hand", "其内容不在手边"),
         # --- verdicts, and how they were decided
         "supported": ("supported", "有据"),
         "partial": ("partly supported", "部分有据"),

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from leadline.testing.network import no_network as no_network
     from leadline.testing.observer import EventRecorder as EventRecorder
     from leadline.testing.overflows import OVERFLOWS as OVERFLOWS
+    from leadline.testing.prefixes import Reuse as Reuse
+    from leadline.testing.prefixes import prefix_reuse as prefix_reuse
     from leadline.testing.script import Asked as Asked
     from leadline.testing.script import Fault as Fault
     from leadline.testing.script import Reply as Reply
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from leadline.testing.search import fetched as fetched
     from leadline.testing.search import hit as hit
     from leadline.testing.server import ScriptedServer as ScriptedServer
+    from leadline.testing.small_web import SmallWeb as SmallWeb
     from leadline.testing.web import HostileWeb as HostileWeb
     from leadline.testing.web import WebPage as WebPage
 
@@ -44,13 +47,16 @@ _HOMES: Final = MappingProxyType(
         "NetworkForbidden": "leadline.testing.network",
         "OVERFLOWS": "leadline.testing.overflows",
         "Reply": "leadline.testing.script",
+        "Reuse": "leadline.testing.prefixes",
         "Rule": "leadline.testing.script",
         "ScriptedModel": "leadline.model.scripted",
         "ScriptedServer": "leadline.testing.server",
+        "SmallWeb": "leadline.testing.small_web",
         "WebPage": "leadline.testing.web",
         "fetched": "leadline.testing.search",
         "hit": "leadline.testing.search",
         "no_network": "leadline.testing.network",
+        "prefix_reuse": "leadline.testing.prefixes",
         "refusal": "leadline.testing.script",
     }
 )
@@ -67,13 +73,16 @@ __all__ = [
     "HostileWeb",
     "NetworkForbidden",
     "Reply",
+    "Reuse",
     "Rule",
     "ScriptedModel",
     "ScriptedServer",
+    "SmallWeb",
     "WebPage",
     "fetched",
     "hit",
     "no_network",
+    "prefix_reuse",
     "refusal",
 ]
 

@@ -85,22 +85,26 @@ class WebRequest:
         return urlsplit(self.target).path
 
 
+Answer = Callable[[WebRequest], WebPage]
+
+
 class HostileWeb:
     """The server as an asynchronous context manager; see the module.
 
-    `pages` are by path, or by host and path (`b.example/x`). `names` are the answers of `resolve`:
+    `pages` are by path, or by host and path (`b.example/x`); a function makes its page anew for
+    each request. `names` are the answers of `resolve`:
     addresses, or a function that gives other ones each time. `tls` makes it https. `requests` are
     all requests so far, `resolved` all names that were asked for.
     """
 
     def __init__(
         self,
-        pages: Mapping[str, WebPage] | None = None,
+        pages: Mapping[str, WebPage | Answer] | None = None,
         *,
         names: Mapping[str, Sequence[str] | Callable[[], Sequence[str]]] | None = None,
         tls: SSLContext | None = None,
     ) -> None:
-        self.pages = dict(pages or {})
+        self.pages: dict[str, WebPage | Answer] = dict(pages or {})
         self.names = dict(names or {})
         self._tls = tls
         self._server: asyncio.Server | None = None
@@ -166,7 +170,7 @@ class HostileWeb:
         path = unquote(request.path)
         page = self.pages.get(f"{request.host}{path}") or self.pages.get(path)
         if page is not None:
-            return _page(page)
+            return _page(page(request) if callable(page) else page)
         name, _, rest = path.lstrip("/").partition("/")
         trap = _TRAPS.get(name)
         return trap(request, rest) if trap is not None else _page(WebPage(status=404, body=b"<p>There is no page.</p>"))

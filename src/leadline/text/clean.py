@@ -17,6 +17,7 @@ INVISIBLE: Final = (
     "\uffff\U000e0000-\U000e0fff"
 )
 _INVISIBLE: Final = re.compile(f"[{INVISIBLE}]+")
+_CONTROLS: Final = bytes(code for code in range(128) if _INVISIBLE.match(chr(code)))
 _LINE_BREAK: Final = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _OPENING: Final = "<\uff1c\ufe64\u2329\u3008"
@@ -27,16 +28,21 @@ _NAMES: Final = (
     "function_results?|function_response|invoke|parameters?|arguments|think(?:ing)?|thought|"
     "reasoning|answer|final_answer|code|interpreter|observation|system|user|assistant|human|"
     "system-reminder|instructions?|im_start|im_end|start_of_turn|end_of_turn|bos|eos|pad|unk|"
-    "sys|inst|information|search|result|summary|report"
+    "sys|inst|information|search|result|summary|report|plan|excerpts?|arg_key|arg_value|channel|"
+    r"sop|eop|unused\d+|extra_id_\d+"
 )
 _CONTROL_TAG: Final = re.compile(
     rf"[{_OPENING}](?=[ \t]{{0,4}}[/{_BAR}]?[ \t]{{0,4}}(?:[a-z]{{1,12}}:)?(?:{_NAMES})\b)"
     rf"|[{_OPENING}](?=/?s>)"
-    rf"|[{_OPENING}](?=[ \t]{{0,4}}/?[ \t]{{0,4}}[{_BAR}][\w\u2581])",
+    rf"|[{_OPENING}](?=[ \t]{{0,4}}/?[ \t]{{0,4}}[{_BAR}][\w\u2581])"
+    rf"|[{_OPENING}](?=\w{{1,24}}[{_BAR}]>)",
     re.IGNORECASE,
 )
+# Mistral's, GLM's and MiniMax's marks are no tags.
 _INSTRUCTION_MARK: Final = re.compile(
-    r"\[(?=/?(?:inst|tool_calls|available_tools|tool_results|system_prompt)\])", re.IGNORECASE
+    r"\[(?=/?(?:inst|tool_calls|available_tools|tool_results|tool_content|system_prompt|think|s?gmask)\])"
+    r"|\[(?=e~\[)|\](?=~!?b[\[\]])",
+    re.IGNORECASE,
 )
 _SPACE: Final = re.compile(r"\s+")
 # What a viewer of Markdown or HTML would load or follow: images, links, definitions of links, and
@@ -61,11 +67,21 @@ def neutralise(text: str) -> str:
     `leadline.text.spans` folds back when a quotation is located. Line breaks of
     every kind become a line feed, lone surrogates U+FFFD. Idempotent.
     """
-    text = _LINE_BREAK.sub("\n", text)
-    text = _INVISIBLE.sub("", text)
-    if not text.isascii():
-        text = _SURROGATE.sub("\ufffd", text)
-    return _INSTRUCTION_MARK.sub("\u2045", _CONTROL_TAG.sub("\u2039", text))
+    text = _plain(text) if text.isascii() else _SURROGATE.sub("\ufffd", _INVISIBLE.sub("", _LINE_BREAK.sub("\n", text)))
+    if "<" in text or not text.isascii():
+        text = _CONTROL_TAG.sub("\u2039", text)
+    return _INSTRUCTION_MARK.sub(_inert_bracket, text) if "[" in text or "]" in text else text
+
+
+def _plain(text: str) -> str:
+    """Return ASCII text without control characters: in one pass without a pattern, since nearly all text is clean."""
+    if "\r" in text or "\x0b" in text or "\x0c" in text:
+        text = _LINE_BREAK.sub("\n", text)
+    return text.encode("ascii").translate(None, _CONTROLS).decode("ascii")
+
+
+def _inert_bracket(found: re.Match[str]) -> str:
+    return "\u2045" if found[0] == "[" else "\u3015"
 
 
 def defused(text: str) -> str:
@@ -75,6 +91,8 @@ def defused(text: str) -> str:
     as somebody looks. The opening brackets become look-alikes that `leadline.text.spans` folds
     back, so that quotations are still located. Idempotent.
     """
+    if "[" not in text and "]" not in text and "<" not in text:
+        return text
     return _LIVE.sub(lambda found: found[0][:-1] + _INERT[found[0][-1]], text)
 
 

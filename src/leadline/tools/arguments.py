@@ -17,7 +17,7 @@ import orjson
 from leadline.domain import Json, ToolSpec
 from leadline.errors import InvalidArguments
 from leadline.text.clean import squeeze
-from leadline.tools.schema import faults, refuse_unknown
+from leadline.text.schema import faults, refuse_unknown
 
 _MOST_FAULTS: Final = 3
 _NOTHING: Final[tuple[Json, ...]] = (None, "", "null", "None", [])

@@ -53,16 +53,24 @@ class _Door:
 
 @dataclass(frozen=True, slots=True)
 class Doors:
-    """The health and the room of tools by name, shared by all runs of a process."""
+    """The health and the room of tools by name, shared by all runs of a process.
+
+    `rooms` are calls at a time of tools that have another number than `at_once`; `same` maps names
+    that a tool has elsewhere to its own.
+    """
 
     at_once: int = AT_ONCE
+    rooms: Mapping[str, int] = field(default_factory=dict)
+    same: Mapping[str, str] = field(default_factory=dict)
     breaker: Callable[[], Breaker] = Breaker
     _doors: dict[str, _Door] = field(default_factory=dict)
 
     def of(self, name: str) -> _Door:
         """Return the door of a tool, made on first use."""
+        name = self.same.get(name, name)
         if name not in self._doors:
-            self._doors[name] = _Door(self.breaker(), asyncio.Semaphore(self.at_once))
+            room = self.rooms.get(name, self.at_once)
+            self._doors[name] = _Door(self.breaker(), asyncio.Semaphore(room))
         return self._doors[name]
 
 

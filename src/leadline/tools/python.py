@@ -31,6 +31,28 @@ _DESCRIPTION: Final = (
     "numpy, pandas, scipy, sympy and matplotlib are there where they are installed. It has no network and "
     "no files but those it writes itself; figures and files in its working folder are kept."
 )
+_TRAINED: Final = """\
+Executes Python code in a sandboxed environment. To use this tool, you must follow this format:
+1. The 'arguments' JSON object must be empty: {}.
+2. The Python code to be executed must be placed immediately after the JSON block, enclosed within <code> and </code> \
+tags.
+
+IMPORTANT: Any output you want to see MUST be printed to standard output using the print() function. \
+Figures and files that the code writes into its working folder are kept. It has no network.
+
+Example of a correct call:
+<tool_call>
+{"name": "PythonInterpreter", "arguments": {}}
+<code>
+import numpy as np
+# Your code here
+print(f"The result is: {np.mean([1,2,3])}")
+</code>
+</tool_call>"""
+"""The tool in the words of the published format of Tongyi DeepResearch, which its models were trained on."""
+
+_CODE: Final = "The whole program, in Python 3."
+_CODE_APART: Final = "The program; it stands behind the JSON, between <code> and </code>, never in it."
 _ENDS: Final[Mapping[str, str]] = {
     "time": "It was stopped: its time was over.",
     "memory": "It was stopped: it took more memory than it may.",
@@ -46,7 +68,8 @@ class PythonTool:
     It is idempotent: a sandboxed program has no network and no lasting files, so that nothing
     outside can tell whether it ran once or twice, and a call that was in flight when its worker
     died is simply made again. Its plots and files are no sources: what a model computed is not
-    evidence that a report may cite. `keeps_state` lets the programs of one run share their names
+    evidence that a report may cite; a report shows them as what they are, with the program that
+    made them, whose text is stored beside them. `keeps_state` lets the programs of one run share their names
     and files. `name` is `TONGYI_NAME` for a model that knows it so.
     """
 
@@ -71,13 +94,14 @@ class PythonTool:
     def spec(self) -> ToolSpec:
         """See `ports.Tool`."""
         state = " Names and files of your earlier programs are still there." if self._keeps_state else ""
+        trained = self._name == TONGYI_NAME
         return ToolSpec(
             name=self._name,
-            description=_DESCRIPTION + state,
+            description=(_TRAINED if trained else _DESCRIPTION) + state,
             parameters={
                 "type": "object",
                 "properties": {
-                    "code": {"type": "string", "minLength": 1, "description": "The whole program, in Python 3."},
+                    "code": {"type": "string", "minLength": 1, "description": _CODE_APART if trained else _CODE},
                 },
                 "required": ["code"],
                 "additionalProperties": False,
@@ -90,11 +114,15 @@ class PythonTool:
         seconds = min(self._seconds, context.deadline - _MARGIN)
         if seconds < _LEAST:
             raise ToolFailed(f"no time is left to run a program: {context.deadline:.3g} s")
-        session = f"{context.tenant}/{context.run_id}" if self._keeps_state else None
+        session = session_of(context.tenant, context.run_id) if self._keeps_state else None
         program = Program(code=str(arguments["code"]), timeout=seconds, session=session)
         ran = await self._sandbox.run(program)
         files = [await self._store(file, context.tenant) for file in ran.files]
-        return ToolResult(value=self._value(ran, files))
+        value = self._value(ran, files)
+        if files:
+            text = program.code.encode("utf-8", "replace")
+            value["program"] = await self._blobs.put(context.tenant, text)
+        return ToolResult(value=value)
 
     def render(self, value: Json, texts: Mapping[str, str]) -> str:
         """Return the program's output between marks, its end, and its files by name."""
@@ -117,7 +145,7 @@ class PythonTool:
         sha256 = await self._blobs.put(tenant, file.data)
         return {"name": file.name, "sha256": sha256, "size": len(file.data), "media_type": file.media_type}
 
-    def _value(self, ran: Ran, files: list[Json]) -> Json:
+    def _value(self, ran: Ran, files: list[Json]) -> dict[str, Json]:
         truncated: list[Part] = list(ran.truncated)
         streams: tuple[tuple[Part, str], ...] = (("stdout", ran.stdout), ("stderr", ran.stderr))
         truncated += [part for part, text in streams if len(text) > _STORED and part not in truncated]
@@ -130,6 +158,11 @@ class PythonTool:
             "killed_by": ran.killed_by,
         }
         return value | {"fresh": ran.fresh} if self._keeps_state else value
+
+
+def session_of(tenant: str, run_id: str) -> str:
+    """Return the name under which the programs of one run share an interpreter."""
+    return f"{tenant}/{run_id}"
 
 
 def _stream(name: str, text: str, truncated: list[str]) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from leadline.domain import Hit, Json, ToolResult, ToolSpec
+from leadline.domain import Hit, Json, Options, ToolResult, ToolSpec
 from leadline.errors import Forbidden, ProviderUnavailable, ToolError, ToolFailed, ToolStop
 from leadline.ports import CallContext, Found, Query, Search
 from leadline.tools.addresses import canonical, shown
@@ -32,7 +32,7 @@ _MOST_MESSAGE: Final = 200
 # Providers answer within this share of the call's time, so that a slow one costs only itself.
 _SHARE: Final = 0.9
 
-_SPEC: Final = ToolSpec(
+SEARCH: Final = ToolSpec(
     name="search",
     description=(
         "Search the documents and sites that this run may use. Give one query or several at once; "
@@ -100,13 +100,16 @@ class SearchTool:
     @property
     def spec(self) -> ToolSpec:
         """See `ports.Tool`."""
-        return _SPEC
+        return SEARCH
 
     async def call(self, arguments: Mapping[str, Json], context: CallContext) -> ToolResult:
         """See `ports.Tool`. Raises `ToolFailed` when no provider answered any query."""
         if not self._providers:
             raise ToolFailed("nothing can be searched: no documents were given and the web is off")
-        queries = [_query(text, arguments, context) for text in _texts(arguments["query"])]
+        queries = [
+            query_of(text, arguments, language=context.language, options=context.options)
+            for text in texts_of(arguments)
+        ]
         deadline = context.deadline * _SHARE
         refused = {text[:_MOST_QUERY]: reason for text, reason in context.refused.items()}
         async with asyncio.TaskGroup() as asking:
@@ -134,20 +137,23 @@ class SearchTool:
         return await _ask(provider, query, deadline)
 
 
-def _texts(query: Json) -> list[str]:
+def texts_of(arguments: Mapping[str, Json]) -> list[str]:
+    """Return the words of each query that a call asks, each once."""
+    query = arguments["query"]
     texts = query if isinstance(query, list) else [query]
     return list(dict.fromkeys(str(text)[:_MOST_QUERY] for text in texts))
 
 
-def _query(text: str, arguments: Mapping[str, Json], context: CallContext) -> Query:
+def query_of(text: str, arguments: Mapping[str, Json], *, language: str, options: Options) -> Query:
+    """Return a query of a call as providers are asked it, with all filters of the call and its run."""
     limit, year = arguments.get("num_results"), arguments.get("filter_year")
     return Query(
         text=text,
         limit=limit if isinstance(limit, int) else HITS,
-        language=context.language,
-        sites=context.options.sites,
-        exclude=context.options.exclude,
-        since=context.options.since,
+        language=language,
+        sites=options.sites,
+        exclude=options.exclude,
+        since=options.since,
         year=year if isinstance(year, int) else None,
     )
 

@@ -1,4 +1,4 @@
-"""`visit`: addresses to the passages of their stored texts that serve a goal."""
+"""`visit`: addresses to the passages of their stored texts that serve a goal, with a summary where one is set."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from leadline.domain import (
     Source,
     ToolResult,
     ToolSpec,
+    Usage,
     excerpt_id,
 )
 from leadline.errors import Forbidden, NotFound, ToolError, ToolFailed, ToolStop
 from leadline.ports import CallContext, Cpu, Reader
+from leadline.resilience import Deadline
 from leadline.text import rank
 from leadline.text.clean import defused, neutralise, squeeze
 from leadline.text.offsets import Span
 from leadline.tools.addresses import canonical, is_web, shown
 from leadline.tools.brief import brief
+from leadline.tools.summary import Summaries, Summary
 
 MOST_URLS: Final = 8
 # Code points shown of one page; several pages share three times as many.
@@ -42,6 +45,10 @@ _LINKS_SHOWN: Final = 12
 _MOST_LINK: Final = 300
 # Readers answer within this share of the call's time, so that a slow page costs only itself.
 _SHARE: Final = 0.9
+# With a summariser they leave it some.
+_SHARE_SUMMED: Final = 0.6
+# Of the room of a page with a summary, what passages take beside its evidence.
+_BESIDE: Final = 3
 
 _SPEC: Final = ToolSpec(
     name="visit",
@@ -80,17 +87,28 @@ class _Page:
     error: ToolError | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _View:
+    """What of a page is shown: spans of its stored text, and its summary or why there is none."""
+
+    spans: list[Span]
+    summary: Summary | str | None
+
+
 class VisitTool:
     """Reads addresses side by side; each page fails or succeeds on its own.
 
     The first reader that reads an address is asked. `limit` is how many code points of one page
-    are shown.
+    are shown. `summaries` sums long pages up besides; where that fails, passages alone are shown.
     """
 
-    def __init__(self, readers: Sequence[Reader], *, cpu: Cpu, limit: int = LIMIT) -> None:
+    def __init__(
+        self, readers: Sequence[Reader], *, cpu: Cpu, limit: int = LIMIT, summaries: Summaries | None = None
+    ) -> None:
         self._readers = tuple(readers)
         self._cpu = cpu
         self._limit = limit
+        self._summaries = summaries
 
     @property
     def spec(self) -> ToolSpec:
@@ -103,28 +121,31 @@ class VisitTool:
         urls = list(dict.fromkeys(map(str, given if isinstance(given, list) else [given])))
         goal = (str(arguments.get("goal") or "") or context.goal)[:_MOST_GOAL]
         limit = self._limit * min(len(urls), _PAGES_IN_FULL) // len(urls)
+        left = Deadline(context.deadline)
         async with asyncio.TaskGroup() as reading:
             tasks = [reading.create_task(self._read(url, context)) for url in urls]
         pages = [task.result() for task in tasks]
-        values: list[Json] = []
-        spans: dict[str, list[Span]] = {}
         sources: dict[str, Fetched] = {}
         for page in pages:
             if isinstance(page.error, ToolStop):
                 raise page.error
-            if page.fetched is not None and page.fetched.source.id not in spans:
-                source_id = page.fetched.source.id
-                sources[source_id] = page.fetched
-                spans[source_id] = await self._choose(page.fetched.text, goal, limit)
-            values.append(_value(page, spans))
-        shown_spans = [(id, span) for id, chosen in spans.items() for span in chosen]
+            if page.fetched is not None:
+                sources.setdefault(page.fetched.source.id, page.fetched)
+        async with asyncio.TaskGroup() as viewing:
+            views = {
+                id: viewing.create_task(self._view(fetched, goal, limit, context=context, left=left))
+                for id, fetched in sources.items()
+            }
+        seen = {id: task.result() for id, task in views.items()}
         return ToolResult(
-            value={"pages": values},
+            value={"pages": [_value(page, seen) for page in pages]},
             sources=tuple(sources.values()),
             shown=tuple(
                 Excerpt(id=excerpt_id(id, *span), source_id=id, start=span.start, end=span.end)
-                for id, span in shown_spans
+                for id, view in seen.items()
+                for span in view.spans
             ),
+            usage=sum((view.summary.usage for view in seen.values() if isinstance(view.summary, Summary)), Usage()),
         )
 
     def render(self, value: Json, texts: Mapping[str, str]) -> str:
@@ -137,8 +158,28 @@ class VisitTool:
             seen.add(page.get("source_id", ""))
         return "\n\n".join(blocks)
 
+    async def _view(self, fetched: Fetched, goal: str, limit: int, *, context: CallContext, left: Deadline) -> _View:
+        """Choose what of a page is shown: passages, or a summary with its evidence and fewer passages."""
+        summary = await self._summary(fetched, goal, context=context, left=left)
+        evidence: tuple[Span, ...] = ()
+        if isinstance(summary, Summary):
+            evidence, limit = summary.evidence, limit // _BESIDE if summary.evidence else limit
+        chosen = await self._choose(fetched.text, goal, limit)
+        return _View(spans=joined([*evidence, *chosen]) if evidence else chosen, summary=summary)
+
+    async def _summary(
+        self, fetched: Fetched, goal: str, *, context: CallContext, left: Deadline
+    ) -> Summary | str | None:
+        options = context.options
+        # In other words than its own, private text would pass the check of what may go out.
+        leaks = not is_web(fetched.source.uri) and bool(options.web or options.urls)
+        if self._summaries is None or leaks:
+            return None
+        seconds = left.left() * _SHARE
+        return await self._summaries.of(fetched.text, goal, language=context.language, deadline=seconds)
+
     async def _read(self, url: str, context: CallContext) -> _Page:
-        deadline = context.deadline * _SHARE
+        deadline = context.deadline * (_SHARE if self._summaries is None else _SHARE_SUMMED)
         try:
             reader = self._reader(url, context)
             async with asyncio.timeout(deadline):
@@ -169,13 +210,24 @@ def windows(text: str, goal: str, limit: int) -> list[Span]:
     return [Span(*span) for span in rank.windows(text, goal, limit_chars=limit)]
 
 
-def _value(page: _Page, spans: Mapping[str, Sequence[Span]]) -> Json:
+def joined(spans: Sequence[Span]) -> list[Span]:
+    """Return spans in the order of their text, those that overlap or touch as one."""
+    whole: list[Span] = []
+    for span in sorted(spans):
+        if whole and span.start <= whole[-1].end:
+            whole[-1] = Span(whole[-1].start, max(span.end, whole[-1].end))
+        else:
+            whole.append(span)
+    return whole
+
+
+def _value(page: _Page, views: Mapping[str, _View]) -> Json:
     if page.fetched is None:
         error = page.error or ToolFailed("it could not be read")
         message = brief(str(error), _MOST_MESSAGE)
         return {"url": page.url, "failure": {"code": error.code, "message": message}}
     source, text = page.fetched.source, page.fetched.text
-    chosen = spans[source.id]
+    chosen, summary = views[source.id].spans, views[source.id].summary
     links: list[Json] = list(_links(page.fetched))
     return {
         "url": page.url,
@@ -187,7 +239,26 @@ def _value(page: _Page, spans: Mapping[str, Sequence[Span]]) -> Json:
         "total_chars": len(text),
         "truncated": source.truncated or len(text) > _MOST_SCANNED,
         **({"links": links} if links else {}),
+        **_summed(summary),
     }
+
+
+def _summed(summary: Summary | str | None) -> dict[str, Json]:
+    """Return what is recorded of a summary: itself, the code of what failed, or nothing where none was wanted."""
+    match summary:
+        case Summary():
+            told: Json = {
+                "text": summary.text,
+                "by": summary.by,
+                "of": summary.of,
+                "evidence": [[span.start, span.end] for span in summary.evidence],
+                "dropped": summary.dropped,
+            }
+            return {"summary": told}
+        case str():
+            return {"summary_failed": summary}
+        case None:
+            return {}
 
 
 def _links(fetched: Fetched) -> list[str]:
@@ -219,6 +290,9 @@ def _block(page: Mapping[str, Any], texts: Mapping[str, str], seen: set[str]) ->
         return f"{address} is the same text as document {source_id} above."
     lines = [f"<<document {source_id}>>", *_head(page, address)]
     text = texts[source_id]
+    if "summary" in page:
+        by = brief(page["summary"]["by"], _MOST_PLACE)
+        lines += [f"--- summary by {by}, not the page's own words", defused(neutralise(page["summary"]["text"]))]
     for (start, end), where in zip(page["passages"], page["places"], strict=True):
         label = f"{neutralise(where)}; " if where else ""
         lines += [f"--- {label}characters {start} to {end}", defused(neutralise(text[start:end]))]

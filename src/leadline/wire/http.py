@@ -21,13 +21,14 @@ _PIECE: Final = 1 << 16
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """A request. `params` are encoded into the address, `json` is sent as the body."""
+    """A request. `params` are encoded into the address, `json` is sent as the body, `data` is such a body encoded."""
 
     url: str
     method: Literal["GET", "POST"] = "GET"
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     json: Mapping[str, Any] | None = None
+    data: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -90,9 +91,9 @@ class AiohttpHttp:
 
     async def _exchange(self, request: Request) -> Reply:
         headers = dict(request.headers)
-        data = None
-        if request.json is not None:
-            data, headers["Content-Type"] = codec.encode(request.json), "application/json"
+        data = request.data if request.json is None else codec.encode(request.json)
+        if data is not None:
+            headers["Content-Type"] = "application/json"
         async with self._session.request(
             request.method,
             request.url,

@@ -55,6 +55,31 @@ class Papers:
     failures: tuple[tuple[str, ToolFailed], ...] = ()
 
 
+class Works(Protocol):
+    """One service of scholarly metadata."""
+
+    @property
+    def name(self) -> str:
+        """The service's name, as papers carry it."""
+        ...
+
+    def ignored(self, query: Query) -> frozenset[str]:
+        """Return the filters of a query that cannot be sent."""
+        ...
+
+    async def papers(self, query: Query, *, deadline: float) -> Sequence[Paper]:
+        """Return works, best first. Raises `ToolFailed`."""
+        ...
+
+
+class Copies(Protocol):
+    """Works to copies that anybody may read."""
+
+    async def pdf(self, doi: str, *, deadline: float) -> str | None:
+        """Return the address of a copy, `None` where there is none. Raises `ToolFailed`."""
+        ...
+
+
 class Scholar(Protocol):
     """Queries to scholarly works."""
 

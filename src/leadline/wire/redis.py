@@ -1,10 +1,10 @@
-"""One way to open Redis: bounded pool, short timeouts, no retries of its own."""
+"""One way to open Redis, one server or a cluster: bounded, short timeouts, no retries of its own."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from leadline.errors import MissingExtra, SettingsError
 
@@ -15,38 +15,61 @@ CONNECTIONS: Final = 32
 SECONDS: Final = 0.5
 
 
+CLUSTER: Final = "+cluster"
+"""The end of a scheme that names one node of a cluster: `redis+cluster://`, `rediss+cluster://`."""
+
+_A_NODE: Final = 1_000  # connections to a node of a cluster: there more would raise, not wait
+
+
 @asynccontextmanager
 async def open_redis(url: str, *, connections: int = CONNECTIONS, seconds: float = SECONDS) -> AsyncIterator[Redis]:
-    """Yield a client of `redis://` or `rediss://`; nothing is connected before its first command.
+    """Yield a client of a Redis or a cluster; nothing is connected before its first command.
 
-    A command waits for one of `connections`, where redis-py's default pool raises instead, and
-    takes `seconds` at most. Replies are bytes. Raises `MissingExtra`, and `SettingsError` for
-    what is no such address.
+    A command to one server waits for one of `connections`, where redis-py's default pool raises
+    instead, and takes `seconds` at most. Replies are bytes. Raises `MissingExtra`, and
+    `SettingsError` for what is no such address.
     """
+    scheme, _, rest = url.partition("://")
     try:
-        from redis import DriverInfo  # noqa: PLC0415 as below
-        from redis import __version__ as version  # noqa: PLC0415 as below
-        from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415 an extra, 38 MB
-        from redis.asyncio.retry import Retry  # noqa: PLC0415 as above
-        from redis.backoff import NoBackoff  # noqa: PLC0415 as above
+        if scheme.endswith(CLUSTER):
+            client = _cluster(f"{scheme.removesuffix(CLUSTER)}://{rest}", seconds=seconds)
+        else:
+            client = _server(url, connections=connections, seconds=seconds)
     except ImportError as error:
         raise MissingExtra("Redis needs an extra: pip install 'leadline[redis]'") from error
-    try:
-        pool = BlockingConnectionPool.from_url(
-            url,
-            max_connections=connections,
-            timeout=seconds,
-            socket_timeout=seconds,
-            socket_connect_timeout=seconds,
-            protocol=2,
-            driver_info=DriverInfo(lib_version=version),  # else each connection looks it up on the disk
-            retry=Retry(NoBackoff(), 1),  # once: a connection that the server closed while it was idle
-        )
     except ValueError as error:
         raise SettingsError(f"not the address of a Redis server: {error}") from error
-    client = Redis(connection_pool=pool)
     try:
         yield client
     finally:
         await client.aclose()
-        await pool.disconnect()
+
+
+def _server(url: str, *, connections: int, seconds: float) -> Redis:
+    from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415 an extra, 38 MB
+
+    pool = BlockingConnectionPool.from_url(url, max_connections=connections, timeout=seconds, **_manner(seconds))
+    return Redis.from_pool(pool)
+
+
+def _cluster(url: str, *, seconds: float) -> Redis:
+    """Return a cluster's client; it has the commands of `Redis`, though no class in common with it."""
+    from redis.asyncio import RedisCluster  # noqa: PLC0415 an extra
+
+    cluster: Any = RedisCluster.from_url(url, max_connections=_A_NODE, **_manner(seconds))
+    client: Redis = cluster
+    return client
+
+
+def _manner(seconds: float) -> dict[str, Any]:
+    from redis import DriverInfo, __version__  # noqa: PLC0415 an extra
+    from redis.asyncio.retry import Retry  # noqa: PLC0415 as above
+    from redis.backoff import NoBackoff  # noqa: PLC0415 as above
+
+    return {
+        "socket_timeout": seconds,
+        "socket_connect_timeout": seconds,
+        "protocol": 2,
+        "driver_info": DriverInfo(lib_version=__version__),  # else each connection looks it up on the disk
+        "retry": Retry(NoBackoff(), 1),  # once: a connection that the server closed while it was idle
+    }

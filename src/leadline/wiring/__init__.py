@@ -5,8 +5,27 @@ failed start. What the settings do not choose is not imported.
 """
 
 from leadline.search.corpus_types import IndexProgress, IndexReport
+from leadline.wiring.caching import CacheFigures, cache_figures, forget_answers, forget_matching
 from leadline.wiring.corpora import Corpora
 from leadline.wiring.models import Models
 from leadline.wiring.platform import Platform, data_folder, platform
+from leadline.wiring.programs import has_sandbox
+from leadline.wiring.store import migrate_down, migrate_status, migrate_up
 
-__all__ = ["Corpora", "IndexProgress", "IndexReport", "Models", "Platform", "data_folder", "platform"]
+__all__ = [
+    "CacheFigures",
+    "Corpora",
+    "IndexProgress",
+    "IndexReport",
+    "Models",
+    "Platform",
+    "cache_figures",
+    "data_folder",
+    "forget_answers",
+    "forget_matching",
+    "has_sandbox",
+    "migrate_down",
+    "migrate_status",
+    "migrate_up",
+    "platform",
+]

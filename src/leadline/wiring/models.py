@@ -2,80 +2,247 @@
 
 from __future__ import annotations
 
+import asyncio
+import ipaddress
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 from leadline.domain import Price
 from leadline.errors import ModelError
-from leadline.ports import Model
-from leadline.resilience import Backoff
-from leadline.settings import ModelSettings, Settings, load_prices
+from leadline.ports import Clock, Model, Run
+from leadline.resilience import SystemClock
+from leadline.settings import ModelSettings, Prices, Settings, load_prices
 
 if TYPE_CHECKING:
-    from leadline.model.openai_api import OpenAIModel
+    from leadline.model.budgets import Budgets
+    from leadline.model.concurrency import Counts, Limiter
+    from leadline.model.pool_types import HealthChange, PoolPolicy, PoolView, ServerSpec
+    from leadline.model.pooled import PooledModel
+    from leadline.model.tokens import TokenEstimator
 
 WINDOW_SECONDS = 3.0
 """Seconds that a model server may take to tell its window."""
 
+ALONE: Final = 2.0
+"""Seconds after which a server that failed is tried again where there is no other."""
+
+_OWN_NAMES: Final = (".local", ".localhost", ".internal", ".lan", ".home.arpa", ".svc", ".svc.cluster.local")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Served:
+    """A role's servers, open."""
+
+    pool: PooledModel
+    estimator: TokenEstimator
+
 
 class Models:
-    """The models that the settings name, opened when a run first needs one."""
+    """The models that the settings name, opened when a run first needs one.
 
-    def __init__(self, settings: Settings, stack: AsyncExitStack) -> None:
+    `on_health` is told each change of a server's health, besides the log.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        stack: AsyncExitStack,
+        *,
+        clock: Clock | None = None,
+        on_health: Callable[[HealthChange], None] | None = None,
+    ) -> None:
         self._settings = settings
         self._stack = stack
-        self._open: dict[str, Model] = {}
-        self._servers: dict[str, list[OpenAIModel]] = {}
+        self._clock = clock or SystemClock()
+        self._on_health = on_health
+        self._opening = asyncio.Lock()
+        self._open: dict[str, _Served] = {}
+        self._limiter: Limiter | None = None
+        self._budgets: Budgets | None = None
         self._prices = load_prices(settings.prices) if settings.prices else None
 
-    async def main(self) -> Model | None:
-        """Return the model that researches and writes."""
+    async def main(self, run: Run | None = None) -> Model | None:
+        """Return the model that researches and writes, as `run` may use it."""
         section = self._settings.model
-        return await self._of("main", section) if section.urls and section.name else None
+        return await self._of("main", section, run) if section.urls and section.name else None
 
-    async def window(self) -> int | None:
-        """Return the main model's window in tokens, `None` where none of its servers tells it soon."""
-        await self.main()
-        for server in self._servers.get("main", ()):
-            try:
-                served = await server.models(deadline=WINDOW_SECONDS)
-            except ModelError:
-                continue
-            told = [model.window for model in served if model.name == self._settings.model.name and model.window]
-            if told:
-                return told[0]
-        return None
-
-    async def judge(self) -> Model | None:
-        """Return the model that judges claims."""
+    async def judge(self, run: Run | None = None) -> Model | None:
+        """Return the model that judges claims, as `run` may use it."""
         section = self._settings.judge
         if section.use == "off":
             return None
         if section.use == "main":
-            return await self.main()
-        own = ModelSettings(urls=section.urls, name=section.name, api_key=section.api_key, kind=section.kind)
-        return await self._of("judge", own)
+            return await self.main(run)
+        own = ModelSettings(
+            urls=section.urls, name=section.name, api_key=section.api_key, kind=section.kind, free=section.free
+        )
+        return await self._of("judge", own, run)
+
+    async def summarizer(self, run: Run | None = None) -> Model | None:
+        """Return the model that sums pages up, as `run` may use it; `None` also where a service does."""
+        section = self._settings.summarizer
+        if section.use == "off" or section.kind == "service":
+            return None
+        if section.use == "main":
+            return await self.main(run)
+        own = ModelSettings(
+            urls=section.urls, name=section.name, api_key=section.api_key, kind=section.kind, free=section.free
+        )
+        return await self._of("summarizer", own, run)
+
+    async def window(self) -> int | None:
+        """Return the main model's window in tokens, `None` where none of its servers tells it soon."""
+        section = self._settings.model
+        if not section.urls or section.name is None:
+            return None
+        served = await self._served("main", section)
+        try:
+            listed = await served.pool.models(deadline=WINDOW_SECONDS)
+        except ModelError:
+            return None
+        return next((model.window for model in listed if model.name == section.name), None)
 
     def price(self, model: str | None) -> Price | None:
         """Return what a model costs by the price file, `None` where it says nothing."""
-        found = self._prices.of(model) if self._prices and model else None
-        return None if found is None else Price(prompt=found.prompt, completion=found.completion, cached=found.cached)
+        return known_price(self._prices, model)
 
-    async def _of(self, role: str, section: ModelSettings) -> Model:
-        if role not in self._open:
-            from leadline.model.attempt import Clocks  # noqa: PLC0415 aiohttp only where a model is set
-            from leadline.model.openai_api import OpenAIModel  # noqa: PLC0415 as above
-            from leadline.model.several import SeveralModels  # noqa: PLC0415 as above
+    def pools(self) -> Mapping[str, PoolView]:
+        """Return how the servers of each role that is open stand."""
+        return {role: served.pool.pool.view() for role, served in self._open.items()}
 
-            clocks = Clocks(
-                first_token=section.first_token_seconds, gap=section.gap_seconds, total=section.total_seconds
+    def counts(self) -> Counts | None:
+        """Return what runs and waits now, `None` before a model was needed."""
+        return None if self._limiter is None else self._limiter.counts
+
+    async def _of(self, role: str, section: ModelSettings, run: Run | None = None) -> Model:
+        """Return the model of `section`, whose servers all calls of `role` share, as `run` may use it."""
+        served = await self._served(role, section)
+        from leadline.model.budgeted import BudgetedModel  # noqa: PLC0415 aiohttp only where a model is set
+        from leadline.model.continuing import ContinuingModel  # noqa: PLC0415 as above
+        from leadline.model.limited import LimitedModel  # noqa: PLC0415 as above
+        from leadline.model.structured import StructuredModel  # noqa: PLC0415 as above
+
+        tenant, run_id = (run.tenant, run.id) if run is not None else ("", "")
+        model: Model = LimitedModel(served.pool, self._limits(), tenant=tenant, run=run_id)
+        budgets = self._allowances()
+        if budgets is not None:
+            model = BudgetedModel(model, budgets, tenant=tenant, estimator=served.estimator, clock=self._clock)
+        return StructuredModel(ContinuingModel(model))
+
+    async def _served(self, role: str, section: ModelSettings) -> _Served:
+        async with self._opening:
+            if role not in self._open:
+                await asyncio.to_thread(_import_parts)
+                self._open[role] = await self._opened(section)
+            return self._open[role]
+
+    async def _opened(self, section: ModelSettings) -> _Served:
+        from leadline.model.attempt import Clocks  # noqa: PLC0415 aiohttp only where a model is set
+        from leadline.model.clients import clients  # noqa: PLC0415 as above
+        from leadline.model.hedge import Hedging  # noqa: PLC0415 as above
+        from leadline.model.pool_health import Probing  # noqa: PLC0415 as above
+        from leadline.model.pooled import PooledModel  # noqa: PLC0415 as above
+        from leadline.model.tokens import TokenEstimator  # noqa: PLC0415 as above
+
+        clocks = Clocks(first_token=section.first_token_seconds, gap=section.gap_seconds, total=section.total_seconds)
+        estimator = TokenEstimator()
+        pool = PooledModel(
+            server_specs(section, self.price(section.name)),
+            client=clients(
+                section.kind, clocks=clocks, estimator=estimator, thinking=section.thinking, clock=self._clock
+            ),
+            policy=pool_policy(section),
+            probing=Probing(every=section.probe_seconds),
+            probe_model=section.name,
+            hedging=Hedging() if section.hedge else None,
+            clock=self._clock,
+            on_health=self._on_health,
+        )
+        return _Served(pool=await self._stack.enter_async_context(pool), estimator=estimator)
+
+    def _limits(self) -> Limiter:
+        """Return what bounds the calls of all roles together."""
+        if self._limiter is None:
+            from leadline.model.concurrency import Limiter, Limits  # noqa: PLC0415 only where a model is set
+
+            section = self._settings.model
+            self._limiter = Limiter(
+                Limits(
+                    process=section.at_once,
+                    tenant=section.at_once_tenant,
+                    run=section.at_once_run,
+                    waiting=section.queue,
+                )
             )
-            key = section.api_key.reveal() if section.api_key else None
-            # One of several servers is tried once: the next one is the retry.
-            backoff = Backoff(attempts=1) if len(section.urls) > 1 else None
-            servers = {url: OpenAIModel(url, api_key=key, clocks=clocks, backoff=backoff) for url in section.urls}
-            for server in servers.values():
-                await self._stack.enter_async_context(server)
-            self._servers[role] = list(servers.values())
-            self._open[role] = SeveralModels(servers) if len(servers) > 1 else self._servers[role][0]
-        return self._open[role]
+        return self._limiter
+
+    def _allowances(self) -> Budgets | None:
+        """Return the tenants' budgets for calls of all roles together."""
+        section = self._settings.model
+        if self._budgets is None and (section.tenant_requests or section.tenant_tokens):
+            from leadline.model.budgets import Allowance, MemoryBudgets  # noqa: PLC0415 only where one is set
+
+            self._budgets = MemoryBudgets([Allowance(requests=section.tenant_requests, tokens=section.tenant_tokens)])
+        return self._budgets
+
+
+def _import_parts() -> None:
+    """Import what a model stands on; slow, hence not on the event loop."""
+    for name in ("budgeted", "budgets", "clients", "concurrency", "continuing", "limited", "pooled", "structured"):
+        import_module(f"leadline.model.{name}")
+
+
+def known_price(prices: Prices | None, model: str | None) -> Price | None:
+    """Return what a model costs by `prices`, `None` where they say nothing."""
+    found = prices.of(model) if prices and model else None
+    return None if found is None else Price(prompt=found.prompt, completion=found.completion, cached=found.cached)
+
+
+def server_specs(section: ModelSettings, price: Price | None) -> tuple[ServerSpec, ...]:
+    """Return the servers of `section` as a pool takes them; `price` is the model's, where it is known.
+
+    Money decides who may be asked for more than a run asks for: where a call costs some, nothing is
+    hedged, and nothing is probed unless `probe` is `all`. A lone server needs neither.
+    """
+    from leadline.model.pool_types import ServerSpec  # noqa: PLC0415 aiohttp only where a model is set
+
+    key = section.api_key.reveal() if section.api_key else None
+    several = len(section.urls) > 1
+    specs = []
+    for at, url in enumerate(section.urls):
+        own = own_network(url)
+        free = section.free or (own and (price is None or not (price.prompt or price.completion)))
+        specs.append(
+            ServerSpec(
+                url=url,
+                weight=section.weights[at] if section.weights else 1.0,
+                concurrency=section.concurrency[at % len(section.concurrency)] if section.concurrency else None,
+                priced=not free,
+                api_key=key,
+                probed=section.probe == "all" or (section.probe == "auto" and free and several),
+                gauges=several and own,
+            )
+        )
+    return tuple(specs)
+
+
+def pool_policy(section: ModelSettings) -> PoolPolicy:
+    """Return how the servers of `section` are chosen: a lone one is not spared for long, there is no other."""
+    from leadline.model.pool_types import PoolPolicy  # noqa: PLC0415 aiohttp only where a model is set
+
+    cooldown = PoolPolicy().cooldown if len(section.urls) > 1 else ALONE
+    return PoolPolicy(balance=section.balance, queue=section.queue, cooldown=cooldown)
+
+
+def own_network(url: str) -> bool:
+    """Return whether an address lies on this machine or in a private network, by its looks: no name is resolved."""
+    host = (urlsplit(url).hostname or "").rstrip(".")
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith(_OWN_NAMES)
+    return address.is_private or address.is_loopback

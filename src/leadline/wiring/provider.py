@@ -6,18 +6,29 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
+from leadline.domain import Dialect, Options
 from leadline.errors import SettingsError
-from leadline.ports import Blobs, Clock, Cpu, Model, Reader, Run, RunStore, Search, Tool
+from leadline.ports import Blobs, Clock, Cpu, Model, Reader, Run, RunStore, Sandbox, Search, Tool
 from leadline.research.study import Means
 from leadline.settings import Settings
+from leadline.tools import python, scholar
 from leadline.tools.gateway import Doors, Gateway
 from leadline.tools.recall import RecallTool
 from leadline.tools.registry import ToolSet
 from leadline.tools.search import SearchTool
+from leadline.tools.summary import Summaries
 from leadline.tools.visit import VisitTool
+from leadline.wire.papers import Scholar
 from leadline.wiring.corpora import Corpora
 from leadline.wiring.models import Models
-from leadline.wiring.web import WEB, Web
+from leadline.wiring.programs import NoPrograms, Programs
+from leadline.wiring.remote import Reach
+from leadline.wiring.scholarly import NoWorks
+from leadline.wiring.summaries import Summing
+from leadline.wiring.web import WEB
+
+PYTHON_MARGIN = 10.0
+"""Seconds beyond a program's own: to open the sandbox, end it, and take its files over."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,7 +42,9 @@ class Provider:
     clock: Clock
     corpora: Corpora
     models: Models
-    web: Web
+    reach: Reach
+    summing: Summing
+    programs: Programs
     doors: Doors = field(default_factory=Doors)
 
     @asynccontextmanager
@@ -41,8 +54,8 @@ class Provider:
         Raises `MissingPath` where a corpus is gone, `SettingsError` where its model is not set here.
         """
         corpora = [await self.corpora.by_id(corpus) for corpus in run.options.corpora]
-        model = await self.models.main() if run.options.model else None
-        judge = await self.models.judge() if run.options.judge else None
+        model = await self.models.main(run) if run.options.model else None
+        judge = await self.models.judge(run) if run.options.judge else None
         if (run.options.model and model is None) or (run.options.judge and judge is None):
             wanted = run.options.judge if model or not run.options.model else run.options.model
             raise SettingsError(
@@ -50,15 +63,49 @@ class Provider:
                 "(a judge's: LEADLINE_JUDGE__URLS) and go on with `leadline resume`"
             )
         options = run.options
-        searches: list[Search] = [*corpora, *([await self.web.search()] if options.web else [])]
-        readers: list[Reader] = [*corpora, *([await self.web.reader()] if options.web or options.urls else [])]
-        yield self._means(run, searches, readers, model=model, judge=judge)
+        searches: list[Search] = [*corpora, *([await self.reach.search(run.tenant)] if options.web else [])]
+        readers: list[Reader] = [
+            *corpora,
+            *([await self.reach.reader(run.tenant)] if options.web or options.urls else []),
+        ]
+        library: Scholar = await self.reach.library(run.tenant) if options.scholar else NoWorks()
+        extras = self._extras(options, self.programs, library)
+        try:
+            summaries = await self.summing.of(run)
+            yield self._means(run, searches, readers, extras=extras, summaries=summaries, model=model, judge=judge)
+        finally:
+            if options.python and options.keeps_state:
+                await self.programs.end_session(python.session_of(run.tenant, run.id))
 
     def past_means(self, run: Run, model: Model) -> Means:
         """Return what a replay works with: the same tools to render by, and nothing behind them."""
+        options = run.options
         return self._means(
-            run, [], [], model=model if run.options.model else None, judge=model if run.options.judge else None
+            run,
+            [],
+            [],
+            extras=self._extras(options, NoPrograms(), NoWorks()),
+            model=model if options.model else None,
+            judge=model if options.judge else None,
         )
+
+    def _extras(self, options: Options, sandbox: Sandbox, library: Scholar) -> list[Tool]:
+        """Return the tools beside searching and visiting, by the names that the run's dialect has for them."""
+        trained = options.dialect is Dialect.TONGYI
+        tools: list[Tool] = []
+        if options.scholar:
+            tools.append(scholar.ScholarTool(library, name=scholar.NAMES[1] if trained else scholar.NAMES[0]))
+        if options.python:
+            tools.append(
+                python.PythonTool(
+                    sandbox,
+                    self.blobs,
+                    seconds=self.settings.python.seconds,
+                    keeps_state=options.keeps_state,
+                    name=python.TONGYI_NAME if trained else python.NAME,
+                )
+            )
+        return tools
 
     def _means(
         self,
@@ -66,6 +113,8 @@ class Provider:
         searches: Sequence[Search],
         readers: Sequence[Reader],
         *,
+        extras: Sequence[Tool],
+        summaries: Summaries | None = None,
         model: Model | None,
         judge: Model | None,
     ) -> Means:
@@ -74,9 +123,17 @@ class Provider:
         if options.corpora or options.web:
             tools.append(SearchTool(searches, outside=frozenset({WEB})))
         if options.corpora or options.web or options.urls:
-            tools.append(VisitTool(readers, cpu=self.cpu, limit=visit_limit(self.settings, run)))
+            limit = visit_limit(self.settings, run)
+            tools.append(VisitTool(readers, cpu=self.cpu, limit=limit, summaries=summaries))
+        tools += extras
+        seconds = dict.fromkeys((python.NAME, python.TONGYI_NAME), self.settings.python.seconds + PYTHON_MARGIN)
         gateway = Gateway(
-            ToolSet(tools), options=options, question=run.question.text, doors=self.doors, clock=self.clock
+            ToolSet(tools, seconds=seconds),
+            options=options,
+            question=run.question.text,
+            doors=self.doors,
+            clock=self.clock,
+            confined=frozenset({python.NAME, python.TONGYI_NAME}),
         )
         return Means(
             tools=gateway,

@@ -29,12 +29,18 @@ class ModelServer:
     models: tuple[str, ...] = ("example-model",)
     key: str | None = None
     rubbish: bool = False
+    anthropic: bool = False
     asked: list[str] = field(default_factory=list)
 
-    def reply(self, path: str, authorization: str | None, body: dict[str, Any]) -> tuple[int, object]:
+    def reply(self, path: str, headers: Any, body: dict[str, Any]) -> tuple[int, object]:
         self.asked.append(path)
-        if self.key is not None and authorization != f"Bearer {self.key}":
+        given = headers.get("x-api-key") if self.anthropic else headers.get("Authorization", "").removeprefix("Bearer ")
+        if self.key is not None and given != self.key:
             return 401, {"error": {"message": "who are you?"}}
+        if self.anthropic and headers.get("anthropic-version") is None:
+            return 400, {"error": {"message": "anthropic-version: header is required"}}
+        if self.anthropic and path == "/v1/messages" and body["max_tokens"] and body.get("model") in self.models:
+            return 200, {"type": "message", "content": [{"type": "text", "text": "ready"}]}
         if path == "/v1/models":
             return 200, {"data": [{"id": name} for name in self.models]}
         if path == "/v1/chat/completions" and body.get("model") in self.models:
@@ -50,7 +56,7 @@ def server() -> Iterator[ModelServer]:
         def do_POST(self) -> None:
             data = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             body = json.loads(data) if data else {}
-            status, value = model.reply(self.path, self.headers.get("Authorization"), body)
+            status, value = model.reply(self.path, self.headers, body)
             answer = json.dumps(value).encode()
             self.send_response(status)
             self.send_header("Content-Length", str(len(answer)))
@@ -90,7 +96,7 @@ def test_a_model_is_tried_and_written_down(leadline: Any, server: ModelServer, t
     assert KEY not in result.stderr
     shown = leadline("settings", env=env)
     assert KEY not in shown.stdout + shown.stderr
-    assert "model.name                 file         example-model" in shown.stdout
+    assert re.search(r"^model\.name +file +example-model$", shown.stdout, re.MULTILINE)
 
 
 def test_an_address_without_its_version_is_mended(leadline: Any, server: ModelServer, tmp_path: Path) -> None:
@@ -112,6 +118,27 @@ def test_a_model_that_is_named_already_is_replaced_only_by_force(
     text = file.read_text(encoding="utf-8")
     assert text.startswith("# mine\n")
     assert tomllib.loads(text)["model"] == {"urls": [server.url], "name": "example-model", "top_p": 0.5}
+
+
+def test_a_server_of_the_other_protocol_is_tried_by_it(leadline: Any, server: ModelServer, tmp_path: Path) -> None:
+    server.key, server.anthropic = KEY, True
+    env = config(tmp_path / "c")
+    path = tmp_path / "c" / "leadline" / "config.toml"
+    arguments = ("init", "--url", server.url, "--key-file", "-", "--kind", "anthropic")
+    assert leadline(*arguments, stdin=KEY, env=env).returncode == 0
+    assert server.asked == ["/v1/models", "/v1/messages"]
+    written = tomllib.loads(path.read_text(encoding="utf-8"))["model"]
+    assert written == {"urls": [server.url], "name": "example-model", "kind": "anthropic", "api_key": KEY}
+    server.anthropic = False  # and back again: what the file said of the first one does not stay
+    assert leadline(*arguments[:-2], "--force", stdin=KEY, env=env).returncode == 0
+    assert tomllib.loads(path.read_text(encoding="utf-8"))["model"]["kind"] == "openai"
+
+
+def test_anthropics_own_address_has_a_short_name(leadline: Any, tmp_path: Path) -> None:
+    env = config(tmp_path / "c")
+    assert leadline("init", "--url", "anthropic", "--name", "m", "--no-try", env=env).returncode == 0
+    written = tomllib.loads((tmp_path / "c" / "leadline" / "config.toml").read_text(encoding="utf-8"))["model"]
+    assert written == {"urls": ["https://api.anthropic.com/v1"], "name": "m", "kind": "anthropic"}
 
 
 def test_several_models_need_a_name(leadline: Any, server: ModelServer, tmp_path: Path) -> None:

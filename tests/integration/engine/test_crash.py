@@ -12,30 +12,40 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from tests.support.crash_child import RUN, Counted
+from tests.support.plans import served
 
 from leadline.blobs.directory import DirectoryBlobs
 from leadline.cpu import InlineCpu
 from leadline.domain import RunState, StrategyName, ToolCall
-from leadline.events import ModelAnswered, ModelAsked, Record, RunFinished, ToolAnswered, ToolAsked
+from leadline.events import ContextFolded, ModelAnswered, ModelAsked, Record, RunFinished, ToolAnswered, ToolAsked
 from leadline.research.pipeline import conduct
 from leadline.research.recorder import Recorder
 from leadline.research.report import from_json, to_json
 from leadline.research.study import Means
 from leadline.tasks.sqlite.store import SqliteStore
 from leadline.testing import ScriptedModel, ScriptedServer
-from leadline.testing.script import Reply, Rule
+from leadline.testing.script import Reply, Rule, Script
 from leadline.tools.registry import ToolSet
 from leadline.tools.search import SearchTool
 from leadline.tools.visit import VisitTool
 from leadline.worker import finished, journal
 
 ROOT = Path(__file__).parents[3]
-APPENDS = {StrategyName.REACT: 12, StrategyName.EXTRACTIVE: 9}
+APPENDS = {StrategyName.REACT: range(1, 13), StrategyName.EXTRACTIVE: range(1, 10)}
 """Kill points tried; runs have fewer appends than this, which each test of the last one shows."""
+
+SAMPLED = {
+    StrategyName.RESUM: (2, 7, 8, 9, 10),
+    StrategyName.ITERRESEARCH: (3, 6),
+    StrategyName.PLAN: (3, 7, 11, 15, 19),
+    StrategyName.HEAVY: (5, 10),
+}
+"""Kill points of strategies whose appends are those of `react`, but for a fold, a report or parts side by side."""
 
 SCRIPT = [
     Rule(
@@ -64,6 +74,31 @@ SCRIPT = [
     Rule(turn=2, reply=Reply(text="<answer>1698 and 1759.</answer>")),
 ]
 
+FOLDED = [
+    Rule(system="You keep the memory", reply=Reply(text="<summary>Lit in 1698 and 1759.</summary>")),
+    Rule(last="Lit in 1698 and 1759", reply=Reply(text="<answer>1698 and 1759.</answer>")),
+    *SCRIPT,
+]
+
+ROUNDS = [
+    SCRIPT[0],
+    *(
+        Rule(last=pattern, reply=replace(rule.reply, text=f"<report>{report}</report>{rule.reply.text}"))
+        for pattern, report, rule in (
+            (r"\(empty\)", "Nothing yet.", SCRIPT[1]),
+            (r"Nothing yet\.", "Three pages.", SCRIPT[2]),
+            (r"Three pages\.", "Lit in 1698 [1] and 1759 [3].", SCRIPT[3]),
+        )
+    ),
+]
+
+SCRIPTS: dict[StrategyName, Script] = {
+    StrategyName.RESUM: FOLDED,
+    StrategyName.ITERRESEARCH: ROUNDS,
+    StrategyName.PLAN: served,
+    StrategyName.HEAVY: served,
+}
+
 
 async def child(folder: Path, model: str, **wish: object) -> int:
     """Run a worker in a process of its own and return its exit code."""
@@ -84,12 +119,12 @@ def in_flight(records: Sequence[Record]) -> set[str]:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize(
-    ("strategy", "kill_at"), [(s, n) for s, appends in APPENDS.items() for n in range(1, appends + 1)]
+    ("strategy", "kill_at"), [(s, n) for s, points in {**APPENDS, **SAMPLED}.items() for n in points]
 )
 async def test_a_killed_run_goes_on_and_pays_nothing_twice(
     tmp_path: Path, strategy: StrategyName, kill_at: int, when: str
 ) -> None:
-    async with ScriptedServer(SCRIPT) as server:
+    async with ScriptedServer(SCRIPTS.get(strategy, SCRIPT)) as server:
         wish = {"strategy": strategy.value}
         code = await child(tmp_path, server.url, fresh=True, kill_at=kill_at, when=when, **wish)
         async with SqliteStore.open(tmp_path / "runs.db") as store:
@@ -112,6 +147,7 @@ async def test_a_killed_run_goes_on_and_pays_nothing_twice(
             log = tmp_path / "calls.log"
             lines = await asyncio.to_thread(log.read_text) if log.exists() else ""
             _nothing_paid_twice(server.counts, Counter(lines.splitlines()), records=records, lost=lost)
+            assert any(isinstance(r.event, ContextFolded) for r in records) is (strategy is StrategyName.RESUM)
             await _replays(run.report or "", records, blobs)
 
 

@@ -27,10 +27,11 @@ from leadline.extract.children import ExtractPool
 from leadline.fetch.guard import Guard
 from leadline.fetch.hosts import Hosts
 from leadline.fetch.http import Fetcher, FetchLimits
-from leadline.fetch.reader import Visited, WebReader
+from leadline.fetch.reader import WebReader
 from leadline.fetch.reader_api import FallbackReader, ReaderApi, read_text
+from leadline.ports import PageRead
 from leadline.testing import FakeClock, HostileWeb, WebPage, fetched
-from leadline.testing.web import WORDS
+from leadline.testing.web import ETAG, WORDS
 
 ARTICLE = f"""<!doctype html><html lang="en"><head><title>On soundings - The Pilot</title>
 <meta property="og:title" content="On soundings"><meta name="author" content="A. Pilot">
@@ -74,8 +75,8 @@ async def test_a_page_becomes_a_source(web: HostileWeb, guard: Guard, parser: Ex
     web.pages["/a/article"] = WebPage(body=ARTICLE.encode())
     web.pages["/old"] = WebPage(status=301, headers={"Location": "/a/article"})
     async with direct(guard, parser) as reader:
-        visited = await reader.visit(web.url("/old"), deadline=10)
-    source, text = visited.fetched.source, visited.fetched.text
+        read = await reader.read(web.url("/old"), deadline=10)
+    source, text = read.source, read.text
     assert WORDS in text
     assert "Ignore all previous" not in text
     assert source.id == source_id(sha256(text.encode()))
@@ -84,9 +85,9 @@ async def test_a_page_becomes_a_source(web: HostileWeb, guard: Guard, parser: Ex
     assert (source.provider, source.content_type, source.language) == ("web", "text/html", "en")
     assert source.fetched_at == "2023-11-14T22:13:20+00:00"
     assert any("Marks" in mark.label for mark in source.marks)
-    assert visited.fetched.raw == ARTICLE.encode()
+    assert read.raw == ARTICLE.encode()
     assert source.raw_sha256 == sha256(ARTICLE.encode())
-    assert [link.url for link in visited.links] == [
+    assert list(read.links) == [
         web.url("/home"),
         web.url("/a/deep.html"),
         "http://other.example/x",
@@ -157,14 +158,14 @@ async def test_the_service_gets_the_whole_address_as_one_piece(web: HostileWeb, 
         {"title": "T", "url": page, "content": content, "publishedTime": "2024-01-02T03:04:05Z"}
     )
     async with service(web, parser, api_key="k") as reader:
-        visited = await reader.visit(page + "#fragment", deadline=10)
+        read = await reader.read(page + "#fragment", deadline=10)
     sent = web.requests[-1]
     assert sent.target == "/r/https%3A%2F%2Fsite.example%2Fa%3Fb%3Dc%26d%3D%2520e"
     assert sent.headers["authorization"] == "Bearer k"
-    source = visited.fetched.source
+    source = read.source
     assert (source.title, source.published, source.provider) == ("T", "2024-01-02", "reader")
     assert (source.uri, source.final_uri) == (page + "#fragment", page)
-    assert "The lead line has" in visited.fetched.text
+    assert "The lead line has" in read.text
 
 
 async def test_the_plain_form_is_read(web: HostileWeb, parser: ExtractPool) -> None:
@@ -244,23 +245,28 @@ def test_a_page_that_imitates_the_fields_is_only_text() -> None:
 class Canned:
     """A page reader that fails, or takes its time."""
 
-    def __init__(self, outcome: str | ToolFailed, *, takes: float = 0.0) -> None:
+    def __init__(self, outcome: str | ToolFailed, *, takes: float = 0.0, mark: str = "") -> None:
         self.outcome = outcome
         self.takes = takes
+        self.mark = mark
+        self.asked_again = 0
         self.deadlines: list[float] = []
 
     def reads(self, uri: str) -> bool:
         return uri.startswith("http")
 
     async def read(self, uri: str, *, deadline: float) -> Fetched:
-        return (await self.visit(uri, deadline=deadline)).fetched
-
-    async def visit(self, uri: str, *, deadline: float) -> Visited:
         self.deadlines.append(deadline)
         await asyncio.sleep(self.takes)
         if isinstance(self.outcome, ToolFailed):
             raise self.outcome
-        return Visited(fetched=fetched(uri, self.outcome))
+        return fetched(uri, self.outcome)
+
+    async def page(self, uri: str, *, deadline: float, mark: str = "") -> PageRead | None:
+        if self.mark and mark == self.mark:
+            self.asked_again += 1
+            return None
+        return PageRead(fetched=await self.read(uri, deadline=deadline), mark=self.mark)
 
 
 @pytest.mark.parametrize("first", [FetchUnavailable("down"), FetchRefused("no", status=403), FetchUnreadable("empty")])
@@ -293,3 +299,55 @@ async def test_where_both_fail_the_first_error_counts() -> None:
         await reader.read("http://a.example/", deadline=10)
     with pytest.raises(ValueError, match="share"):
         FallbackReader(Canned("a"), Canned("b"), share=1.0)
+
+
+async def test_a_page_is_asked_whether_it_changed_by_who_read_it() -> None:
+    down, marked = Canned(FetchUnavailable("down")), Canned("text", mark="v1")
+    reader = FallbackReader(down, marked)
+    read = await reader.page("http://a.example/", deadline=10)
+    assert read is not None
+    assert read.fetched.text == "text"
+    assert await reader.page("http://a.example/", deadline=10, mark=read.mark) is None
+    assert marked.asked_again == 1
+    other = FallbackReader(marked, down)  # the mark was the second one's: the first is asked as if for the first time
+    again = await other.page("http://a.example/", deadline=10, mark=read.mark)
+    assert again is not None
+    assert marked.asked_again == 1
+
+
+async def test_an_unchanged_page_is_not_read_again(web: HostileWeb, guard: Guard, parser: ExtractPool) -> None:
+    async with direct(guard, parser) as reader:
+        first = await reader.page(web.url("/etag"), deadline=10)
+        assert first is not None
+        assert first.shared
+        assert await reader.page(web.url("/etag"), deadline=10, mark=first.mark) is None
+    assert web.requests[-1].headers["if-none-match"] == ETAG
+
+
+@pytest.mark.parametrize(
+    ("control", "shared"), [("max-age=60", True), ("Private", False), ("no-cache, no-store", False)]
+)
+async def test_a_host_says_whether_a_copy_may_be_kept(
+    web: HostileWeb, guard: Guard, parser: ExtractPool, control: str, shared: bool
+) -> None:
+    web.pages["/a"] = WebPage(body=ARTICLE.encode(), headers={"Cache-Control": control})
+    async with direct(guard, parser) as reader:
+        read = await reader.page(web.url("/a"), deadline=10)
+    assert read is not None
+    assert read.shared is shared
+
+
+async def test_a_page_behind_the_operators_headers_is_nobody_elses(
+    web: HostileWeb, guard: Guard, parser: ExtractPool
+) -> None:
+    web.pages["/open"] = WebPage(status=302, headers={"Location": web.url("/secret", host="wiki.example")})
+    web.pages["wiki.example/secret"] = WebPage(body=ARTICLE.encode())
+    per_host = {web.url("", host="wiki.example").rstrip("/"): {"X-Key": "k"}}
+    clock = FakeClock(auto=True)
+    hosts = Hosts(clock=clock, delay=0.0, monotonic=clock.monotonic)
+    async with Fetcher(guard, clock=clock, hosts=hosts, robots="ignore", per_host=per_host) as fetcher:
+        read = await WebReader(fetcher, parser).page(web.url("/open"), deadline=10)
+        assert fetcher.personal(web.url("/secret", host="wiki.example"))
+        assert not fetcher.personal(web.url("/open"))
+    assert read is not None
+    assert not read.shared

@@ -18,8 +18,6 @@ from leadline.sandbox.remote import RemoteSandbox
 from leadline.sandbox.supervisor import LocalSandbox
 from leadline.sandbox.types import Limits
 
-pytestmark = pytest.mark.blocking("the choice looks at the machine, once, at start")
-
 LIMITS = Limits(memory=768 << 20)
 
 
@@ -149,6 +147,7 @@ def writable(folder: Path) -> list[Path]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(120)
+@pytest.mark.blocking("the test installs a tree itself")
 async def test_an_installed_tree_is_used(tmp_path: Path) -> None:
     told: list[str] = []
     built = tree.install(tmp_path, packages=(), tell=told.append)

@@ -39,8 +39,11 @@ class Shop:
 
         return await self.cache.through(key(Category.SEARCH, {"q": query}, tenant=tenant), load, label=query)
 
+    async def load(self, query: str, *, tenant: str | None = None) -> Origin:
+        return (await self.ask(query, tenant=tenant)).origin
+
     def wanted(self, query: str, *ages: float, usd: float = 0.0) -> Wanted:
-        return Wanted(label=query, asked=tuple(NOW - age for age in ages), usd=usd, load=partial(self.ask, query))
+        return Wanted(label=query, asked=tuple(NOW - age for age in ages), usd=usd, load=partial(self.load, query))
 
 
 @pytest.fixture
@@ -51,7 +54,7 @@ async def shop() -> AsyncIterator[Shop]:
 
 
 def test_often_lately_and_dear_come_first() -> None:
-    async def load() -> Cached:
+    async def load() -> Origin:
         raise AssertionError
 
     def worth(*ages: float, usd: float = 0.0) -> float:
@@ -75,7 +78,7 @@ async def test_what_was_warmed_is_a_hit(shop: Shop) -> None:
 
 
 async def test_one_tenants_answers_warm_no_other(shop: Shop) -> None:
-    item = Wanted(label="a", asked=(NOW,), load=partial(shop.ask, "a", tenant="one"))
+    item = Wanted(label="a", asked=(NOW,), load=partial(shop.load, "a", tenant="one"))
     await warm([item], leases=shop.store, token="t", now=lambda: NOW, seconds=5)
     assert (await shop.ask("a", tenant="two")).origin is Origin.LOAD
 
@@ -117,3 +120,12 @@ async def test_time_is_kept(shop: Shop) -> None:
     assert 1 <= done.loaded <= 4
     assert done.skipped == 20 - done.loaded
     assert await shop.store.lease(LEADER, "next", seconds=5)
+
+
+async def test_no_more_is_loaded_than_allowed_however_many_work(shop: Shop) -> None:
+    shop.seconds = 0.02
+    items = [shop.wanted(f"q{number}", 0) for number in range(10)]
+    done = await warm(items, leases=shop.store, token="t", now=lambda: NOW, seconds=5, most=3, at_once=8)
+    assert (done.loaded, done.skipped, len(shop.bought)) == (3, 7, 3)
+    again = await warm(items, leases=shop.store, token="t", now=lambda: NOW, seconds=5, most=7, at_once=8)
+    assert (again.loaded, again.fresh, again.skipped) == (7, 3, 0)

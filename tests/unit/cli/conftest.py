@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -87,6 +87,8 @@ class Guess:
     tokens_high: int = 20000
     usd_low: float | None = None
     usd_high: float | None = None
+    strategy: str = "react"
+    chosen: str = "one question"
     notes: tuple[str, ...] = ("no price is known",)
 
 
@@ -278,6 +280,9 @@ class FakeEngine:
             body = '{"run_id": "%s", "stop_reason": "answered", "usage": {"cost_usd": %s}}'
             return body % (report.run_id, report.usage.cost_usd)
         return f"{format} report {report.run_id}: {report.answer}\n"
+
+    async def beside(self, report: Report) -> Mapping[str, bytes]:
+        return {}
 
     async def records(self, run_id: str) -> Sequence[Record]:
         return [item async for item in self.stream(run_id) if isinstance(item, Record)]

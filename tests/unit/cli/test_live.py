@@ -89,7 +89,8 @@ def test_failures_and_returns_are_told() -> None:
 def test_what_a_call_does_in_words() -> None:
     assert activity("search", {"query": ["a", "b"]}) == "searching: a; b"
     assert activity("visit", {"url": ["file:///x/My%20file.pdf"], "goal": "g"}) == ("reading: My file.pdf")
-    assert activity("python", {"code": "1"}) == "calling: python"
+    assert activity("python", {"code": "1"}) == "computing"
+    assert activity("other", {"n": 1}) == "calling: other"
     assert activity("search", {"query": {"odd": 1}}).startswith("searching: ")
     assert last_part("https://example.org/") == "example.org"
     assert len(brief("x" * 1000)) == 160

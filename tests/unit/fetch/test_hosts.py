@@ -52,8 +52,8 @@ async def test_few_are_under_way_at_once() -> None:
 async def test_a_hold_is_waited_for_or_refused() -> None:
     clock = FakeClock(auto=True)
     polite = hosts(clock, delay=0.0)
-    polite.hold("a", 7.0)
-    polite.hold("a", 3.0)
+    await polite.hold("a", 7.0)
+    await polite.hold("a", 3.0)
     with pytest.raises(FetchRateLimited) as error:
         await visit(polite, clock, "a", patience=5.0)
     assert error.value.retry_after == pytest.approx(7.0)
@@ -73,7 +73,7 @@ async def test_a_host_may_ask_for_longer_pauses_within_reason() -> None:
 async def test_many_hosts_are_forgotten_but_those_on_hold() -> None:
     clock = FakeClock(auto=True)
     polite = hosts(clock, delay=0.0)
-    polite.hold("held", 60.0)
+    await polite.hold("held", 60.0)
     for number in range(5_000):
         await visit(polite, clock, f"h{number}")
     assert len(polite._hosts) <= 4_097

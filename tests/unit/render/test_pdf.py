@@ -166,7 +166,7 @@ def test_scripts_that_turn_or_join_are_in_the_page() -> None:
 
 def test_chinese_without_a_chinese_font_names_the_command() -> None:
     with pytest.raises(MissingExtra, match=r"apt-get install fonts-noto-cjk\n") as caught:
-        to_pdf(chinese().report, [DEJAVU])
+        to_pdf(chinese().report, folders=[DEJAVU])
     assert "赵" in str(caught.value) or "…" in str(caught.value)
     assert "brew install --cask font-noto-sans-cjk" in str(caught.value)
 
@@ -175,16 +175,16 @@ def test_a_machine_without_fonts_names_the_command(tmp_path: Path) -> None:
     (tmp_path / "NotoSans-Regular.ttf").write_bytes(b"no font at all")
     for folders in ([], [str(tmp_path)], [str(tmp_path / "missing")]):
         with pytest.raises(MissingExtra, match="apt-get install fonts-dejavu-core"):
-            to_pdf(samples.empty(), folders)
+            to_pdf(samples.empty(), folders=folders)
 
 
 def test_several_scripts_name_several_fonts() -> None:
     with pytest.raises(MissingExtra, match="apt-get install fonts-noto-core fonts-noto-cjk\n"):
-        to_pdf(saying("中 ಕನ್ನಡ"), [DEJAVU])
+        to_pdf(saying("中 ಕನ್ನಡ"), folders=[DEJAVU])
 
 
 def test_a_picture_that_no_font_has_is_written_out() -> None:
-    kept = read(to_pdf(saying("Done \U0001f680 and \ue001."), [DEJAVU]))
+    kept = read(to_pdf(saying("Done \U0001f680 and \ue001."), folders=[DEJAVU]))
     assert "Done [rocket] and [U+E001]." in kept
 
 

@@ -41,6 +41,30 @@ def test_hits_of_the_web_are_addresses_and_those_of_documents_private() -> None:
     assert learnt.private == ("Tender", "at 48211 pounds")
 
 
+WORK = {
+    "uri": "https://doi.test/1",
+    "full_text": "https://free.test/1.pdf",
+    "title": "Tides",
+    "snippet": "",
+    "authors": ["Ada Lead", 3],
+    "published": "2022-04-01",
+}
+
+
+def test_a_work_may_be_read_at_its_page_and_in_full_and_lends_what_a_source_lacks() -> None:
+    learnt = Learnt()
+    learnt.take({"results": [{"hits": [WORK]}]}, sources=(), shown=(), texts={})
+    assert learnt.addresses == {"https://doi.test/1", "https://free.test/1.pdf"}
+    bare = replace(fetched("https://free.test/1.pdf", TEXT).source, title="", authors=(), published=None)
+    told = learnt.described(bare)
+    assert (told.title, told.authors, told.published) == ("Tides", ("Ada Lead",), "2022-04-01")
+    own = replace(
+        bare, uri="https://x.test/", final_uri="https://doi.test/1", title="Own", authors=("Bo",), published="2021"
+    )
+    assert learnt.described(own) == own
+    assert learnt.described(replace(bare, uri="https://other.test/")).authors == ()
+
+
 def test_what_a_run_begins_with_counts_too() -> None:
     ledger = Ledger()
     paper, page = fetched("file:///t.txt", TEXT), fetched("https://a.test/", "A page of the web.")

@@ -47,7 +47,7 @@ async def test_wrong_arguments_and_unknown_tools_are_told(tmp_path: Path) -> Non
     async with rig(tmp_path, model=model) as engine:
         told = await engine.ask()
     one, two = model.requests[1].messages[-2:]
-    assert one.content.startswith("Error (invalid_arguments): ")
+    assert one.content.splitlines()[1].startswith("Error (invalid_arguments): ")
     assert "query" in one.content
     assert two.content == "Error (unknown_tool): there is no tool `fly`. Tools: search, visit."
     assert [e.tool for e in told.of(ToolAsked)].count("fly") == 0

@@ -92,7 +92,7 @@ async def test_outcomes_are_taken_in_call_order_whatever_the_order_of_their_arri
             told = await engine.ask()
         arrived = [e.value for e in told.of(ToolAnswered)]
         assert arrived == [f"result {n}" for n in order]
-        assert [m.content for m in model.requests[1].messages[-4:]] == [f"result {n}" for n in range(4)]
+        assert [m.content.splitlines()[1] for m in model.requests[1].messages[-4:]] == [f"result {n}" for n in range(4)]
         orders.append(told.run.usage.cost_usd)
     assert orders[0] == orders[1]
 

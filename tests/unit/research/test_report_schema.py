@@ -24,6 +24,7 @@ VALIDATOR = Draft202012Validator(SCHEMA)
 REPORTS = [english(), chinese(), simple("Some text.", "Some text.")]
 LEFT_OUT = {"marks"}  # of a source: each citation carries its own place
 RECORDS = {
+    "artefact": domain.Artefact,
     "section": domain.Section,
     "sentence": domain.Sentence,
     "claim": domain.Claim,
@@ -32,6 +33,9 @@ RECORDS = {
     "source": domain.Source,
     "contradiction": domain.Contradiction,
     "usage": domain.Usage,
+    "part": domain.Part,
+    "structured": domain.Structured,
+    "value": domain.Value,
 }
 
 
@@ -70,6 +74,7 @@ def test_its_properties_are_the_fields(name: str | None) -> None:
         (("properties", "strategy"), domain.StrategyName),
         (("properties", "stop_reason"), domain.StopReason),
         (("$defs", "claim", "properties", "verdict"), domain.Verdict),
+        (("$defs", "value", "properties", "verdict"), domain.Verdict),
     ],
 )
 def test_its_choices_are_the_enumerations(path: tuple[str, ...], kind: type[StrEnum]) -> None:

@@ -102,6 +102,8 @@ def test_relative_paths_start_where_they_are_written(tmp_path: Path, monkeypatch
         ("LEADLINE_EXTRACT__MAX_BYTES", "10 kb", "extract.max_bytes", 10 << 10),
         ("LEADLINE_MODEL__FREE", "Yes", "model.free", True),
         ("LEADLINE_RETENTION__DAYS", "30", "retention.days", 30.0),
+        ("LEADLINE_VLLM__ARGUMENTS", "--seed 7 --name 'a b'", "vllm.arguments", ("--seed", "7", "--name", "a b")),
+        ("LEADLINE_GATEWAY__PORT", "0", "gateway.port", 0),
         ("LEADLINE_STORE", "sqlite:///srv/runs.db", "store", "sqlite:///srv/runs.db"),
     ],
 )
@@ -121,6 +123,13 @@ def test_servers_are_a_list(text: str) -> None:
     assert settings.model.urls == ("http://a/v1", "https://b:8000/v1")
 
 
+def test_servers_have_numbers_of_their_own() -> None:
+    two = {**MODEL, "LEADLINE_MODEL__URLS": "http://a/v1,http://b/v1"}
+    model = load(environ={**two, "LEADLINE_MODEL__WEIGHTS": "1, 2.5", "LEADLINE_MODEL__CONCURRENCY": "[8, 16]"}).model
+    assert (model.weights, model.concurrency) == ((1.0, 2.5), (8, 16))
+    assert load(environ={**two, "LEADLINE_MODEL__CONCURRENCY": "32"}).model.concurrency == (32,)
+
+
 @pytest.mark.parametrize(
     ("environ", "says"),
     [
@@ -136,7 +145,13 @@ def test_servers_are_a_list(text: str) -> None:
         ({"LEADLINE_STORE": "postgresql://db/x"}, "not available in this version"),
         ({"LEADLINE_STORE": "mongodb://db/x"}, "not allowed: mongodb://db/x"),
         ({"LEADLINE_BLOBS": "s3://bucket/x"}, "not available in this version"),
-        ({"LEADLINE_MODEL__KIND": "anthropic"}, "not available in this version"),
+        ({"LEADLINE_MODEL__KIND": "gemini"}, "`openai` or `anthropic`"),
+        ({**MODEL, "LEADLINE_MODEL__URLS": "http://a/v1,http://a/v1/"}, "names a server twice: http://a/v1"),
+        ({**MODEL, "LEADLINE_MODEL__WEIGHTS": "1,2,3"}, "`model.weights` has 3 numbers"),
+        ({**MODEL, "LEADLINE_MODEL__WEIGHTS": "0"}, "above 0"),
+        ({**MODEL, "LEADLINE_MODEL__CONCURRENCY": "8,8,8"}, "give one for each server"),
+        ({**MODEL, "LEADLINE_MODEL__THINKING": "4096"}, "kind `anthropic`"),
+        ({"LEADLINE_VLLM__ARGUMENTS": "--seed 'x"}, "as a shell would split them"),
         ({"LEADLINE_EXTRACT__MEMORY": "12 parsecs"}, "such as"),
         ({**MODEL, "LEADLINE_MODEL__URLS": "ftp://a"}, "http:// or https://"),
         ({**MODEL, "LEADLINE_MODEL__URLS": "http://a:99999999/v1"}, "http:// or https://"),

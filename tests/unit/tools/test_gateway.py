@@ -291,6 +291,13 @@ async def test_one_tool_has_room_for_so_many_calls(online: CallContext) -> None:
     assert first.result().value == "found"
 
 
+def test_a_tool_may_have_a_room_of_its_own_under_all_its_names() -> None:
+    doors = Doors(rooms={"python": 2}, same={"PythonInterpreter": "python"})
+    assert doors.of("PythonInterpreter") is doors.of("python")
+    assert doors.of("python").slots._value == 2
+    assert doors.of("search").slots._value == doors.at_once
+
+
 async def test_a_cancelled_call_gives_its_room_back(online: CallContext) -> None:
     tool = Scripted(["found"], gate=asyncio.Event())
     path = gateway(tool, doors=Doors(at_once=1))

@@ -11,6 +11,7 @@ from leadline.blobs.memory import MemoryBlobs
 from leadline.domain import ToolCall
 from leadline.errors import ToolFailed
 from leadline.ports import CallContext, OutFile, Program, Ran
+from leadline.research.parse import Calls, parse_turn
 from leadline.tools.python import TONGYI_NAME, PythonTool
 from leadline.tools.registry import ToolSet
 
@@ -67,6 +68,21 @@ async def test_files_are_stored_and_named(context: CallContext) -> None:
     assert isinstance(result.value, dict)
     assert result.value["files"] == [{"name": "figure-1.png", "sha256": sha256, "size": 3, "media_type": "image/png"}]
     assert await blobs.get("local", sha256) == b"png"
+    program = result.value["program"]
+    assert isinstance(program, str)
+    assert await blobs.get("local", program) == b"x"
+
+
+def test_a_model_trained_on_it_is_told_the_published_format() -> None:
+    spec = PythonTool(Recorded(DONE), MemoryBlobs(), name=TONGYI_NAME).spec
+    assert "The 'arguments' JSON object must be empty: {}." in spec.description
+    example = spec.description.partition("Example of a correct call:\n")[2]
+    turn = parse_turn(example, tools=[spec])
+    assert isinstance(turn, Calls)
+    (call,) = turn.calls
+    assert call.name == TONGYI_NAME
+    assert str(call.arguments["code"]).startswith("import numpy as np\n")
+    assert ToolSet([PythonTool(Recorded(DONE), MemoryBlobs(), name=TONGYI_NAME)]).read(call).arguments == call.arguments
 
 
 def test_it_is_idempotent_and_goes_by_the_name_that_a_model_knows() -> None:

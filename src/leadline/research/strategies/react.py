@@ -12,11 +12,13 @@ from datetime import UTC, datetime
 from leadline import codec
 from leadline.domain import Dialect, Message, ModelAnswer, ToolCall, ToolSpec
 from leadline.research import context
+from leadline.research.fencing import Fence
 from leadline.research.loop import CALLS_A_TURN, think_act_observe
-from leadline.research.parse import Calls
+from leadline.research.parse import Calls, Turn, parse_turn
 from leadline.research.phrases import language_name
 from leadline.research.prompts import prompt
 from leadline.research.study import Gathered, Seen, Study
+from leadline.text.clean import neutralise
 
 TOOL_RESPONSE = "<tool_response>"
 
@@ -27,17 +29,22 @@ async def gather(study: Study) -> Gathered:
 
 
 def transcript_for(study: Study) -> Native | Tagged:
-    """Return an empty transcript: instructions and question."""
+    """Return an empty transcript: instructions and question.
+
+    Nothing that differs between runs stands before the question, so that servers' prefix caches
+    serve instructions and tools to all of them. Tongyi's format has no place for a fence.
+    """
     day = datetime.fromtimestamp(study.began_at, UTC).strftime("%Y-%m-%d")
     specs = tuple(study.specs.values())
     if study.options.dialect is Dialect.TONGYI:
         system = prompt("tongyi").format(tools=described(specs), date=day)
         return Tagged(system=system, question=study.question.text, single=True)
     system = prompt("react").format(date=day, language=language_name(study.question.language))
+    fence = Fence.drawn(study.branch.random)
     if study.options.dialect is Dialect.TAGS:
         system = system + "\n\n" + prompt("tags").format(tools=described(specs))
-        return Tagged(system=system, question=study.question.text, single=False)
-    return Native(system=system, question=study.question.text, tools=specs)
+        return Tagged(system=system, question=study.question.text, single=False, fence=fence)
+    return Native(system=system, question=study.question.text, tools=specs, fence=fence)
 
 
 def described(specs: Sequence[ToolSpec]) -> str:
@@ -60,31 +67,45 @@ class Conversation:
     stop: tuple[str, ...] = ()
     calls_a_turn: int = CALLS_A_TURN
 
-    def __init__(self, *, system: str, question: str) -> None:
-        self._head = (Message(role="system", content=system), Message(role="user", content=question))
+    def __init__(self, *, system: str, question: str, fence: Fence | None = None) -> None:
+        self.fence = fence or Fence()
+        asked = "\n\n".join(filter(None, [question, self.fence.notice]))
+        self._head = (Message(role="system", content=system), Message(role="user", content=asked))
         self.messages: tuple[Message, ...] = self._head
         self._folded = False
+
+    @property
+    def rounds(self) -> tuple[Message, ...]:
+        """What came after the question, or after the digest of what was folded."""
+        return self.messages[len(self._head) :]
+
+    def turn(self, answer: ModelAnswer, tools: Sequence[ToolSpec]) -> Turn:
+        """Return what the model wants."""
+        return parse_turn(answer.text, native_calls=answer.tool_calls, tools=tools)
 
     def told(self, text: str) -> None:
         """Add a user message; what follows another one joins it, for servers that want turns to alternate."""
         *before, last = self.messages
         self.messages = (*before, *context.joined((last, Message(role="user", content=text))))
 
-    def fold(self, digest: str) -> None:
-        """Replace the older rounds by the digest, below the question; where there are none, shorten what was seen."""
-        rounds = self.messages[len(self._head) :]
-        kept = context.latest(rounds)
-        self._folded = self._folded or len(kept) < len(rounds)
-        kept = context.shrink(rounds) if len(kept) == len(rounds) else kept
+    def fold(self, digest: str, *, keep: int = context.KEEP_ROUNDS) -> None:
+        """Replace all but `keep` rounds by the digest, below the question; where no more are left, shorten those."""
+        kept = context.latest(self.rounds, keep=keep)
+        self._folded = self._folded or len(kept) < len(self.rounds)
+        kept = context.shrink(kept) if len(kept) == len(self.rounds) else kept
         note = (Message(role="user", content=digest),) if self._folded else ()
         self.messages = context.joined((*self._head, *note, *kept))
+
+    def shown(self, outcome: Seen) -> str:
+        """Return an outcome as the model sees it: in the fence what came from outside, bare what the engine says."""
+        return neutralise(outcome.text) if outcome.observation is None else self.fence.around(outcome.text)
 
 
 class Native(Conversation):
     """Calls and results as the server's API has them; a model that writes tags all the same is understood."""
 
-    def __init__(self, *, system: str, question: str, tools: tuple[ToolSpec, ...]) -> None:
-        super().__init__(system=system, question=question)
+    def __init__(self, *, system: str, question: str, tools: tuple[ToolSpec, ...], fence: Fence | None = None) -> None:
+        super().__init__(system=system, question=question, fence=fence)
         self.tools = tools
         self._by_text = False
 
@@ -98,9 +119,9 @@ class Native(Conversation):
     def observed(self, seen: Sequence[Seen]) -> None:
         """Add results: tool messages, or one user message where the model called by text."""
         if self._by_text:
-            self.told("\n".join(wrapped(outcome.text) for outcome in seen))
+            self.told("\n".join(wrapped(self.shown(outcome)) for outcome in seen))
             return
-        results = tuple(Message(role="tool", content=o.text, call_id=o.call.id) for o in seen)
+        results = tuple(Message(role="tool", content=self.shown(o), call_id=o.call.id) for o in seen)
         self.messages = (*self.messages, *results)
 
 
@@ -109,8 +130,8 @@ class Tagged(Conversation):
 
     stop = ("\n" + TOOL_RESPONSE, TOOL_RESPONSE)
 
-    def __init__(self, *, system: str, question: str, single: bool) -> None:
-        super().__init__(system=system, question=question)
+    def __init__(self, *, system: str, question: str, single: bool, fence: Fence | None = None) -> None:
+        super().__init__(system=system, question=question, fence=fence)
         self.single = single
         self.calls_a_turn = 1 if single else CALLS_A_TURN
 
@@ -128,7 +149,7 @@ class Tagged(Conversation):
 
     def observed(self, seen: Sequence[Seen]) -> None:
         """Add the results as one user message."""
-        self.told("\n".join(wrapped(outcome.text) for outcome in seen))
+        self.told("\n".join(wrapped(self.shown(outcome)) for outcome in seen))
 
 
 def called(call: ToolCall) -> str:
@@ -138,5 +159,5 @@ def called(call: ToolCall) -> str:
 
 
 def wrapped(text: str) -> str:
-    """Return an observation in its tags; what it holds was made inert by its tool."""
+    """Return an observation in its tags; what it holds was made inert before."""
     return f"{TOOL_RESPONSE}\n{text}\n</tool_response>"

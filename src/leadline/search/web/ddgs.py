@@ -31,6 +31,7 @@ class Ddgs:
     """
 
     name: ClassVar[str] = "ddgs"
+    rate: ClassVar[float] = 0.5
 
     def __init__(
         self,

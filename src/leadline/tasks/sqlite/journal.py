@@ -9,39 +9,17 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import orjson
 
 from leadline.codec import encode
-from leadline.domain import Flag, RunState, StopReason, Usage
+from leadline.domain import Flag, RunState, Usage
 from leadline.errors import LeaseLost
 from leadline.events import Event, RunFinished, RunHandedOver, RunWaiting
+from leadline.tasks.appends import Append, Closing, cancelled
 from leadline.tasks.packing import Packer
 from leadline.tasks.sqlite.schema import NOW
-
-Closing = RunFinished | RunWaiting | RunHandedOver
-
-
-class Step(NamedTuple):
-    """A packed event, but for its place."""
-
-    at: float
-    branch: str
-    type: str
-    compressed: bool
-    body: bytes
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Append:
-    """Entries of one run, packed; `closing` is the last one where it changes the run's state."""
-
-    run_id: str
-    fence: int
-    steps: Sequence[Step]
-    closing: Closing | None = None
 
 
 class Place(NamedTuple):
@@ -117,11 +95,6 @@ def add_step(connection: sqlite3.Connection, key: int, event: Event) -> int:
     return int(row[0][0])
 
 
-def cancelled() -> RunFinished:
-    """Return the end of a run that was cancelled while nobody held it."""
-    return RunFinished(state=RunState.CANCELLED, stop_reason=StopReason.CANCELLED)
-
-
 def _places(connection: sqlite3.Connection, run_ids: set[str]) -> dict[str, Place]:
     (found,) = connection.execute(_PLACES, (orjson.dumps(sorted(run_ids)).decode(),)).fetchone()
     return {run_id: Place._make(rest) for run_id, *rest in orjson.loads(found)}
@@ -148,7 +121,7 @@ def _close(connection: sqlite3.Connection, run_id: str, event: RunFinished) -> N
     usage = None if event.usage == Usage() else encode(event.usage).decode()
     connection.execute(
         "UPDATE run SET state = ?, stop_reason = ?, report = ?, failure = ?, usage = ?,"  # noqa: S608 NOW is a constant
-        f" owner = NULL, lease_until = NULL, updated_at = {NOW} WHERE id = ?",
+        f" owner = NULL, lease_until = NULL, waits_for = NULL, updated_at = {NOW} WHERE id = ?",
         (event.state, event.stop_reason, event.report, failure, usage, run_id),
     )
 
@@ -156,10 +129,11 @@ def _close(connection: sqlite3.Connection, run_id: str, event: RunFinished) -> N
 def _let_go(connection: sqlite3.Connection, append: Append, event: RunWaiting | RunHandedOver) -> None:
     """Leave the run to a person or another worker; one that is to be cancelled ends here."""
     state = RunState.WAITING if isinstance(event, RunWaiting) else RunState.QUEUED
+    reason = event.reason if isinstance(event, RunWaiting) else None
     ((key, flag),) = connection.execute(
-        "UPDATE run SET state = ?, owner = NULL, lease_until = NULL,"  # noqa: S608 NOW is a constant
+        "UPDATE run SET state = ?, waits_for = ?, owner = NULL, lease_until = NULL,"  # noqa: S608 NOW is a constant
         f" updated_at = {NOW} WHERE id = ? RETURNING key, flag",
-        (state, append.run_id),
+        (state, reason, append.run_id),
     ).fetchall()
     if flag == Flag.CANCEL:
         end_run(connection, key, cancelled())

@@ -13,7 +13,7 @@ from leadline.ports import Run
 RUN = """
     SELECT r.id, r.tenant, r.state, r.engine, r.priority, r.owner, r.lease_until, r.fence,
         r.attempts, r.flag, r.created_at, max(r.updated_at, coalesce(s.at, 0)), r.stop_reason,
-        r.report, r.failure, r.usage, a.body, coalesce(s.seq, 0)
+        r.report, r.failure, r.usage, r.waits_for, a.body, coalesce(s.seq, 0)
     FROM run AS r
     JOIN asked AS a ON a.run = r.key
     LEFT JOIN step AS s
@@ -51,6 +51,7 @@ class _Row(NamedTuple):
     report: str | None
     failure: str | None
     usage: str | None
+    waits_for: str | None
     asked: bytes
     last_seq: int
 
@@ -80,4 +81,5 @@ def run_from(columns: Iterable[Any]) -> Run:
         report=row.report,
         failure=None if row.failure is None else decode(Failure, row.failure),
         usage=Usage() if row.usage is None else decode(Usage, row.usage),
+        waits_for=row.waits_for,
     )

@@ -57,6 +57,10 @@ _MIGRATIONS = (
     );
     CREATE UNIQUE INDEX step_place ON step (run, seq);
     """,
+    """
+    ALTER TABLE run ADD COLUMN waits_for TEXT;
+    ALTER TABLE run ADD COLUMN reply TEXT;
+    """,
 )
 
 # WAL needs shared memory between its processes, which these do not give.
@@ -188,7 +192,7 @@ def _migrate(connection: sqlite3.Connection, path: Path) -> None:
     try:
         missing = _MIGRATIONS[_version(connection) :]  # another process may have done it meanwhile
         for script in missing:
-            for statement in script.split(";"):
+            for statement in filter(str.strip, script.split(";")):
                 connection.execute(statement)
         if missing:
             connection.execute(f"PRAGMA user_version = {known}")

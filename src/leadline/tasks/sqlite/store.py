@@ -16,22 +16,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
-from leadline.domain import Flag, RunState
+from leadline.domain import Flag, Json, RunState
 from leadline.errors import StoreError, UnknownRun
-from leadline.events import (
-    Entry,
-    Record,
-    RunFinished,
-    RunHandedOver,
-    RunResumed,
-    RunStarted,
-    RunWaiting,
-)
-from leadline.ports import Beat, NewRun, Run
+from leadline.events import Entry, Record, RunHandedOver
+from leadline.ports import Beat, Cursor, Depth, NewRun, Run
+from leadline.tasks.appends import Append, check_id, packed
 from leadline.tasks.packing import Packer
-from leadline.tasks.sqlite import verbs
+from leadline.tasks.sqlite import figures, verbs
 from leadline.tasks.sqlite.changes import Changes
-from leadline.tasks.sqlite.journal import Append, Step, append_closing
+from leadline.tasks.sqlite.journal import append_closing
 from leadline.tasks.sqlite.rows import RUN, run_from
 from leadline.tasks.sqlite.schema import connect, translated
 from leadline.tasks.sqlite.writer import Job, Session, Verb, Writer
@@ -120,7 +113,7 @@ class SqliteStore:
         Raises `ValueError` for entries that only the store writes (`run_started`, `run_resumed`)
         and for entries behind one that changes the state.
         """
-        append = self._packed(run_id, fence, entries)
+        append = packed(self._packer, run_id, fence, entries=entries)
         closing = append.closing
         future = (
             self._submit(append)
@@ -132,10 +125,17 @@ class SqliteStore:
 
     async def flag(self, run_id: str, flag: Flag, *, tenant: str) -> Run:
         """See `RunStore`. `cancel` is never lowered to `finish`."""
+        check_id(run_id)
         return await self._write(lambda s: verbs.raise_flag(s.connection, run_id, flag, tenant=tenant))
+
+    async def reply(self, run_id: str, reply: Mapping[str, Json], *, tenant: str) -> Run:
+        """See `RunStore`."""
+        check_id(run_id)
+        return await self._write(lambda s: verbs.answer(s.connection, run_id, reply, tenant=tenant))
 
     async def delete(self, run_id: str, *, tenant: str) -> None:
         """See `RunStore`."""
+        check_id(run_id)
         await self._write(lambda s: verbs.forget(s.connection, run_id, tenant))
 
     # --- reading
@@ -171,6 +171,7 @@ class SqliteStore:
 
     async def get(self, run_id: str, *, tenant: str) -> Run:
         """See `RunStore`."""
+        check_id(run_id)
         where = RUN + " WHERE r.id = ? AND r.tenant = ?"
         row = await self._read(lambda c: c.execute(where, (run_id, tenant)).fetchone())
         if row is None:
@@ -182,43 +183,32 @@ class SqliteStore:
         *,
         tenant: str,
         state: RunState | None = None,
-        before: float | None = None,
+        before: Cursor | None = None,
+        search: str = "",
         limit: int = 50,
     ) -> Sequence[Run]:
         """See `RunStore`."""
-        statement = (
-            RUN + " WHERE r.tenant = :tenant AND (:state IS NULL OR r.state = :state)"
-            " AND (:before IS NULL OR r.created_at < :before)"
-            " ORDER BY r.created_at DESC, r.key DESC LIMIT :limit"
+        return await self._read(
+            lambda c: figures.listed(c, tenant=tenant, state=state, before=before, search=search, limit=limit)
         )
-        values = {"tenant": tenant, "state": state, "before": before, "limit": limit}
 
-        def work(connection: sqlite3.Connection) -> list[Run]:
-            return [run_from(row) for row in connection.execute(statement, values).fetchall()]
+    async def depth(self, *, tenant: str | None = None) -> Depth:
+        """See `RunFigures`."""
+        return Depth.total((await self._read(lambda c: figures.depths(c, tenant))).values())
 
-        return await self._read(work)
+    async def depths(self) -> Mapping[str, Depth]:
+        """See `RunFigures`."""
+        return await self._read(lambda c: figures.depths(c, None))
 
-    async def changed(self, seen: int, *, timeout: float) -> int:  # noqa: ASYNC109 the port's name
-        """See `RunStore`. Other processes' changes are seen within about 0.1 s."""
+    async def ended(self, *, before: float, tenant: str | None = None, limit: int = 500) -> Sequence[Run]:
+        """See `RunFigures`."""
+        return await self._read(lambda c: figures.ended(c, before, tenant, limit=limit))
+
+    async def changed(self, seen: int, *, timeout: float, of: str | None = None) -> int:  # noqa: ASYNC109 the port's name
+        """See `RunStore`. Other processes' changes are seen within about 0.1 s, and cannot be told apart."""
         return await self._changes.wait(seen, seconds=timeout)
 
     # --- within
-
-    def _packed(self, run_id: str, fence: int, entries: Sequence[Entry]) -> Append:
-        steps = []
-        closing: RunFinished | RunWaiting | RunHandedOver | None = None
-        for entry in entries:
-            event = entry.event
-            if closing is not None:
-                raise ValueError(f"{event.type} cannot follow {closing.type} in one append")
-            if isinstance(event, RunStarted | RunResumed):
-                raise ValueError(  # noqa: TRY004 a wrong event, not a wrong type
-                    f"{event.type} is written by the store alone"
-                )
-            if isinstance(event, RunFinished | RunWaiting | RunHandedOver):
-                closing = event
-            steps.append(Step(entry.at, entry.branch, event.type, *self._packer.pack(event)))
-        return Append(run_id=run_id, fence=fence, steps=steps, closing=closing)
 
     async def _write(
         self,
@@ -245,7 +235,7 @@ class SqliteStore:
             return
         event = RunHandedOver(owner=run.owner or "", reason="the claim was cancelled")
         entry = Entry(at=run.updated_at, branch="", event=event)
-        append = self._packed(run.id, run.fence, [entry])
+        append = packed(self._packer, run.id, run.fence, entries=[entry])
         future = self._submit(lambda s: append_closing(s.connection, append, event))
         future.add_done_callback(_forget)
 

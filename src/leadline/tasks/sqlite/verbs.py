@@ -6,18 +6,19 @@ A verb raises its refusal before it writes anything, or is rolled back to its sa
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import orjson
 
 from leadline.codec import decode, encode
-from leadline.domain import Failure, Flag, RunState, StopReason
+from leadline.domain import Flag, Json, RunState
 from leadline.errors import UnknownRun, WrongState
-from leadline.events import ENGINE, RunFinished, RunResumed, RunStarted
+from leadline.events import ENGINE, RunResumed, RunStarted
 from leadline.ports import Beat, NewRun, Run
-from leadline.tasks.sqlite.journal import add_step, cancelled, end_run
+from leadline.tasks.appends import cancelled, exhausted
+from leadline.tasks.sqlite.journal import add_step, end_run
 from leadline.tasks.sqlite.rows import RUN, Asked, run_from
 from leadline.tasks.sqlite.schema import NOW
 
@@ -48,12 +49,13 @@ _CREATE = f"""
         max({NOW}, coalesce(
             (SELECT max(created_at) FROM run WHERE tenant = :tenant) + 0.000001, 0.0)), {NOW})
     RETURNING key
-"""  # noqa: S608 NOW is a constant
+"""  # noqa: S608 constants
 
 _TAKE = f"""
     UPDATE run SET owner = :owner, lease_until = {NOW} + :lease, fence = fence + 1,
-        attempts = attempts + (state = 'running'), state = 'running', updated_at = {NOW}
-"""  # noqa: S608 NOW is a constant
+        attempts = attempts + (state = 'running'), state = 'running', waits_for = NULL,
+        updated_at = {NOW}
+"""  # noqa: S608 constants
 
 # Candidates are each tenant's oldest queued run of the best priority, and the expired ones; of
 # these, by priority, the tenant that holds least, then age.
@@ -148,7 +150,8 @@ def claim(connection: sqlite3.Connection, wish: Claim) -> Run | None:
         return None
     taken = _Taken._make(rows[0])
     if connection.execute("SELECT 1 FROM step WHERE run = ? LIMIT 1", (taken.key,)).fetchone():
-        resumed = RunResumed(owner=wish.owner, attempt=taken.attempts, engine=ENGINE)
+        reply = _taken_reply(connection, taken.key)
+        resumed = RunResumed(owner=wish.owner, attempt=taken.attempts, engine=ENGINE, reply=reply)
         add_step(connection, taken.key, resumed)
     else:
         _start(connection, taken.key)
@@ -197,6 +200,21 @@ def raise_flag(connection: sqlite3.Connection, run_id: str, flag: Flag, *, tenan
     return _run(connection, key)
 
 
+def answer(connection: sqlite3.Connection, run_id: str, reply: Mapping[str, Json], *, tenant: str) -> Run:
+    """Keep a person's reply for the next claim, and queue the run that waited for it."""
+    row = connection.execute("SELECT key, state FROM run WHERE id = ? AND tenant = ?", (run_id, tenant)).fetchone()
+    if row is None:
+        raise UnknownRun(f"no such run: {run_id}")
+    key, state = row
+    if state != RunState.WAITING:
+        raise WrongState(f"run {run_id} does not wait for a person: it is {state}")
+    connection.execute(
+        f"UPDATE run SET state = 'queued', waits_for = NULL, reply = ?, updated_at = {NOW} WHERE key = ?",  # noqa: S608 NOW is a constant
+        (encode(dict(reply)).decode(), key),
+    )
+    return _run(connection, key)
+
+
 def forget(connection: sqlite3.Connection, run_id: str, tenant: str) -> None:
     """Delete an ended run and its journal."""
     row = connection.execute("SELECT key, state FROM run WHERE id = ? AND tenant = ?", (run_id, tenant)).fetchone()
@@ -208,6 +226,16 @@ def forget(connection: sqlite3.Connection, run_id: str, tenant: str) -> None:
     connection.execute("DELETE FROM step WHERE run = ?", (key,))
     connection.execute("DELETE FROM asked WHERE run = ?", (key,))
     connection.execute("DELETE FROM run WHERE key = ?", (key,))
+
+
+def _taken_reply(connection: sqlite3.Connection, key: int) -> dict[str, Json] | None:
+    """Return the reply that waits for this claim, which alone is to have it."""
+    (kept,) = connection.execute("SELECT reply FROM run WHERE key = ?", (key,)).fetchone()
+    if kept is None:
+        return None
+    connection.execute("UPDATE run SET reply = NULL WHERE key = ?", (key,))
+    reply: dict[str, Json] = orjson.loads(kept)
+    return reply
 
 
 def _start(connection: sqlite3.Connection, key: int) -> None:
@@ -233,13 +261,7 @@ def _give_up(connection: sqlite3.Connection, key: int, flag: str | None) -> None
     ((attempts,),) = connection.execute(
         "UPDATE run SET attempts = attempts + 1 WHERE key = ? RETURNING attempts", (key,)
     ).fetchall()
-    message = f"the run's worker died {attempts} times; it is not tried again"
-    event = RunFinished(
-        state=RunState.FAILED,
-        stop_reason=StopReason.ATTEMPTS,
-        failure=Failure(code="attempts", message=message),
-    )
-    end_run(connection, key, event)
+    end_run(connection, key, exhausted(attempts))
 
 
 def _run(connection: sqlite3.Connection, key: int) -> Run:

@@ -20,7 +20,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple, TypeAlias
 
 from leadline.errors import LeadlineError, StoreError, StoreFull, StoreUnavailable
-from leadline.tasks.sqlite.journal import Append, append_all
+from leadline.tasks.appends import Append
+from leadline.tasks.sqlite.journal import append_all
 from leadline.tasks.sqlite.schema import NOW, is_busy, prepare, translated
 
 
@@ -126,7 +127,7 @@ class Writer:
     def _run(self) -> None:
         try:
             self._connection = self._prepared()
-        except Exception as error:  # noqa: BLE001 the border of the thread: whoever opens is told
+        except Exception as error:  # noqa: BLE001 whatever a job raises is its caller's to hear, not the thread's end
             self._call(_fail, self._ready, error)
         else:
             self._call(_succeed, self._ready)

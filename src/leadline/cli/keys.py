@@ -1,0 +1,149 @@
+"""Commands for keys of the service: `keys create`, `list`, `rotate`, `revoke`."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import click
+
+from leadline.cli.held import as_format, moment, noted, of_tenant, operator, table, with_accounts
+from leadline.cli.options import common
+from leadline.cli.shell import Shell, line_of, pass_shell, write
+from leadline.codec import orjson_tree
+from leadline.ports.access import Action, Role
+from leadline.ports.accounts import Key, MadeKey
+from leadline.resilience import SystemClock
+
+_DAY: Final = 86_400.0
+
+
+@click.group(
+    epilog="""\b
+Examples:
+  leadline keys create --name laptop --role researcher
+  leadline keys create --tenant acme --name reports --role reader --expires 90
+  leadline keys rotate 5c1f0a9be2d34417 --grace 24
+  leadline keys revoke 5c1f0a9be2d34417
+"""
+)
+def keys() -> None:
+    """Make, list, rotate and revoke keys of the service.
+
+    A key belongs to a tenant and has a role: `reader`, `researcher` or `admin`. It is shown once,
+    when it is made; what is stored cannot be turned back into it.
+    """
+
+
+@keys.command("create")
+@of_tenant
+@click.option("--name", required=True, help="What it is for; for people.")
+@click.option("--role", type=click.Choice([role.value for role in Role]), required=True, help="What it may do.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice([action.value for action in Action]),
+    help="Narrow it to this; may be given several times.  [default: all that the role permits]",
+)
+@click.option("--expires", type=click.FloatRange(0, min_open=True), metavar="DAYS", help="How long it is accepted.")
+@common
+@pass_shell
+def create(shell: Shell, *, tenant: str, name: str, role: str, scopes: tuple[str, ...], expires: float | None) -> None:
+    """Make a key and print it: this once, on stdout, and nowhere else."""
+    made = noted(
+        shell,
+        lambda accounts: accounts.keys.create(
+            tenant,
+            name=name,
+            role=Role(role),
+            made_by=operator(),
+            scopes=frozenset(map(Action, scopes)) if scopes else None,
+            expires_at=None if expires is None else SystemClock().now() + expires * _DAY,
+        ),
+        tenant=tenant,
+        action="keys:create",
+        object=_id_of,
+    )
+    _show(shell, made)
+
+
+@keys.command("list")
+@of_tenant
+@as_format
+@common
+@pass_shell
+def list_(shell: Shell, *, tenant: str, format_: str) -> None:
+    """List a tenant's keys, newest first, without their secrets."""
+    found = with_accounts(shell, lambda accounts: accounts.keys.list(tenant))
+    if format_ == "json":
+        text = "".join(line_of(_row(key)) for key in found)
+    else:
+        now = SystemClock().now()
+        text = table([_line(key, now) for key in found])
+    if text:
+        write(text)
+    else:
+        shell.say(f"tenant {tenant} has no keys")
+
+
+@keys.command("rotate")
+@click.argument("key_id", metavar="KEY")
+@of_tenant
+@click.option(
+    "--grace",
+    type=click.FloatRange(0),
+    default=24.0,
+    show_default=True,
+    metavar="HOURS",
+    help="How long the old key is accepted beside the new one.",
+)
+@common
+@pass_shell
+def rotate(shell: Shell, *, key_id: str, tenant: str, grace: float) -> None:
+    """Make a like key in place of KEY and print it."""
+    made = noted(
+        shell,
+        lambda accounts: accounts.keys.rotate(tenant, key_id, grace=grace * 3600.0, made_by=operator()),
+        tenant=tenant,
+        action="keys:rotate",
+        object=key_id,
+    )
+    _show(shell, made)
+
+
+@keys.command("revoke")
+@click.argument("key_id", metavar="KEY")
+@of_tenant
+@common
+@pass_shell
+def revoke(shell: Shell, *, key_id: str, tenant: str) -> None:
+    """Refuse KEY from now on, for good."""
+    noted(
+        shell,
+        lambda accounts: accounts.keys.revoke(tenant, key_id),
+        tenant=tenant,
+        action="keys:revoke",
+        object=key_id,
+    )
+    shell.say(f"key {key_id} is revoked")
+
+
+def _id_of(made: MadeKey) -> str:
+    return made.key.id
+
+
+def _show(shell: Shell, made: MadeKey) -> None:
+    key = made.key
+    shell.say(f"key {key.id} of tenant {key.tenant}, {key.role}; keep it now, it is not shown again")
+    write(made.credential)
+
+
+def _row(key: Key) -> dict[str, object]:
+    scopes = None if key.scopes is None else sorted(key.scopes)
+    return {**orjson_tree(key), "scopes": scopes}
+
+
+def _line(key: Key, now: float) -> tuple[str, ...]:
+    state = "revoked" if key.revoked_at is not None else "valid" if key.valid(now) else "expired"
+    used = f"used {moment(key.last_used_at)}"
+    return key.id, key.role, state, f"until {moment(key.expires_at)}", used, key.name

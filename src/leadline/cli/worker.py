@@ -1,0 +1,60 @@
+"""`leadline worker`: a process that takes runs from the queue."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+
+import click
+
+from leadline.cli.listening import log_lines
+from leadline.cli.options import common
+from leadline.cli.session import on_loop, settings_of
+from leadline.cli.shell import Shell, pass_shell, write
+from leadline.cli.story import plural
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  leadline worker
+  leadline worker --concurrency 64
+"""
+)
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 10_000),
+    help="Runs at a time.  [default: the setting `worker.concurrency`]",
+)
+@common
+@pass_shell
+def worker(shell: Shell, *, concurrency: int | None) -> None:
+    """Take runs from the queue and carry them through, until stopped.
+
+    SIGTERM or Ctrl-C hands back what is held, and other workers go on at once; a second one ends
+    the process as it stands, and they go on when its leases have run out.
+    """
+    from leadline.api import Leadline  # noqa: PLC0415 the whole engine: only where one is needed
+
+    settings = settings_of(shell)
+    log_lines()
+
+    async def work() -> None:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def asked() -> None:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+                signal.signal(number, signal.SIG_DFL)
+            stop.set()
+
+        async with Leadline(settings) as engine:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(number, asked)
+            places = concurrency or settings.worker.concurrency
+            write(f"takes {plural(places, 'run')} at a time")
+            await engine.work(concurrency=places, stop=stop)
+        shell.say("stopped; what was held goes on elsewhere")
+
+    on_loop(work())

@@ -1,0 +1,46 @@
+"""uvicorn without its own ways with signals and logs; needs the extra `server`."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import uvicorn
+
+from leadline.service.asgi import Asgi
+
+_BACKLOG = 2_048
+# A client that is slow with its headers, or keeps an idle connection, is not waited for.
+_IDLE_SECONDS = 30
+
+
+class Server(uvicorn.Server):
+    """A server that leaves signals to its caller and tells when it takes requests."""
+
+    def __init__(self, app: Asgi, *, drain: float, at_once: int | None, started: Callable[[], None]) -> None:
+        config = uvicorn.Config(
+            app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=at_once,
+            backlog=_BACKLOG,
+            timeout_keep_alive=_IDLE_SECONDS,
+            timeout_graceful_shutdown=max(1, round(drain)),
+            ws="none",
+        )
+        super().__init__(config)
+        self._tell = started
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the process's signals alone."""
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to listen, and say so."""
+        await super().startup(sockets)
+        self._tell()

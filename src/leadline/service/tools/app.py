@@ -1,0 +1,124 @@
+"""The application of one tool's service: `POST /{tool}`, `GET /healthz`, `GET /readyz`."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from pydantic import ValidationError
+
+from leadline import codec
+from leadline.errors import InvalidArguments
+from leadline.service.asgi import Asgi, Receive, Scope, Send
+from leadline.service.health import add_health
+from leadline.service.keys import OwnHost, SharedKey
+from leadline.service.leaving import ClientGone, while_there
+from leadline.service.limits import BodyLimits
+from leadline.service.problems import plain_problem, send_problem, told
+from leadline.service.serving import Leaving
+from leadline.service.tools.asked import Asked
+from leadline.service.tools.host import Host
+from leadline.service.tools.work import OFFERS, Call, Offer
+from leadline.service.tracing import RequestIds
+from leadline.version import __version__
+from leadline.wire.tool_client import DEADLINE, TENANT
+
+MOST_SECONDS: Final = 600.0
+"""Seconds that a request may ask for at most."""
+
+_SMALL: Final = 1 << 16
+_MOST_TENANT: Final = 200
+_MOST_FAULTS: Final = 3
+
+
+def tool_app(host: Host, tool: str, *, key: str, leaving: Leaving) -> Asgi:
+    """Return the service of `tool`; `key` is demanded of every request unless it is empty.
+
+    From the outside in: an id, the key (or this machine alone), the size of the body, the work.
+    """
+    offer = OFFERS[tool]
+    api = FastAPI(
+        title=f"Leadline: {tool}", version=__version__, docs_url=None, redoc_url=None, openapi_url="/openapi.json"
+    )
+    add_health(api, leaving)
+
+    async def answer(request: Request) -> Response:
+        return await _answered(request, lambda: _done(host, offer, request))
+
+    schema = {"application/json": {"schema": offer.asked.model_json_schema()}}
+    api.add_api_route(
+        f"/{tool}",
+        answer,
+        methods=["POST"],
+        name=tool,
+        response_class=Response,
+        openapi_extra={"requestBody": {"required": True, "content": schema}},
+    )
+    api.add_exception_handler(404, _no_such)
+    api.add_exception_handler(405, _no_such)
+    app: Asgi = BodyLimits(api, most={f"/{tool}": offer.most_bytes})
+    return RequestIds(SharedKey(app, key=key) if key else OwnHost(app))
+
+
+async def _done(host: Host, offer: Offer, request: Request) -> bytes:
+    body = await request.body()
+    asked = await _read(offer.asked, body)
+    call = Call(asked=asked, tenant=request.headers.get(TENANT, "")[:_MOST_TENANT], seconds=_seconds(request, offer))
+    result = await while_there(request.receive, offer.work(host, call), seconds=call.seconds)
+    return await asyncio.to_thread(codec.encode, result)
+
+
+async def _answered(request: Request, work: Callable[[], Awaitable[bytes]]) -> Response:
+    """Return the answer to a request, or the problem details of whatever went wrong."""
+    try:
+        return Response(await work(), media_type="application/json")
+    except ClientGone:
+        return Response(status_code=499)
+    except TimeoutError:
+        return Problem(plain_problem(504, "deadline", "the time that the request gave is over"))
+    except Exception as error:  # noqa: BLE001 the border of a request: the next one must be served
+        return Problem(told(error, request.scope))
+
+
+class Problem(Response):
+    """Problem details as an answer."""
+
+    def __init__(self, problem: dict[str, Any]) -> None:
+        super().__init__(status_code=problem["status"])
+        self._problem = problem
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        await send_problem(scope, send, self._problem)
+
+
+async def _read(kind: type[Asked], body: bytes) -> Asked:
+    """Return a checked request. Raises `InvalidArguments`, which repeats nothing of what was sent."""
+    try:
+        if len(body) < _SMALL:
+            return kind.model_validate_json(body)
+        return await asyncio.to_thread(kind.model_validate_json, body)
+    except ValidationError as error:
+        faults = error.errors(include_url=False, include_context=False, include_input=False)
+        listed = "; ".join(
+            f"`{'.'.join(map(str, one['loc'])) or 'body'}`: {one['msg']}" for one in faults[:_MOST_FAULTS]
+        )
+        raise InvalidArguments(f"the request does not fit: {listed}") from None
+
+
+def _seconds(request: Request, offer: Offer) -> float:
+    """Return the seconds that the client gives, else what the tool has by itself."""
+    given = request.headers.get(DEADLINE, "")
+    if not (given.isascii() and given.isdigit() and len(given) <= 9):
+        return offer.seconds
+    return min(MOST_SECONDS, max(1, int(given)) / 1_000)
+
+
+async def _no_such(request: Request, error: Exception) -> Response:
+    del request
+    status = 405 if getattr(error, "status_code", 404) == 405 else 404
+    code = "method_not_allowed" if status == 405 else "no_such_path"
+    return Problem(plain_problem(status, code, "there is nothing here by this path and method"))

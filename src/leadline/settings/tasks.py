@@ -1,0 +1,91 @@
+"""Settings of how runs are kept, held and carried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit
+
+from leadline.errors import SettingsError
+from leadline.settings.kinds import Number, Whole, setting
+
+POSTGRES: Final = ("postgresql", "postgres")
+ENGINES: Final = ("embedded", "postgres")
+
+
+@dataclass(frozen=True, slots=True)
+class RunStoreUrl:
+    """A SQLite file, or a database of PostgreSQL."""
+
+    secret: bool = field(default=True, init=False)
+
+    @property
+    def allowed(self) -> str:
+        """Say in words which values are allowed."""
+        return (
+            "`sqlite://` for the data folder, `sqlite:///` and a path, or "
+            "`postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=verify-full`"
+        )
+
+    def parse(self, raw: object, base: Path) -> str:
+        """Return the address."""
+        if not isinstance(raw, str):
+            raise TypeError
+        text = raw.strip()
+        scheme, found, rest = text.partition("://")
+        if not found or not text.isprintable() or " " in text:
+            raise ValueError
+        if scheme == "sqlite" and (not rest or rest.startswith("/")):
+            return text
+        parts = urlsplit(text)
+        if scheme not in POSTGRES or not parts.path.strip("/"):
+            raise ValueError
+        return parts._replace(scheme=POSTGRES[0]).geturl()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineKind:
+    """Who carries the runs that wait in the queue."""
+
+    @property
+    def allowed(self) -> str:
+        """Say in words which values are allowed."""
+        return " or ".join(f"`{word}`" for word in ENGINES)
+
+    def parse(self, raw: object, base: Path) -> str:
+        """Return the engine."""
+        if not isinstance(raw, str) or raw.strip() not in ENGINES:
+            raise ValueError
+        return raw.strip()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkerSettings:
+    """Runs side by side."""
+
+    concurrency: int = setting(4, Whole(1, 10_000), "Runs that one process works on at a time.")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskSettings:
+    """How runs are held."""
+
+    lease_seconds: float = setting(
+        30.0,
+        Number(1, 3600),
+        "Seconds after which another worker may take over a run whose worker is silent.",
+    )
+    attempts: int = setting(
+        5, Whole(1, 100), "Workers that may die over a run before it is ended as failed instead of tried again."
+    )
+    connections: int = setting(8, Whole(2, 200), "Connections of one process to PostgreSQL, one more listens.")
+
+
+def check_engine(*, engine: str, store: str) -> None:
+    """Refuse an engine that the store cannot serve."""
+    if engine == "postgres" and not store.startswith(POSTGRES[0]):
+        raise SettingsError(
+            "`engine` is `postgres`, but `store` is SQLite, which one machine alone may use: "
+            "set LEADLINE_STORE=postgresql://..."
+        )

@@ -1,0 +1,162 @@
+"""Handing out work: the one statement that takes the best run, and what is written with it.
+
+The queue has lanes, one for each priority, engine version and tenant; within a lane the oldest goes
+first. The lanes are found by skipping through an index, whatever the number of queued runs. Of the
+best lanes (priority, then what the tenant holds, then age) a few runs each are candidates, since
+other claimers may have locked the first ones; a tenant's second candidate counts as if its first
+were held already. Expired runs are candidates among them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import orjson
+
+from leadline.domain import Flag, RunState
+from leadline.events import ENGINE, RunResumed, RunStarted
+from leadline.ports import Run
+from leadline.tasks.appends import cancelled, exhausted
+from leadline.tasks.postgres.connection import Connection
+from leadline.tasks.postgres.database import CHANNEL, NOW
+from leadline.tasks.postgres.journal import add_step, end_run
+from leadline.tasks.postgres.rows import COLUMNS, run_from
+
+LANES: Final = 8
+"""Lanes that a claim looks into."""
+
+CANDIDATES: Final = 64
+"""Runs that it looks at, of all lanes together: so many claims may be under way at once and all find work."""
+
+_FREE: Final = "r.state = 'queued' AND NOT r.local"
+_EXPIRED: Final = f"r.state = 'running' AND r.lease_until <= {NOW}"
+
+_SET: Final = f"""
+    SET owner = $1, claim = $2, lease_until = {NOW} + $3::float8, fence = r.fence + 1,
+        attempts = r.attempts + (r.state = 'running')::int, state = 'running', updated_at = {NOW},
+        reply = NULL, waits_for = NULL
+"""
+
+_TOLD: Final = f"""
+    RETURNING {COLUMNS}, t.reply, t.was, a.compressed, a.body,
+        (SELECT max(s.seq) FROM step AS s WHERE s.run = r.key) AS seq, r.updated_at AS at,
+        pg_notify('{CHANNEL}', r.id)
+"""  # noqa: S608 constants
+
+TAKE_BEST: Final = f"""
+    WITH RECURSIVE lane AS (
+        (
+            SELECT -r.priority AS urgency, r.engine, r.tenant FROM run AS r WHERE {_FREE}
+            ORDER BY -r.priority, r.engine, r.tenant LIMIT 1
+        )
+        UNION ALL
+        SELECT n.urgency, n.engine, n.tenant FROM lane AS l CROSS JOIN LATERAL (
+            SELECT -r.priority AS urgency, r.engine, r.tenant FROM run AS r
+            WHERE {_FREE} AND (-r.priority, r.engine, r.tenant) > (l.urgency, l.engine, l.tenant)
+            ORDER BY -r.priority, r.engine, r.tenant LIMIT 1
+        ) AS n
+    ), share AS (
+        SELECT r.tenant, count(*) AS held FROM run AS r WHERE r.state = 'running' GROUP BY r.tenant
+    ), best AS (
+        SELECT l.urgency, l.engine, l.tenant, coalesce(s.held, 0) AS held
+        FROM lane AS l
+        LEFT JOIN share AS s ON s.tenant = l.tenant
+        CROSS JOIN LATERAL (
+            SELECT r.created_at FROM run AS r
+            WHERE {_FREE} AND -r.priority = l.urgency AND r.engine = l.engine AND r.tenant = l.tenant
+            ORDER BY r.created_at LIMIT 1
+        ) AS oldest
+        WHERE l.engine = ANY($4::text[])
+        ORDER BY l.urgency, coalesce(s.held, 0), oldest.created_at LIMIT {LANES}
+    ), candidate AS (
+        SELECT q.key, b.urgency, b.held + q.place - 1 AS held, q.created_at
+        FROM best AS b CROSS JOIN LATERAL (
+            SELECT r.key, r.created_at, row_number() OVER (ORDER BY r.created_at, r.key) AS place
+            FROM run AS r
+            WHERE {_FREE} AND -r.priority = b.urgency AND r.engine = b.engine AND r.tenant = b.tenant
+            ORDER BY r.created_at, r.key LIMIT {CANDIDATES} / (SELECT count(*) FROM best)
+        ) AS q
+        UNION ALL
+        SELECT r.key, -r.priority, coalesce(s.held, 0), r.created_at
+        FROM run AS r LEFT JOIN share AS s ON s.tenant = r.tenant
+        WHERE {_EXPIRED} AND NOT r.local AND r.engine = ANY($4::text[]) AND {NOW} >= $5::float8
+    ), taken AS (
+        SELECT r.key, r.reply, r.state AS was
+        FROM candidate AS c JOIN run AS r ON r.key = c.key
+        WHERE {_FREE} OR {_EXPIRED}
+        ORDER BY c.urgency, c.held, c.created_at, c.key
+        LIMIT 1
+        FOR NO KEY UPDATE OF r SKIP LOCKED
+    )
+    UPDATE run AS r {_SET}
+    FROM taken AS t JOIN asked AS a ON a.run = t.key
+    WHERE r.key = t.key
+    {_TOLD}
+"""  # noqa: S608 constants
+
+TAKE_NAMED: Final = f"""
+    WITH taken AS (
+        SELECT r.key, r.reply, r.state AS was FROM run AS r
+        WHERE r.id = $5 AND r.engine = ANY($4::text[]) AND (r.state IN ('queued', 'waiting') OR {_EXPIRED})
+        FOR NO KEY UPDATE
+    )
+    UPDATE run AS r {_SET}
+    FROM taken AS t JOIN asked AS a ON a.run = t.key
+    WHERE r.key = t.key
+    {_TOLD}
+"""  # noqa: S608 constants
+
+_BEGIN: Final = f"""
+    INSERT INTO step (run, seq, at, branch, type, compressed, body)
+    SELECT a.run, 1, {NOW}, '', '{RunStarted.type}', a.compressed, a.body FROM asked AS a WHERE a.run = $1
+    RETURNING seq
+"""  # noqa: S608 constants
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Claim:
+    """A wish for work; before `patient_until` (the database's time) no expired run is taken.
+
+    `token` finds the run again where the answer is lost.
+    """
+
+    owner: str
+    token: str
+    lease: float
+    engines: Sequence[str]
+    run_id: str | None
+    attempts: int
+    patient_until: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Taken:
+    """What came of a claim: a run, or `ended` where one was found that only its end was left for."""
+
+    run: Run | None = None
+    ended: bool = False
+
+
+async def take(connection: Connection, wish: Claim) -> Taken:
+    """Take a run, in a transaction; one whose workers died too often, or that was to be cancelled, is ended."""
+    common = (wish.owner, wish.token, wish.lease, list(wish.engines))
+    row = (
+        await connection.fetchrow(TAKE_BEST, *common, wish.patient_until)
+        if wish.run_id is None
+        else await connection.fetchrow(TAKE_NAMED, *common, wish.run_id)
+    )
+    if row is None:
+        return Taken()
+    if row["was"] == RunState.RUNNING and (row["flag"] == Flag.CANCEL or row["attempts"] >= wish.attempts):
+        end = cancelled() if row["flag"] == Flag.CANCEL else exhausted(row["attempts"])
+        await end_run(connection, row["key"], end)
+        return Taken(ended=True)
+    if row["seq"] is None:
+        seq = await connection.fetchval(_BEGIN, row["key"])
+    else:
+        reply = None if row["reply"] is None else orjson.loads(row["reply"])
+        resumed = RunResumed(owner=wish.owner, attempt=row["attempts"], engine=ENGINE, reply=reply)
+        seq = await add_step(connection, row["key"], resumed)
+    return Taken(run=run_from({**row, "seq": seq}))

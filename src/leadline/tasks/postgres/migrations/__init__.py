@@ -1,0 +1,1 @@
+"""What Alembic finds: `env.py`, which it runs, and `versions/`."""

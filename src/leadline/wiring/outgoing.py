@@ -1,0 +1,195 @@
+"""What every outgoing call goes through: one HTTP client, the limits, the cache; opened when first needed."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
+
+from leadline.errors import StoreError
+from leadline.ports import Clock
+from leadline.settings import CachingSettings, Secret, Settings
+from leadline.settings.cache import OFF
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from redis.asyncio import Redis
+
+    from leadline.cache.tiered import TieredCache
+    from leadline.cache.types import Category, Policy, Store
+    from leadline.limits.turns import ServiceTurns
+    from leadline.limits.types import Limiter
+    from leadline.wire.http import Http
+    from leadline.wire.keys import KeyRing
+
+T = TypeVar("T")
+
+CACHE_UNUSABLE = "cache_unusable"
+"""Name of the log line that tells that the cache's file cannot be used."""
+
+log = logging.getLogger("leadline.wiring.outgoing")
+
+
+class Outgoing:
+    """The client, the limits and the cache of a process; an asynchronous context.
+
+    Each is opened at its first use. At the end the cache goes first: what it still loads anew in
+    the background needs the rest.
+    """
+
+    def __init__(self, settings: Settings, *, clock: Clock, folder: Path) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._folder = folder
+        self._lines = AsyncExitStack()
+        self._caches = AsyncExitStack()
+        self._opening = asyncio.Lock()
+        self._http: Http | None = None
+        self._limiter: Limiter | None = None
+        self._cache: TieredCache | None = None
+        self._store: Store | None = None
+        self._broken: StoreError | None = None
+        self._redis: dict[str, Redis] = {}
+        self._keys: dict[tuple[str, ...], KeyRing] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            await self._caches.aclose()
+        finally:
+            await self._lines.aclose()
+
+    async def enter(self, line: AbstractAsyncContextManager[T]) -> T:
+        """Enter what makes outgoing calls; it is left after the cache, which may be using it."""
+        return await self._lines.enter_async_context(line)
+
+    async def http(self) -> Http:
+        """Return the client for small requests to services. Raises `SettingsError`."""
+        async with self._opening:
+            if self._http is None:
+                from leadline.wire.http import AiohttpHttp  # noqa: PLC0415 aiohttp only where a run may reach the web
+
+                opened = AiohttpHttp.open(proxy=self._settings.proxy, contact=self._settings.fetch.contact)
+                self._http = await self._lines.enter_async_context(opened)
+            return self._http
+
+    async def limiter(self) -> Limiter:
+        """Return the limiter, shared with other processes where `limits` names a Redis."""
+        async with self._opening:
+            if self._limiter is None:
+                from leadline.limits.memory import MemoryLedger  # noqa: PLC0415 as above
+                from leadline.limits.waiting import GcraLimiter  # noqa: PLC0415 as above
+
+                place = self._settings.limits
+                if place.scheme == "memory":
+                    self._limiter = GcraLimiter(MemoryLedger(), clock=self._clock)
+                else:
+                    from leadline.limits.redis import RedisLedger  # noqa: PLC0415 an extra
+
+                    ledger = RedisLedger(await self._client(place.url), alone=self._settings.outgoing.alone)
+                    self._limiter = GcraLimiter(ledger, clock=self._clock)
+            return self._limiter
+
+    async def turns(self, service: str, *, rate: float, tenant: str) -> ServiceTurns:
+        """Return the limits of calls to a service: its own, each key's, and the tenant's where one is set."""
+        from leadline.limits.turns import ServiceTurns  # noqa: PLC0415 only where a run may reach the web
+        from leadline.limits.types import Limit  # noqa: PLC0415 as above
+
+        share = self._settings.outgoing.tenant_qps
+        more = () if share is None else (Limit(key=f"tenant:{tenant}:{service}", rate=share),)
+        return ServiceTurns(await self.limiter(), service, rate=rate, more=more)
+
+    def keys(self, service: str, keys: Sequence[Secret] = ()) -> KeyRing:
+        """Return the keys of a service; all who use the same share which of them are refused or rest."""
+        from leadline.wire.keys import KeyRing  # noqa: PLC0415 only where a run may reach the web
+
+        plain = [key.reveal() for key in keys]
+        return self._keys.setdefault((service, *plain), KeyRing(service, plain))
+
+    async def cache(self) -> TieredCache | None:
+        """Return the cache, `None` where it is `off` or its file cannot be used. Raises `SettingsError`."""
+        if self._settings.cache.scheme == OFF or self._broken is not None:
+            return None
+        async with self._opening:
+            if self._cache is None and self._broken is None:
+                try:
+                    self._cache = await self._opened_cache()
+                except StoreError as error:  # a run goes on without
+                    self._broken = error
+                    log.warning(CACHE_UNUSABLE, extra={"code": error.code})
+            return self._cache
+
+    async def store(self) -> Store | None:
+        """Return the store behind the cache, for commands about it; `None` where it is `off`. Raises `StoreError`."""
+        await self.cache()
+        if self._broken is not None:
+            raise self._broken
+        return self._store
+
+    async def _opened_cache(self) -> TieredCache:
+        from leadline.cache.tiered import TieredCache  # noqa: PLC0415 only where a run may reach the web
+
+        self._store = await self._opened_store()
+        tiered = TieredCache(
+            self._store,
+            random=Random(),  # noqa: S311 spreads the ends of entries, guards nothing
+            now=self._clock.now,
+            policies=policies(self._settings.caching),
+            memory_bytes=self._settings.caching.memory,
+        )
+        return await self._caches.enter_async_context(tiered)
+
+    async def _opened_store(self) -> Store:
+        place, caching = self._settings.cache, self._settings.caching
+        if place.scheme == "sqlite":
+            from leadline.cache.sqlite import SqliteCache  # noqa: PLC0415 only where it is chosen
+
+            path = place.path or self._folder / "cache.db"
+            return await self._caches.enter_async_context(
+                SqliteCache.open(path, now=self._clock.now, most_bytes=caching.disk)
+            )
+        from leadline.cache.redis import RedisCache  # noqa: PLC0415 an extra
+
+        client = await self._client(place.url)
+        return await self._caches.enter_async_context(RedisCache.open(client, now=self._clock.now))
+
+    async def _client(self, url: str) -> Redis:
+        """Return the client of one Redis; `cache` and `limits` may name the same."""
+        if url not in self._redis:
+            from leadline.wire.redis import open_redis  # noqa: PLC0415 an extra
+
+            self._redis[url] = await self._lines.enter_async_context(open_redis(url))
+        return self._redis[url]
+
+
+def policies(caching: CachingSettings) -> Mapping[Category, Policy]:
+    """Return how long each kind of answer is kept: the settings' seconds, the rest in proportion."""
+    from leadline.cache.types import POLICIES, Category, Policy  # noqa: PLC0415 only where there is a cache
+
+    fresh = {
+        Category.SEARCH: caching.search_seconds,
+        Category.PAGE: caching.page_seconds,
+        Category.PASSAGES: caching.page_seconds,
+        Category.SCHOLAR: caching.scholar_seconds,
+        Category.OTHER: caching.other_seconds,
+    }
+    made = {}
+    for category, usual in POLICIES.items():
+        factor = fresh[category] / usual.soft
+        made[category] = Policy(
+            soft=fresh[category],
+            revalidate=usual.revalidate * factor,
+            hard=max(usual.hard, fresh[category]) if factor < 1 else usual.hard * factor,
+            negative=caching.nothing_seconds,
+        )
+    return made

@@ -1,0 +1,92 @@
+"""Scholarly works: the services that the settings name, opened when a run may first ask them."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from leadline.errors import ToolFailed
+from leadline.settings import Settings
+from leadline.wire.papers import Papers, Scholar
+from leadline.wiring.outgoing import Outgoing
+
+if TYPE_CHECKING:
+    from leadline.ports import Query
+    from leadline.wire.papers import Copies, Works
+
+log = logging.getLogger("leadline.wiring.scholarly")
+
+FAILED: Final = "scholar_service_failed"
+"""Name of the log line of a service that gave nothing; what was asked is never in one."""
+
+
+class Scholarly:
+    """What searches scholarly works, one for each tenant, whose share of the limits it keeps."""
+
+    def __init__(self, settings: Settings, *, outgoing: Outgoing) -> None:
+        self._settings = settings
+        self._outgoing = outgoing
+        self._opening = asyncio.Lock()
+        self._of: dict[str, Scholar] = {}
+
+    async def library(self, tenant: str) -> Scholar:
+        """Return what answers a tenant's queries. Raises `SettingsError`."""
+        async with self._opening:
+            if tenant not in self._of:
+                self._of[tenant] = await self._opened(tenant)
+            return self._of[tenant]
+
+    async def _opened(self, tenant: str) -> Scholar:
+        from leadline.cache.searches import CachedWorks  # noqa: PLC0415 only where a run may ask for works
+        from leadline.scholar.choose import source_named  # noqa: PLC0415 as above
+        from leadline.scholar.library import Library, ScholarService  # noqa: PLC0415 as above
+
+        section, http = self._settings.scholar, await self._outgoing.http()
+        cache = await self._outgoing.cache()
+        services: list[Works] = []
+        for name in section.providers:
+            own = section.of(name)
+            source = source_named(name, own.base_url, contact=mail_address(self._settings.fetch.contact))
+            turns = await self._outgoing.turns(source.name, rate=own.qps or source.rate, tenant=tenant)
+            keys = self._outgoing.keys(source.name, own.api_keys)
+            service = ScholarService(source, http, keys=keys, turns=turns)
+            services.append(service if cache is None else CachedWorks(service, cache, address=own.base_url or ""))
+        return Library(services, unpaywall=await self._unpaywall(tenant), told=_told)
+
+    async def _unpaywall(self, tenant: str) -> Copies | None:
+        """Return what finds free copies; it wants an address of mail, so there is none without."""
+        contact = mail_address(self._settings.fetch.contact)
+        if contact is None:
+            return None
+        from leadline.cache.searches import CachedCopies  # noqa: PLC0415 only where a run may ask for works
+        from leadline.scholar.fulltext import Unpaywall  # noqa: PLC0415 as above
+
+        own = self._settings.scholar.unpaywall
+        turns = await self._outgoing.turns(Unpaywall.name, rate=own.qps or Unpaywall.rate, tenant=tenant)
+        address = {} if own.base_url is None else {"base_url": own.base_url}
+        copies = Unpaywall(await self._outgoing.http(), contact=contact, turns=turns, **address)
+        cache = await self._outgoing.cache()
+        return copies if cache is None else CachedCopies(copies, cache)
+
+
+class NoWorks:
+    """Stands where a library was: a replay asks nobody."""
+
+    async def papers(self, query: Query, *, deadline: float) -> Papers:
+        """Raise `ToolFailed`."""
+        del query, deadline
+        raise ToolFailed("the record holds no answer to this query, and a replay asks nobody")
+
+
+def mail_address(contact: str | None) -> str | None:
+    """Return the operator's contact where it is an address of mail: what polite pools ask for."""
+    if contact is None:
+        return None
+    address = contact.removeprefix("mailto:").strip()
+    name, at, host = address.rpartition("@")
+    return address if at and name and "." in host and not {"/", " "} & set(address) else None
+
+
+def _told(service: str, error: ToolFailed) -> None:
+    log.info(FAILED, extra={"service": service, "code": error.code})

@@ -1,0 +1,126 @@
+"""The model servers of the settings behind one address, and the launch line of one."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+
+from leadline.errors import SettingsError
+from leadline.settings import Settings, Tenant, load_prices, load_tenants
+from leadline.wiring.models import known_price, pool_policy, server_specs
+
+if TYPE_CHECKING:
+    from leadline.model.budgets import Allowance, Budgets
+    from leadline.model.gateway import Gateway
+    from leadline.model.pool_types import HealthChange
+
+Form: TypeAlias = Literal["shell", "systemd", "kubernetes"]
+
+
+class Launch(NamedTuple):
+    """How a vLLM server is started: the text to run or install, and the base URLs for `model.urls`."""
+
+    text: str
+    urls: tuple[str, ...]
+
+
+def model_gateway(settings: Settings, *, on_health: Callable[[HealthChange], None] | None = None) -> Gateway:
+    """Return the gateway to the servers under `model`: an ASGI application, not yet open.
+
+    `on_health` is told each change of a server's health, besides the log. Raises `SettingsError`
+    without servers, for servers of another protocol, and where it would let in anybody.
+    """
+    from leadline.model.attempt import Clocks  # noqa: PLC0415 aiohttp only where a gateway is wanted
+    from leadline.model.gateway import Gateway  # noqa: PLC0415 as above
+    from leadline.model.pool_health import Probing  # noqa: PLC0415 as above
+
+    section, model = settings.gateway, settings.model
+    tenants = load_tenants(section.tenants) if section.tenants is not None else {}
+    _check_gateway(settings, keyed=bool(tenants))
+    prices = load_prices(settings.prices) if settings.prices else None
+    return Gateway(
+        server_specs(model, known_price(prices, model.name)),
+        policy=pool_policy(model),
+        probing=Probing(every=model.probe_seconds),
+        probe_model=model.name,
+        clocks=Clocks(first_token=model.first_token_seconds, gap=model.gap_seconds, total=model.total_seconds),
+        whole=section.whole_seconds,
+        keys={key: name for name, tenant in tenants.items() for key in tenant.keys},
+        budgets=_budgets(settings, tenants),
+        max_body=section.max_body,
+        drain=section.drain_seconds,
+        on_health=on_health,
+    )
+
+
+def new_key() -> tuple[str, str]:
+    """Return a key for a client of the gateway, and the hash under which the gateway knows it."""
+    import secrets  # noqa: PLC0415 for this alone
+
+    from leadline.model.gateway import key_hash  # noqa: PLC0415 aiohttp only where a gateway is wanted
+
+    key = f"ll-{secrets.token_urlsafe(32)}"
+    return key, key_hash(key)
+
+
+def vllm_launch(
+    settings: Settings, form: Form, *, name: str = "vllm", namespace: str = "default", replicas: int = 1
+) -> Launch:
+    """Return how the server under `vllm` is started, in one of three forms.
+
+    `name`, `namespace` and `replicas` are of Kubernetes. Raises `SettingsError` without a model, and
+    for values that vLLM would refuse or that are unsafe.
+    """
+    from leadline.model.vllm import VllmServer, shell_lines, systemd_unit  # noqa: PLC0415 as above
+    from leadline.model.vllm_kubernetes import kubernetes_manifest, server_urls  # noqa: PLC0415 as above
+
+    section = settings.vllm
+    if section.model is None:
+        raise SettingsError("`vllm.model` is not set: name what is to be served, or see examples/vllm.toml")
+    server = VllmServer(**{**asdict(section), "model": section.model})
+    if form == "kubernetes":
+        text = kubernetes_manifest(server, name=name, replicas=replicas)
+        return Launch(text, tuple(server_urls(server, name=name, namespace=namespace, replicas=replicas)))
+    host = "127.0.0.1" if server.host in {"0.0.0.0", "::"} else server.host  # noqa: S104 compared, not listened on
+    url = f"http://{f'[{host}]' if ':' in host else host}:{server.port}/v1"
+    return Launch(shell_lines(server) if form == "shell" else systemd_unit(server), (url,))
+
+
+def _check_gateway(settings: Settings, *, keyed: bool) -> None:
+    """Refuse what the gateway cannot do, and what it must not."""
+    if not settings.model.urls:
+        raise SettingsError("there is no server to stand before: set LEADLINE_MODEL__URLS and LEADLINE_MODEL__NAME")
+    if settings.model.kind != "openai":
+        raise SettingsError("the gateway speaks OpenAI's protocol alone: `model.kind` must be `openai`")
+    host = settings.gateway.host
+    if not keyed and not _loopback(host):
+        raise SettingsError(f"without keys only this machine is served, not {host}: set `gateway.tenants`")
+
+
+def _budgets(settings: Settings, tenants: Mapping[str, Tenant]) -> Budgets | None:
+    from leadline.model.budgets import MemoryBudgets  # noqa: PLC0415 aiohttp only where a gateway is wanted
+
+    section = settings.gateway
+    default = _allowances(section.tenant_requests, section.tenant_tokens)
+    own = {
+        name: _allowances(tenant.requests or section.tenant_requests, tenant.tokens or section.tenant_tokens)
+        for name, tenant in tenants.items()
+    }
+    return MemoryBudgets(default, tenants=own) if default or any(own.values()) else None
+
+
+def _allowances(requests: int | None, tokens: int | None) -> list[Allowance]:
+    from leadline.model.budgets import Allowance  # noqa: PLC0415 as above
+
+    return [Allowance(requests=requests, tokens=tokens)] if requests or tokens else []
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
