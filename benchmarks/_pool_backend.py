@@ -1,10 +1,11 @@
 """Four model servers that cost next to nothing, so that what is before them can be measured.
 
-    python benchmarks/_pool_backend.py
+    python benchmarks/_pool_backend.py [down|503|hangs]
 
-Prints its four ports on one line. A body with `"stream":true` gets 40 events, the first after 50 ms
-and the others 25 ms apart; any other a completion of 0.6 KB, at once, or after `x-delay` seconds.
-`GET /seen` on any port tells which session came to which port, in order.
+The word is what the first of them does instead. Prints its four ports on one line. A body with
+`"stream":true` gets 40 events, the first after 50 ms and the others 25 ms apart; any other a
+completion of 0.6 KB, at once, or with `"delay":true` after 20 ms. `GET /seen` on any port tells which
+session came to which port, in order.
 """
 
 from __future__ import annotations
@@ -33,8 +34,10 @@ FIRST, GAP, EVENTS = 0.05, 0.025, 40
 class Backends:
     """Serves each connection; remembers sessions by port."""
 
-    def __init__(self) -> None:
+    def __init__(self, fault: str) -> None:
         self.seen: dict[str, list[int]] = {}
+        self.fault = fault
+        self.faulty = 0  # the port of the server that has the fault
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
@@ -57,6 +60,8 @@ class Backends:
         session = fields.get(b"x-session-id", b"").decode()
         if session:
             self.seen.setdefault(session, []).append(port)
+        if self.fault and port == self.faulty:
+            return await self._fails(writer)
         if b'"stream":true' in body:
             await _stream(writer)
         else:
@@ -65,6 +70,15 @@ class Backends:
             _whole(writer, WHOLE)
         await writer.drain()
         return True
+
+    async def _fails(self, writer: asyncio.StreamWriter) -> bool:
+        if self.fault == "503":
+            writer.write(b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            return True
+        if self.fault == "hangs":
+            await asyncio.sleep(3600)
+        return False
 
 
 def _whole(writer: asyncio.StreamWriter, data: bytes) -> None:
@@ -83,8 +97,9 @@ async def _stream(writer: asyncio.StreamWriter) -> None:
 
 async def main() -> None:
     """Serve until killed."""
-    backends = Backends()
+    backends = Backends(sys.argv[1] if len(sys.argv) > 1 else "")
     servers = [await asyncio.start_server(backends.serve, "127.0.0.1", 0, backlog=1024) for _ in range(4)]
+    backends.faulty = servers[0].sockets[0].getsockname()[1]
     sys.stdout.write(" ".join(str(server.sockets[0].getsockname()[1]) for server in servers) + "\n")
     sys.stdout.flush()
     await asyncio.Event().wait()

@@ -1,13 +1,16 @@
-"""The pool as a gateway, before four cheap servers, beside a bare forwarder and direct calls.
+"""The pool as a gateway, before four cheap servers, beside nginx, a bare forwarder and direct calls.
 
     python benchmarks/pool.py [--requests 2000] [--json]
 
 CPU is the gateway process's own, in ms a request, with 32 connections: a small body (1 KB) and one
 with 64 KiB of history. `bare` is the least that forwards at all: an ASGI function that reads a body,
-sends it on, and returns the answer. `first_token_*` is until the first event of 32 streams paced
-like a model's; `added` is the gateway's less the direct one's. `spread_max` is the most of 48
-sessions at one server of four (12 is even), `sticky` the share of their later turns on the server
-of the first.
+sends it on, and returns the answer; `nginx` (where it is installed) has `least_conn`, kept-alive
+connections, and its defaults for what a failed server is. `first_token_*` is until the first event
+of 32 streams paced like a model's; `added` is the gateway's less the direct one's. `spread_max` is
+the most of 48 sessions at one server of four (12 is even), `sticky` the share of their later turns
+on the server of the first. `errors_*` are the clients' of 24 at once and 36 one by one, with one
+server of four that closes each connection (`down`), answers 503, or (24 at once, within 8 s) never
+answers (`hangs`).
 """
 
 from __future__ import annotations
@@ -15,20 +18,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import os
+import shutil
+import socket
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import uvicorn
 
+from leadline.model.attempt import Clocks
 from leadline.model.gateway import Gateway
 from leadline.model.gateway_http import Receive, Scope, Send, read_body, respond
 from leadline.model.pool_types import ServerSpec
@@ -61,7 +69,12 @@ class Bare:
 
 def serve(kind: str, urls: list[str]) -> None:
     """Be the gateway, or the bare forwarder, on a free port that is printed."""
-    app: Any = Gateway([ServerSpec(url=url) for url in urls]) if kind == "gateway" else Bare(urls[0])
+    logging.getLogger("leadline").addHandler(logging.NullHandler())  # that a server is ill is what is measured
+    # As an operator sets them who cares for hanging servers; `whole` is the clock of answers that are not streamed.
+    clocks = Clocks(first_token=2.0)
+    app: Any = (
+        Gateway([ServerSpec(url=url) for url in urls], clocks=clocks, whole=2.0) if kind == "gateway" else Bare(urls[0])
+    )
     config = uvicorn.Config(app, port=0, log_level="critical", access_log=False, lifespan="off", backlog=1024)
 
     async def run() -> None:
@@ -88,6 +101,55 @@ def started(*arguments: str) -> Iterator[tuple[int, list[int]]]:
             yield process.pid, [int(word) for word in printed.split()]
         finally:
             process.kill()
+
+
+NGINX = """
+daemon off; worker_processes 1; pid {folder}/pid; error_log {folder}/log crit;
+events {{ worker_connections 4096; }}
+http {{
+  access_log off; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
+  fastcgi_temp_path {folder}/f; uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;
+  client_max_body_size 64m; client_body_buffer_size 1m; keepalive_requests 1000000;
+  upstream models {{ least_conn; {servers} keepalive 64; }}
+  server {{
+    listen 127.0.0.1:{port} backlog=1024;
+    location / {{
+      proxy_pass http://models; proxy_http_version 1.1; proxy_set_header Connection "";
+      proxy_set_header X-Session-Id $http_x_session_id; proxy_buffering off;
+    }}
+  }}
+}}
+"""
+
+
+@contextmanager
+def nginx(ports: list[int]) -> Iterator[tuple[int, int]]:
+    """Run nginx before the servers; yield its worker's process id and its port."""
+    with tempfile.TemporaryDirectory() as folder, socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+        probe.close()
+        servers = " ".join(f"server 127.0.0.1:{at};" for at in ports)
+        file = Path(folder, "nginx.conf")
+        file.write_text(NGINX.format(folder=folder, servers=servers, port=port), encoding="utf-8")
+        with subprocess.Popen(["nginx", "-p", folder, "-c", file], stderr=subprocess.DEVNULL) as process:
+            try:
+                yield _worker_of(process.pid, port), port
+            finally:
+                process.terminate()
+
+
+def _worker_of(master: int, port: int) -> int:
+    """Return the process that serves, once it does."""
+    for _ in range(200):
+        found = Path(f"/proc/{master}/task/{master}/children").read_text(encoding="ascii").split()
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            time.sleep(0.02)
+            continue
+        if found:
+            return int(found[0])
+    raise RuntimeError("nginx did not start")
 
 
 def used(pid: int) -> float:
@@ -182,13 +244,13 @@ async def first_tokens(port: int) -> list[float]:
     return found
 
 
-async def converse(port: int, backend: int) -> tuple[int, float]:
+async def converse(port: int, backend: int, name: str = "talk") -> tuple[int, float]:
     """Return the most sessions at one server, and the share of later turns that stayed."""
 
     async def session(number: int) -> None:
         line = await Line.to(port)
         for _ in range(TURNS):
-            await line.post(body(4000, delay=True), f"talk-{number}")
+            await line.post(body(4000, delay=True), f"{name}-{number}")
         line.close()
 
     async with asyncio.TaskGroup() as group:
@@ -196,9 +258,32 @@ async def converse(port: int, backend: int) -> tuple[int, float]:
             group.create_task(session(number))
     async with aiohttp.ClientSession() as http, http.get(f"http://127.0.0.1:{backend}/seen") as response:
         seen = await response.json()
-    turns = [ports for name, ports in seen.items() if name.startswith("talk-")]
+    turns = [ports for session, ports in seen.items() if session.startswith(f"{name}-")]
     stayed = [port == ports[0] for ports in turns for port in ports[1:]]
     return max(Counter(ports[0] for ports in turns).values()), sum(stayed) / len(stayed)
+
+
+async def errors(port: int, *, hangs: bool) -> float:
+    """Return how many of sixty calls got no answer; where a server hangs, of 24 at once within 8 s."""
+    failed = 0
+
+    async def one(number: int) -> None:
+        nonlocal failed
+        line = await Line.to(port)
+        try:
+            async with asyncio.timeout(8.0 if hangs else 30.0):
+                await line.post(body(), f"fault-{number}")
+        except (RuntimeError, TimeoutError, OSError, asyncio.IncompleteReadError):
+            failed += 1
+        finally:
+            line.close()
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(24):
+            group.create_task(one(number))
+    for number in range(24, 24 if hangs else 60):
+        await one(number)
+    return float(failed)
 
 
 # --- the figures ---------------------------------------------------------------------------------
@@ -212,13 +297,39 @@ def cpu_ms(pid: int, port: int, data: bytes, *, requests: int) -> float:
     return (used(pid) - before) / (requests // CONNECTIONS * CONNECTIONS) * 1000
 
 
+def faults(found: dict[str, float]) -> None:
+    """Add how many clients notice a bad server of four, through nginx and through the gateway."""
+    for fault in ("down", "503", "hangs"):
+        hangs = fault == "hangs"
+        with started(str(HERE / "_pool_backend.py"), fault) as (_, ports):
+            urls = [f"http://127.0.0.1:{port}/v1" for port in ports]
+            with started(str(HERE / "pool.py"), "--serve", "gateway", *urls) as (_, (port,)):
+                found[f"errors_gateway_{fault}"] = asyncio.run(errors(port, hangs=hangs))
+            with nginx(ports) if shutil.which("nginx") else nullcontext((0, 0)) as (pid, port):
+                found |= {f"errors_nginx_{fault}": asyncio.run(errors(port, hangs=hangs))} if pid else {}
+
+
+def measure_nginx(found: dict[str, float], ports: list[int], *, requests: int) -> None:
+    """Add what nginx does with the same load, where it is installed."""
+    if not shutil.which("nginx"):
+        return
+    with nginx(ports) as (pid, port):
+        found["nginx_cpu_ms"] = cpu_ms(pid, port, body(), requests=requests)
+        found["nginx_cpu_ms_64k"] = cpu_ms(pid, port, body(65_536), requests=requests // 2)
+        found["first_token_nginx_ms"] = statistics.median(asyncio.run(first_tokens(port))) * 1000
+        spread, sticky = asyncio.run(converse(port, ports[0], "nginx"))
+        found["spread_max_nginx"], found["sticky_nginx"] = float(spread), sticky
+
+
 def measure(requests: int) -> dict[str, float]:
     """Return the figures by name."""
     found: dict[str, float] = {}
     small, large = body(), body(65_536)
     me = str(HERE / "pool.py")
+    faults(found)
     with started(str(HERE / "_pool_backend.py")) as (_, ports):
         urls = [f"http://127.0.0.1:{port}/v1" for port in ports]
+        measure_nginx(found, ports, requests=requests)
         with started(me, "--serve", "bare", *urls) as (pid, (bare,)):
             found["bare_cpu_ms"] = cpu_ms(pid, bare, small, requests=requests)
             found["bare_cpu_ms_64k"] = cpu_ms(pid, bare, large, requests=requests // 2)

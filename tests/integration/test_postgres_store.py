@@ -36,11 +36,18 @@ async def behind(postgres: Postgres, url: str) -> AsyncIterator[tuple[Cutter, Po
             yield way, store
 
 
-async def lost(way: Cutter, call: object) -> None:
+APPENDED = b"flag_seen"
+"""Part of the one statement that appends."""
+
+COMMITTED = b"COMMIT;"
+"""The last statement of a transaction."""
+
+
+async def lost(way: Cutter, call: object, *, at: bytes) -> None:
     """Let a call be carried out whose answer never arrives."""
-    way.cut()
+    way.cut(at)
     assert await refused(StoreUnavailable, call)
-    way.mend()
+    assert way.happened
 
 
 # --- answers that are lost
@@ -52,7 +59,7 @@ async def test_an_append_whose_answer_was_lost_is_not_written_twice(postgres: Po
         run = await claimed(store)
         entries = [seen(1), seen(2)]
         await store.append("r1", run.fence, [seen(0)])
-        await lost(way, store.append("r1", run.fence, entries))
+        await lost(way, store.append("r1", run.fence, entries), at=APPENDED)
         assert await store.append("r1", run.fence, entries) == 4
         assert await store.append("r1", run.fence, [seen(3)]) == 5
         rounds = [r.event.round for r in await store.records("r1") if isinstance(r.event, FlagSeen)]
@@ -63,7 +70,7 @@ async def test_more_may_follow_what_was_written_without_an_answer(postgres: Post
     async with behind(postgres, postgres.store()) as (way, store):
         await store.create(new("r1"))
         run = await claimed(store)
-        await lost(way, store.append("r1", run.fence, [seen(1)]))
+        await lost(way, store.append("r1", run.fence, [seen(1)]), at=APPENDED)
         assert await store.append("r1", run.fence, [seen(1), seen(2), entry(DONE)]) == 4
         assert (await store.get("r1", tenant="acme")).state is RunState.DONE
 
@@ -72,7 +79,7 @@ async def test_an_end_whose_answer_was_lost_is_no_lost_lease(postgres: Postgres)
     async with behind(postgres, postgres.store()) as (way, store):
         await store.create(new("r1"))
         run = await claimed(store)
-        await lost(way, store.append("r1", run.fence, [entry(DONE)]))
+        await lost(way, store.append("r1", run.fence, [entry(DONE)]), at=COMMITTED)
         assert await store.append("r1", run.fence, [entry(DONE)]) == 2
         assert [r.event.type for r in await store.records("r1")] == ["run_started", "run_finished"]
         assert await refused(LeaseLost, store.append("r1", run.fence, [seen(1)]))
@@ -83,7 +90,7 @@ async def test_a_run_that_was_taken_over_meanwhile_is_lost(postgres: Postgres) -
     async with behind(postgres, url) as (way, store), PostgresStore.open(url) as other:
         await store.create(new("r1"))
         run = await claimed(store, lease=0.01)
-        await lost(way, store.append("r1", run.fence, [seen(1)]))
+        await lost(way, store.append("r1", run.fence, [seen(1)]), at=APPENDED)
         await eventually(lambda: claim(other, "w2", run_id="r1"))
         assert await store.append("r1", run.fence, [seen(1)]) == 2  # it was written in time
         assert await refused(LeaseLost, store.append("r1", run.fence, [seen(1), seen(2)]))
@@ -94,7 +101,7 @@ async def test_a_claim_whose_answer_was_lost_is_given_back(postgres: Postgres) -
     url = postgres.store()
     async with behind(postgres, url) as (way, store), PostgresStore.open(url) as other:
         await store.create(new("r1"))
-        await lost(way, claim(store, "w1"))
+        await lost(way, claim(store, "w1"), at=COMMITTED)
         held = await other.get("r1", tenant="acme")
         assert (held.state, held.owner) == (RunState.RUNNING, "w1")
         assert await store.beat("w1", lease=LEASE) == []

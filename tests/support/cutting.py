@@ -8,34 +8,37 @@ from contextlib import asynccontextmanager
 
 
 class Cutter:
-    """A TCP proxy. After `cut()` requests still go through, answers do not, and the connection then breaks."""
+    """A TCP proxy. After `cut(at)` the first request that holds these bytes goes through, but its answer does not."""
 
     def __init__(self, port: int) -> None:
         self._port = port
-        self._cutting = False
+        self._at: bytes | None = None
+        self.happened = False
         self._writers: list[asyncio.StreamWriter] = []
         self.port = 0
 
-    def cut(self) -> None:
-        """Swallow the answer to the next request on any connection, and break it."""
-        self._cutting = True
-
-    def mend(self) -> None:
-        """Let connections live again."""
-        self._cutting = False
+    def cut(self, at: bytes) -> None:
+        """Break the connection that a request with these bytes came on, as soon as its answer comes."""
+        self._at, self.happened = at, False
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection."""
         away, back = await asyncio.open_connection("127.0.0.1", self._port)
         self._writers += [writer, back]
+        doomed = asyncio.Event()
         async with asyncio.TaskGroup() as group:
-            _ = group.create_task(self._carry(reader, back, answers=False))
-            _ = group.create_task(self._carry(away, writer, answers=True))
+            _ = group.create_task(self._carry(reader, back, doomed, answers=False))
+            _ = group.create_task(self._carry(away, writer, doomed, answers=True))
 
-    async def _carry(self, source: asyncio.StreamReader, target: asyncio.StreamWriter, *, answers: bool) -> None:
+    async def _carry(
+        self, source: asyncio.StreamReader, target: asyncio.StreamWriter, doomed: asyncio.Event, *, answers: bool
+    ) -> None:
         try:
             while data := await source.read(65_536):
-                if answers and self._cutting:
+                if not answers and self._at is not None and self._at in data:
+                    self._at, self.happened = None, True
+                    doomed.set()
+                if answers and doomed.is_set():
                     break
                 target.write(data)
                 await target.drain()

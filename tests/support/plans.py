@@ -44,12 +44,12 @@ class Roles:
     plan: Any = field(default_factory=lambda: json.dumps({"steps": list(STEPS)}))
     angles: Any = field(default_factory=lambda: json.dumps({"steps": list(ANGLES)}))
     clarify: Any = '{"question": ""}'
-    outline: Any = field(
-        default_factory=lambda: json.dumps({"sections": [section("First", 1), section("Third", 2)]})
-    )
+    outline: Any = field(default_factory=lambda: json.dumps({"sections": [section("First", 1), section("Third", 2)]}))
     section: Callable[[ModelRequest], Reply] | str | None = None
     answer: Any = "ANSWER: The first was lit in 1698 [1], the third in 1759 [2]."
-    fuse: Any = "ANSWER: The first lighthouse was lit in 1698 [1].\n\n## More\nThe third lighthouse was lit in 1759 [2].\n"
+    fuse: Any = (
+        "ANSWER: The first lighthouse was lit in 1698 [1].\n\n## More\nThe third lighthouse was lit in 1759 [2].\n"
+    )
     writer: Any = "ANSWER: The first lighthouse was lit in 1698 [1].\n"
     structure: Any = field(default_factory=lambda: json.dumps(STRUCTURED))
     gather: Callable[[ModelRequest], Reply] | None = None
@@ -64,12 +64,11 @@ class Roles:
             reply: Reply = said(request)
             return reply
         if isinstance(said, list):
-            reply = said.pop(0) if len(said) > 1 else said[0]
-            return reply
-        if said is not None:
-            reply = said
-            return reply
-        return gathered(request) if role == "gather" else written(request)
+            said = said.pop(0) if len(said) > 1 else said[0]
+        if said is None:
+            return gathered(request) if role == "gather" else written(request)
+        chosen: Reply = said
+        return chosen
 
 
 def section(title: str, *labels: int, about: str = "It says when.") -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 In order of reading:
 
-- ``database``: a transaction as a plain function; SQLite in threads, PostgreSQL by asyncpg.
+- ``faults``, ``database``: a transaction as a plain function; SQLite in threads, PostgreSQL by asyncpg.
 - ``schema``, ``migrations``: the tables, and how they come to be.
 - ``tenants``, ``keys``, ``bearer``: who there is, and how a credential proves it.
 - ``audit``: who did what, in a chain of hashes.

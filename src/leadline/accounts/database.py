@@ -8,18 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy import event, exc
+from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 
 from leadline.accounts import migrations
-from leadline.errors import SettingsError, StoreError, StoreFull, StoreUnavailable
+from leadline.accounts.faults import translated
+from leadline.errors import SettingsError
 
 T = TypeVar("T")
 Now = Callable[[], float]
@@ -27,8 +28,6 @@ Now = Callable[[], float]
 _READERS: Final = 2
 _BUSY_SECONDS: Final = 5.0
 _SQLITE_NOW: Final = "SELECT (julianday('now') - 2440587.5) * 86400.0"
-_FULL: Final = "53100"
-"""PostgreSQL's code for a full disk."""
 
 
 class Tx:
@@ -126,7 +125,7 @@ class Database:
         path = migrations.sqlite_path(url)
         runner: Runner
         if path is not None:
-            with _translated(str(path), _Threads.errors):
+            with translated(str(path), _Threads.errors):
                 await asyncio.to_thread(_prepare, path, url)
             runner = await asyncio.to_thread(_Threads, path)
         else:
@@ -147,7 +146,7 @@ class Database:
         return await self._run(work, write=True)
 
     async def _run(self, work: Callable[[Tx], T], *, write: bool) -> T:
-        with _translated(self._where, self._runner.errors):
+        with translated(self._where, self._runner.errors):
             return await self._runner.run(lambda connection: work(Tx(connection, self._now)), write=write)
 
     async def _check(self) -> None:
@@ -247,26 +246,3 @@ def _prepare(path: Path, url: str) -> None:
         engine.dispose()
     if found != migrations.HEAD:
         migrations.up(url)
-
-
-@contextmanager
-def _translated(where: str, foreign: tuple[type[Exception], ...]) -> Iterator[None]:
-    """Raise our errors for those of the database and of its driver."""
-    expected: tuple[type[Exception], ...] = (exc.SQLAlchemyError, OSError, *foreign)
-    try:
-        yield
-    except expected as error:
-        raise _ours(error, where) from error
-
-
-def _ours(error: Exception, where: str) -> StoreError:
-    cause: object = error.orig if isinstance(error, exc.DBAPIError) else error
-    if isinstance(cause, sqlite3.Error):
-        code = (getattr(cause, "sqlite_errorcode", None) or 0) & 0xFF
-        if code == sqlite3.SQLITE_FULL:
-            return StoreFull(f"no space is left for `{where}`; free some and try again")
-        if code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
-            return StoreError(f"`{where}` is damaged ({cause}); restore it from a backup")
-    if getattr(cause, "sqlstate", None) == _FULL:
-        return StoreFull(f"no space is left for `{where}`; free some and try again")
-    return StoreUnavailable(f"`{where}` cannot be used: {type(cause).__name__}; try again")

@@ -68,13 +68,18 @@ async def followed(engine: Engine, run_id: str, view: View, *, form: Format, out
 
 def asked(shell: Shell, waits: RunWaits) -> Reply | None:
     """Ask the person at the terminal; `None` where there is none, or none who answers now."""
-    if shell.quiet or shell.events or not (sys.stdin.isatty() and sys.stderr.isatty()):
+    if shell.quiet or shell.events or not at_terminal():
         return None
     try:
         return _answer(waits) if waits.asks.get("for") == "question" else _decision(waits)
     except click.Abort:
         write_error("")
         return None
+
+
+def at_terminal() -> bool:
+    """Return whether a person can be asked here."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
 
 
 def _answer(waits: RunWaits) -> Reply:
@@ -187,7 +192,8 @@ def approve(
 ) -> int:
     """Answer a run that waits for a person.
 
-    Without an option its plan is approved as it is. Then the run goes on, and its report is printed. RUN is an id, the beginning of one, or `last`.
+    Without an option its plan is approved as it is. Then the run goes on, and its report is printed.
+    RUN is an id, the beginning of one, or `last`.
     """
     check_writable(output)
     form = format_for(format_, output)

@@ -8,14 +8,21 @@ model's own words carried the mark outside and it came back in a page, it is tak
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
-from typing import Self
+from typing import Protocol, Self
 
 from leadline.research.prompts import prompt
 from leadline.text.clean import neutralise
 
 MARK_BITS = 64
+
+
+class Chance(Protocol):
+    """Repeatable chance, as a branch has it."""
+
+    def getrandbits(self, k: int, /) -> int:
+        """Return a number of so many bits."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +32,7 @@ class Fence:
     mark: str = ""
 
     @classmethod
-    def drawn(cls, chance: random.Random) -> Self:
+    def drawn(cls, chance: Chance) -> Self:
         """Return a fence with a new mark."""
         return cls(f"{chance.getrandbits(MARK_BITS):0{MARK_BITS // 4}x}")
 

@@ -1,11 +1,11 @@
 """A question in, a verified report out: the whole story on one screen.
 
     recall   evidence of an earlier run, where the caller named one
-    clarify  at most one question back, where that was allowed
+    clarify  at most one question back to the person, where that was allowed
     gather   a strategy searches and reads into the ledger; without a usable model, the extractive one
-    write    one call over the ledger, or quoted sentences where no model can write
+    write    by a model over the ledger, or quoted sentences where no model can write
     verify   each claim against its excerpts; a judge only for what words cannot decide
-    frame    the answer as JSON, where a schema was given
+    frame    the answer as JSON as well, where a schema was given
     deliver  the report, by policy
 
 Each part is a branch of the recorder with its slice of the budget.
@@ -52,6 +52,7 @@ RESEARCH_STEPS = 6
 
 STARVED = frozenset({StopReason.TOKENS, StopReason.MONEY, StopReason.DEADLINE})
 """Reasons for which a model's gathering may end with nothing, where gathering without one still brings something."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Conclusion:
@@ -221,9 +222,7 @@ class _Run:
             self.notes.append(phrase("structure_failed", self.question.language, reason=found.failure.message))
         return found.value
 
-    def _deliver(
-        self, gathered: Gathered, draft: Draft, checked: Findings, *, structured: Structured | None
-    ) -> Report:
+    def _deliver(self, gathered: Gathered, draft: Draft, checked: Findings, *, structured: Structured | None) -> Report:
         stop = gathered.stop
         if not checked.told.claims and stop is StopReason.ANSWERED:
             stop = StopReason.NOTHING_FOUND

@@ -61,7 +61,9 @@ class Arguments:
 
     def parse(self, raw: object, base: Path) -> tuple[str, ...]:
         """Return the words."""
-        words = shlex.split(raw) if isinstance(raw, str) else raw
+        words = raw
+        if isinstance(raw, str):
+            words = json.loads(raw) if raw.strip().startswith("[") else shlex.split(raw)
         if not isinstance(words, list) or not all(isinstance(word, str) and word.isprintable() for word in words):
             raise TypeError
         return tuple(words)

@@ -20,6 +20,7 @@ _INVISIBLE: Final = re.compile(f"[{INVISIBLE}]+")
 _CONTROLS: Final = bytes(code for code in range(128) if _INVISIBLE.match(chr(code)))
 _LINE_BREAK: Final = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_ODD: Final = re.compile(f"[\r\x0b\x0c\x85\u2028\u2029\ud800-\udfff{INVISIBLE}]")
 _OPENING: Final = "<\uff1c\ufe64\u2329\u3008"
 _BAR: Final = "|\uff5c\u2223\u00a6"
 # The names with which model families mark roles, calls, thoughts and answers.
@@ -67,7 +68,10 @@ def neutralise(text: str) -> str:
     `leadline.text.spans` folds back when a quotation is located. Line breaks of
     every kind become a line feed, lone surrogates U+FFFD. Idempotent.
     """
-    text = _plain(text) if text.isascii() else _SURROGATE.sub("\ufffd", _INVISIBLE.sub("", _LINE_BREAK.sub("\n", text)))
+    if text.isascii():
+        text = _plain(text)
+    elif _ODD.search(text):
+        text = _SURROGATE.sub("\ufffd", _INVISIBLE.sub("", _LINE_BREAK.sub("\n", text)))
     if "<" in text or not text.isascii():
         text = _CONTROL_TAG.sub("\u2039", text)
     return _INSTRUCTION_MARK.sub(_inert_bracket, text) if "[" in text or "]" in text else text

@@ -101,27 +101,6 @@ async def open_accounts(settings: Settings, *, clock: Clock | None = None) -> As
         yield accounts
 
 
-async def migrate_up(url: str) -> tuple[str | None, str]:
-    """Bring the accounts' tables up to date; return the version that they had and the one they have."""
-    from leadline.accounts import migrations  # noqa: PLC0415 SQLAlchemy is slow to import
-
-    return await asyncio.to_thread(migrations.up, url)
-
-
-async def migrate_down(url: str, version: str) -> tuple[str | None, str]:
-    """Take the accounts' tables back to a version, `base` for none; return what they had and have."""
-    from leadline.accounts import migrations  # noqa: PLC0415 as above
-
-    return await asyncio.to_thread(migrations.down, url, version)
-
-
-async def migration_status(url: str) -> tuple[str | None, str]:
-    """Return the version that the accounts' tables have, and the one that this program needs."""
-    from leadline.accounts import migrations  # noqa: PLC0415 as above
-
-    return await asyncio.to_thread(migrations.status, url)
-
-
 async def gate_of(
     settings: Settings, accounts: Accounts, *, outgoing: Outgoing, store: RunStore, clock: Clock | None = None
 ) -> Gate:

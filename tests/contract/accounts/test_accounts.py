@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from tests.support.accounts import KEY, OLD_KEY, Turned, opened
 
 from leadline.accounts.audit import START
+from leadline.accounts.database import Tx
 from leadline.accounts.keys import USED_EVERY
 from leadline.accounts.schema import SECRET
 from leadline.accounts.sealing import Sealer
@@ -203,8 +204,8 @@ async def test_tampering_shows(accounts: Accounts, statement: str, broken: int) 
     for i in range(4):
         await accounts.audit.append(replace(DEED, object=f"k{i}"))
 
-    def tamper(tx: object) -> None:
-        connection = tx.connection  # type: ignore[attr-defined]  # a `Tx`
+    def tamper(tx: Tx) -> None:
+        connection = tx.connection
         if connection.dialect.name == "sqlite":
             connection.execute(sa.text("DROP TRIGGER account_audit_no_update"))
             connection.execute(sa.text("DROP TRIGGER account_audit_no_delete"))

@@ -212,19 +212,19 @@ async def counted(urls: Sequence[str]) -> tuple[float, float]:
 async def share_of_hits(urls: Sequence[str], balance: Balance, *, named: bool) -> float:
     """Return the share of prompt tokens that the servers had computed before, over conversations that grow.
 
-    The best is seven ninths: the last turn of eight repeats seven parts of its eight, the first none.
+    The best is six tenths: of four turns the last repeats three parts of its four, the first none.
     """
     salt = f"{balance} {named}"
 
     async def conversation(model: PooledModel, number: int) -> None:
         texts = [f"{salt} conversation {number}: " + WORDS * 4]
-        for turn in range(8):
+        for turn in range(4):
             answer = await said(model, asking(*texts, max_tokens=8), f"{salt}-{number}" if named else "")
             texts += [answer.text or "...", f"turn {turn} of {number}: " + WORDS * 4]
 
     before = await counted(urls)
     async with pooled(urls, balance) as model, asyncio.TaskGroup() as group:
-        for number in range(8):
+        for number in range(16):
             group.create_task(conversation(model, number))
     hits, queries = (after - old for after, old in zip(await counted(urls), before, strict=True))
     return hits / queries
@@ -237,4 +237,4 @@ async def test_affinity_shows_in_the_servers_own_counters(
     spread = await share_of_hits(vllm_urls, "least_connections", named=False)
     kept = await share_of_hits(vllm_urls, "affinity", named=True)
     record_property("hits", f"affinity {kept:.2f}, least_connections {spread:.2f}")
-    assert kept > spread + 0.1, (kept, spread)
+    assert kept > spread + 0.05, (kept, spread)

@@ -14,7 +14,7 @@ from alembic.script import ScriptDirectory
 from leadline.accounts import migrations
 from leadline.accounts.database import Database
 from leadline.accounts.schema import METADATA
-from leadline.errors import SettingsError, StoreError
+from leadline.errors import InputError, SettingsError, StoreError, StoreUnavailable
 
 
 def test_up_and_down_again(tmp_path: Path) -> None:
@@ -32,6 +32,20 @@ def test_up_and_down_again(tmp_path: Path) -> None:
     assert names == {migrations.VERSION_TABLE}
     migrations.up(url)
     assert migrations.status(url).found == migrations.HEAD
+
+
+def test_a_version_that_is_none_is_refused(tmp_path: Path) -> None:
+    url = f"sqlite://{tmp_path / 'accounts.db'}"
+    migrations.up(url)
+    with pytest.raises(InputError, match="0815"):
+        migrations.down(url, "0815")
+    assert migrations.status(url).found == migrations.HEAD
+
+
+def test_a_database_that_is_away_is_told() -> None:
+    with pytest.raises(StoreUnavailable, match=r"postgresql://127.0.0.1:1/x") as caught:
+        migrations.up("postgresql://user:s3cret@127.0.0.1:1/x")
+    assert "s3cret" not in str(caught.value)
 
 
 def test_the_newest_migration_is_the_head() -> None:

@@ -58,6 +58,21 @@ def test_shrinking_leaves_the_models_words() -> None:
     assert [len(m.content) for m in short] == [5_000, 2_500, 300]
 
 
+def test_the_lines_that_close_an_observation_stay() -> None:
+    fenced = "<<data m>>\n" + "x" * 5_000 + "\n<<end of data m>>\n</tool_response>"
+    [short] = context.shrink([seen(fenced)])
+    assert short.content.startswith("<<data m>>\nx")
+    assert short.content.endswith("\n<<end of data m>>\n</tool_response>")
+    assert context.CUT_MARK in short.content
+
+
+def test_only_the_longest_observations_give_room() -> None:
+    rounds = [said("z" * 9_000), seen("x" * 4_000), seen("y" * 1_000), seen("w" * 300)]
+    assert [len(m.content) for m in context.spared(rounds, 1_500)] == [9_000, 2_500, 1_000, 300]
+    assert [len(m.content) for m in context.spared(rounds, 99_000)] == [9_000, 400, 400, 300]
+    assert context.spared(rounds, 0) == tuple(rounds)
+
+
 def test_turns_alternate_after_joining() -> None:
     user = Message(role="user", content="a")
     joined = context.joined([user, user, said("b"), seen("c"), seen("d"), user])

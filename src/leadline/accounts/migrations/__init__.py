@@ -7,6 +7,7 @@ The functions are synchronous: on an event loop they go through a thread. The ve
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -15,7 +16,8 @@ from urllib.parse import urlsplit
 import sqlalchemy as sa
 from sqlalchemy.pool import NullPool
 
-from leadline.errors import MissingExtra, SettingsError
+from leadline.accounts.faults import translated
+from leadline.errors import InputError, MissingExtra, SettingsError
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -111,6 +113,7 @@ def driver_errors() -> tuple[type[Exception], ...]:
 def _migrate(url: str, target: str, *, upwards: bool) -> Status:
     from alembic import command  # noqa: PLC0415 only where something is to be migrated
     from alembic.config import Config  # noqa: PLC0415 as above
+    from alembic.util import CommandError  # noqa: PLC0415 as above
 
     def work(connection: sa.Connection) -> str | None:
         if connection.dialect.name == "postgresql":  # two programs that start at once must not both migrate
@@ -121,7 +124,10 @@ def _migrate(url: str, target: str, *, upwards: bool) -> Status:
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent).replace("%", "%%"))
         config.attributes["connection"] = connection
-        (command.upgrade if upwards else command.downgrade)(config, target)
+        try:
+            (command.upgrade if upwards else command.downgrade)(config, target)
+        except CommandError as error:
+            raise InputError(f"the accounts' tables cannot be taken to version {target}: {error}") from error
         return found
 
     return Status(found=_inside(url, work), wanted=target)
@@ -131,7 +137,14 @@ def _inside(url: str, work: Callable[[sa.Connection], str | None]) -> str | None
     """Return what `work` returns in one transaction."""
     path = sqlite_path(url)
     if path is None:
-        return asyncio.run(_inside_postgres(url, work))
+        engine = async_engine(url, poolclass=NullPool)
+        with translated(shown(url), driver_errors()):
+            return asyncio.run(_inside_postgres(engine, work))
+    with translated(str(path), (sqlite3.Error,)):
+        return _inside_sqlite(path, work)
+
+
+def _inside_sqlite(path: Path, work: Callable[[sa.Connection], str | None]) -> str | None:
     engine = sa.create_engine(f"sqlite:///{path}", poolclass=NullPool)
 
     @sa.event.listens_for(engine, "connect")
@@ -146,8 +159,7 @@ def _inside(url: str, work: Callable[[sa.Connection], str | None]) -> str | None
         return work(connection)
 
 
-async def _inside_postgres(url: str, work: Callable[[sa.Connection], str | None]) -> str | None:
-    engine = async_engine(url, poolclass=NullPool)
+async def _inside_postgres(engine: AsyncEngine, work: Callable[[sa.Connection], str | None]) -> str | None:
     try:
         async with engine.begin() as connection:
             return await connection.run_sync(work)

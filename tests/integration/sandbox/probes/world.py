@@ -89,7 +89,7 @@ class Outside:
         return {
             "CANARY": str(self.canary),
             "FOLDER": str(self.folder),
-            "SOURCE": str(Path(leadline.__file__).parent / "errors.py"),
+            "SOURCE": str(Path(leadline.__file__).parent / "version.py"),
             "SHOWN": repr([part for path in tree.in_place().read for part in path.parts]),
             "PORT": str(self.streams.getsockname()[1]),
             "PORT6": str(self.streams6.getsockname()[1]),
