@@ -32,7 +32,7 @@ from leadline.events import (
     ToolAnswered,
     ToolAsked,
 )
-from leadline.ports import NewRun
+from leadline.ports import NewRun, RunStore
 from leadline.tasks.sqlite import SqliteStore
 
 ANSWER_CHARS = 1_500
@@ -101,7 +101,7 @@ def round_of(number: int, answer: str, observation: str) -> list[Event]:
     ]
 
 
-async def one_run(store: SqliteStore, run_id: str, rounds: list[list[Event]], *, waits: list[float]) -> None:
+async def one_run(store: RunStore, run_id: str, rounds: list[list[Event]], *, waits: list[float]) -> None:
     """Append the rounds of a run and end it."""
     new = NewRun(
         id=run_id,

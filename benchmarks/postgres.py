@@ -20,22 +20,21 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-sys.path[:0] = [str(Path(__file__).parents[1]), str(Path(__file__).parent)]
 
 from journal import TEXTS, one_run, round_of
-from tests.support.postgres import running_postgres
 
-from leadline.events import ENGINE
+from leadline.domain import Options, Question
+from leadline.events import ENGINE, RunStarted
 from leadline.ports import Cursor
 from leadline.tasks.packing import Packer
 from leadline.tasks.postgres import PostgresStore, claims, migrate
+from leadline.tasks.postgres.connection import Connection
+from leadline.tasks.postgres.database import Database
 
 CLAIMS = 200
 
 FILL = """
-    INSERT INTO run (id, tenant, state, engine, priority, local, owner, lease_until, fence, created_at, updated_at)
+    INSERT INTO run (id, tenant, state, engine, urgency, local, owner, lease_until, fence, created_at, updated_at)
     SELECT 'r' || n, 't' || CASE WHEN n % 20 = 0 THEN 0 ELSE n % 1000 END,
         CASE WHEN n <= 500 THEN 'running' WHEN n % 10 = 0 OR $2 THEN 'queued' ELSE 'done' END,
         $3, n % 3, false, CASE WHEN n <= 500 THEN 'w' || n % 5 END, CASE WHEN n <= 500 THEN 4e9 END, 1,
@@ -97,20 +96,17 @@ async def appends(url: str, *, runs: int, rounds: int) -> Result:
 
 
 @asynccontextmanager
-async def filled(url: str, *, rows: int, queued: bool) -> AsyncIterator[tuple[PostgresStore, Any]]:
+async def filled(url: str, *, rows: int, queued: bool) -> AsyncIterator[tuple[PostgresStore, Database]]:
     """Open a store over a table of so many runs."""
-    from leadline.domain import Options, Question  # noqa: PLC0415 only for what is asked
-    from leadline.events import RunStarted  # noqa: PLC0415 as above
-
     asked = RunStarted(question=Question(text="How deep?", language="en"), options=Options(), seed=1, engine=ENGINE)
-    async with PostgresStore.open(url) as store:
-        database = store._database
+    async with PostgresStore.open(url, seconds=600) as store:
+        database = store._database  # noqa: SLF001 statements that no caller of a store has
 
-        async def fill(connection: Any) -> None:
-            await connection.execute("TRUNCATE run, asked, step", timeout=600)
-            await connection.execute(FILL, rows, queued, ENGINE, timeout=600)
-            await connection.execute(ASKED, *Packer().pack(asked), timeout=600)
-            await connection.execute("VACUUM ANALYZE run, asked", timeout=600)
+        async def fill(connection: Connection) -> None:
+            await connection.execute("TRUNCATE run, asked, step")
+            await connection.execute(FILL, rows, queued, ENGINE)
+            await connection.execute(ASKED, *Packer().pack(asked))
+            await connection.execute("VACUUM ANALYZE run, asked")
 
         await database.do(fill)
         yield store, database
@@ -142,10 +138,10 @@ async def table(url: str, *, rows: int, queued: bool, plan: bool) -> list[Result
         ]
 
 
-async def planned(connection: Any) -> list[str]:
+async def planned(connection: Connection) -> list[str]:
     """Return the claim's plan, carried out and taken back."""
     query = f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {claims.TAKE_BEST}"
-    rows = await connection.fetch(query, "planner", "token", 60.0, [ENGINE], 0.0)
+    rows = await connection.fetch(query, "planner", "token", 60.0, [ENGINE], 0.0, True, 1)
     await connection.execute("UPDATE run SET state = 'queued', owner = NULL, fence = 0 WHERE owner = 'planner'")
     return [row[0] for row in rows]
 
@@ -170,6 +166,9 @@ def main() -> None:
     with ExitStack() as stack:
         url = options.url
         if url is None:
+            sys.path.insert(0, str(Path(__file__).parents[1]))
+            from tests.support.postgres import running_postgres  # noqa: PLC0415 found only from here on
+
             server = stack.enter_context(running_postgres(durable=True))
             url = server.url(server.database())
         results = asyncio.run(measure(url, options))

@@ -23,6 +23,7 @@ from leadline.domain import (
     Json,
     ModelAnswer,
     Options,
+    Origin,
     Plan,
     Question,
     RunState,
@@ -44,6 +45,7 @@ class RunStarted:
     seed: int
     engine: str
     software: str = ""
+    origin: Origin = field(default_factory=Origin)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

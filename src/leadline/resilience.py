@@ -145,9 +145,18 @@ class Breaker:
     `threshold` failures in a row open it; `cooldown` seconds later one trial may pass, and its
     outcome closes the breaker or opens it for `cooldown` more. A trial that never reports back
     keeps others out for `cooldown` only. Ask `allow` before a call and report its outcome.
+    `changed` is told each change as it is made: `half_open` when the trial begins.
     """
 
-    def __init__(self, *, threshold: int = 5, cooldown: float = 30.0, monotonic: Monotonic = time.monotonic) -> None:
+    def __init__(
+        self,
+        *,
+        threshold: int = 5,
+        cooldown: float = 30.0,
+        monotonic: Monotonic = time.monotonic,
+        changed: Callable[[BreakerState], None] | None = None,
+    ) -> None:
+        self.changed = changed
         self._threshold = threshold
         self._cooldown = cooldown
         self._monotonic = monotonic
@@ -170,6 +179,7 @@ class Breaker:
             return False
         if self.state is BreakerState.HALF_OPEN:
             self._trial_until = self._monotonic() + self._cooldown
+            self._tell(BreakerState.HALF_OPEN)
         return True
 
     def retry_in(self) -> float:
@@ -180,9 +190,12 @@ class Breaker:
 
     def succeeded(self) -> None:
         """Report a call that got an answer."""
+        was_open = self._open_until is not None
         self._failures = 0
         self._open_until = None
         self._trial_until = -math.inf
+        if was_open:
+            self._tell(BreakerState.CLOSED)
 
     def failed(self) -> None:
         """Report a call that failed by the other side's fault."""
@@ -191,10 +204,15 @@ class Breaker:
         if state is BreakerState.HALF_OPEN or (state is BreakerState.CLOSED and self._failures >= self._threshold):
             self._open_until = self._monotonic() + self._cooldown
             self._trial_until = -math.inf
+            self._tell(BreakerState.OPEN)
 
     def abandoned(self) -> None:
         """Report a call that was given up: no verdict, and another trial may come at once."""
         self._trial_until = -math.inf
+
+    def _tell(self, state: BreakerState) -> None:
+        if self.changed is not None:
+            self.changed(state)
 
 
 # --- tasks that outlive a call ---------------------------------------------------------------

@@ -18,7 +18,9 @@ from dataclasses import dataclass, field
 from leadline.domain import Failure, Flag, Report, RunState, StopReason
 from leadline.errors import LeadlineError, LeaseLost, StoreError
 from leadline.events import Record, RunFinished
-from leadline.ports import FLAGS, Beat, Blobs, Clock, Observer, Run, RunStore
+from leadline.ports import FLAGS, Beat, Blobs, Clock, Observer, Quiet, Run, RunStore, Signals
+from leadline.ports.correlation import Ids, belonging, trace_of
+from leadline.ports.signals import Leaving, RunLeft, RunTaken
 from leadline.research.hold import Hold
 from leadline.research.pipeline import Conclusion, conduct
 from leadline.research.recorder import Outside, Recorder, Waits
@@ -49,11 +51,17 @@ class _Held:
     hold: Hold
     task: asyncio.Task[None] | None = None
     closing: bool = False
+    taken: bool = False  # signals were told of it
+    leaving: Leaving = "dropped"
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class Worker:
-    """Carries runs through for one owner; use inside `async with worker.working():`."""
+    """Carries runs through for one owner; use inside `async with worker.working():`.
+
+    `observers` are told each event that is written here, `signals` which runs are held. The traces
+    of runs say that they are recorded where `traced` is true.
+    """
 
     def __init__(
         self,
@@ -65,6 +73,8 @@ class Worker:
         owner: str,
         lease: float,
         observers: Sequence[Observer] = (),
+        signals: Signals | None = None,
+        traced: bool = False,
         released: Callable[[str], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -75,6 +85,8 @@ class Worker:
         self._clock = clock
         self._provides = provides
         self._observers = tuple(observers)
+        self._signals = signals or Quiet()
+        self._traced = traced
         self._released = released
         self._monotonic = monotonic
         self._failed: dict[str, LeadlineError] = {}
@@ -154,7 +166,8 @@ class Worker:
     async def _carry(self, held: _Held) -> None:
         """Carry a run through; whatever happens, its waiters learn of it."""
         try:
-            await self._through(held)
+            with belonging(self._ids(held.run)):
+                await self._through(held)
         except Refused as refused:
             self._gave_up(held, refused.error)
         except LeadlineError as error:
@@ -166,6 +179,8 @@ class Worker:
         finally:
             if self._held.get(held.run.id) is held:
                 del self._held[held.run.id]
+            if held.taken:
+                self._signals.signal(RunLeft(run_id=held.run.id, how=held.leaving))
             held.ended.set()
             if self._released is not None:
                 self._released(held.run.id)
@@ -173,6 +188,7 @@ class Worker:
     def _gave_up(self, held: _Held, error: LeadlineError) -> None:
         """Note why the run is held no longer; it is not over."""
         self._failed[held.run.id] = error
+        held.leaving = "lost" if isinstance(error, LeaseLost) else "given_up"
         event = "run_lost" if isinstance(error, LeaseLost) else "run_given_up"
         log.warning(event, extra={"run": held.run.id, "code": error.code, "reason": str(error)})
 
@@ -184,9 +200,11 @@ class Worker:
             ending = await self._ending(run, conclusion)
             held.closing = True
             await recorder.finish(ending)
+            held.leaving = "finished"
         except Waits as waits:
             held.closing = True
             await recorder.wait(waits.waiting)
+            held.leaving = "waiting"
         except Refused:
             held.closing = True
             await recorder.hand_over("refused", self.owner)
@@ -195,6 +213,7 @@ class Worker:
             if self._draining and not held.closing:
                 held.closing = True
                 await recorder.hand_over("drain", self.owner)
+                held.leaving = "handed_over"
             raise
         finally:
             await recorder.close()
@@ -208,9 +227,15 @@ class Worker:
             recorder = Recorder(run_id=run.id, tenant=run.tenant, records=records, blobs=self._blobs, outside=outside)
         except (ValueError, KeyError) as error:
             raise StoreError(f"the journal of run {run.id} cannot be read: {error}") from error
+        held.taken = True
+        self._signals.signal(RunTaken(run=run, past=records))
         for observer in self._observers:
             observer.record(run.id, run.tenant, records[-1])
         return recorder
+
+    def _ids(self, run: Run) -> Ids:
+        trace = trace_of(run.id, run.origin, sampled=self._traced)
+        return Ids(run=run.id, tenant=run.tenant, request=run.origin.request, trace=trace)
 
     async def _concluded(self, run: Run, recorder: Recorder) -> Conclusion:
         """Conduct the run; what fails in it ends it, what fails before it or in the store does not."""

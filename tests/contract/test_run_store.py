@@ -12,6 +12,7 @@ from leadline.domain import (
     Budget,
     Failure,
     Flag,
+    Json,
     ModelAnswer,
     Options,
     Price,
@@ -402,7 +403,7 @@ async def test_a_waiting_run_says_for_what_and_is_held_by_nobody(store: RunStore
 
 async def test_a_reply_queues_the_run_and_comes_with_its_next_claim_alone(store: RunStore) -> None:
     await waiting(store)
-    reply = {"plan": ["有多深？", "how deep"], "approve": True, "n": [1, {"a": None}]}
+    reply: dict[str, Json] = {"plan": ["有多深？", "how deep"], "approve": True, "n": [1, {"a": None}]}
     answered = await store.reply("r1", reply, tenant="acme")
     assert (answered.state, answered.waits_for) == (RunState.QUEUED, None)
     assert len(await store.records("r1")) == 2  # it is written with the claim, not before

@@ -19,7 +19,7 @@ from leadline.events import Record, RunResumed, RunStarted, RunWaiting
 from leadline.testing import Asked, Reply, ScriptedServer
 
 STEPS = ["When did the Orlova sink?", "Where did the Orlova sink?"]
-SCHEMA = {
+SCHEMA: dict[str, Any] = {
     "type": "object",
     "properties": {"year": {"$ref": "#/$defs/year"}},
     "required": ["year"],
@@ -175,6 +175,12 @@ def doubling(depth: int) -> dict[str, Any]:
 async def test_schemas_without_end_are_refused(tmp_path: Path, schema: dict[str, Any], told: str) -> None:
     with pytest.raises(InputError, match=told):
         await checked(tmp_path, replace(MODEL, schema=schema))
+
+
+@pytest.mark.parametrize("strategy", list(StrategyName))
+def test_parts_side_by_side_share_no_interpreter(strategy: StrategyName) -> None:
+    decided = asking.decided(replace(MODEL, strategy=strategy, keeps_state=True), QUESTION)
+    assert decided.keeps_state is (strategy not in {StrategyName.PLAN, StrategyName.HEAVY})
 
 
 async def test_a_dry_run_names_the_strategy_and_asks_nothing(tmp_path: Path) -> None:

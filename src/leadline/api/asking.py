@@ -32,6 +32,7 @@ ASK: Final = 0
 
 _WITHOUT_MODEL: Final = frozenset({StrategyName.AUTO, StrategyName.EXTRACTIVE})
 _PLANNING: Final = frozenset({StrategyName.AUTO, StrategyName.PLAN, StrategyName.HEAVY})
+_SIDE_BY_SIDE: Final = frozenset({StrategyName.PLAN, StrategyName.HEAVY})
 _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -153,9 +154,13 @@ def _wishes(instructions: str | None) -> str | None:
 
 
 def decided(options: Options, question: str) -> Options:
-    """Return the options with the strategy that `auto` becomes for this question, and why."""
+    """Return the options with the strategy that `auto` becomes for this question, and why.
+
+    Parts that work side by side share no interpreter: its names would depend on which of them is first.
+    """
     strategy, reason = choose(question, options)
-    return replace(options, strategy=strategy, chosen=options.chosen or reason)
+    keeps_state = options.keeps_state and strategy not in _SIDE_BY_SIDE
+    return replace(options, strategy=strategy, chosen=options.chosen or reason, keeps_state=keeps_state)
 
 
 def _check_reach(options: Options) -> None:

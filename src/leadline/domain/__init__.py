@@ -46,6 +46,7 @@ from leadline.domain.ids import (
 )
 from leadline.domain.run import (
     Flag,
+    Origin,
     RunState,
     StopReason,
 )
@@ -93,6 +94,7 @@ __all__ = [
     "ModelAnswer",
     "ModelRequest",
     "Options",
+    "Origin",
     "Part",
     "Plan",
     "Policy",

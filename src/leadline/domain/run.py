@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 
 
@@ -41,3 +42,16 @@ class Flag(StrEnum):
 
     FINISH = "finish"  # stop gathering, write now
     CANCEL = "cancel"  # stop
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """Where a run came from; it never changes its course.
+
+    `method` is `cli`, `api`, `openai`, `mcp` or `schedule`. `request` is the id of the request that
+    asked for it, `traceparent` the trace that it belongs to (W3C Trace Context); both may be empty.
+    """
+
+    method: str = ""
+    request: str = ""
+    traceparent: str = ""

@@ -42,3 +42,9 @@ async def read_up_to(response: aiohttp.ClientResponse, most: int) -> bytes:
         parts.append(data)
         size += len(data)
     return b"".join(parts)
+
+
+def shown_url(url: str) -> str:
+    """Return a server's URL without a user and password in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

@@ -15,15 +15,22 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Self
-from urllib.parse import urlsplit
 
 from leadline.errors import InputError, ModelDenied, ModelError, ModelRateLimited, ModelUnavailable
-from leadline.model.connect import base_url
+from leadline.model.connect import base_url, shown_url
 from leadline.model.fair import FairQueue
 from leadline.model.gauges import Gauges
 from leadline.model.pool_choice import affine, least_connections
 from leadline.model.pool_server import Server
-from leadline.model.pool_types import HealthChange, Outcome, PoolPolicy, PoolView, ServerSpec, ServerView
+from leadline.model.pool_types import (
+    HealthChange,
+    Outcome,
+    PoolPolicy,
+    PoolView,
+    ServerSpec,
+    ServerView,
+    SessionMove,
+)
 from leadline.resilience import BreakerState, Deadline, Monotonic
 
 log = logging.getLogger("leadline.model.pool")
@@ -59,14 +66,14 @@ class _Seat:
 class Lease:
     """One call's place at a server; its context ends it, as abandoned where nothing was reported."""
 
-    __slots__ = ("_began", "_pool", "_server", "_told", "renewed_at")
+    __slots__ = ("_pool", "_server", "began", "first_token", "renewed_at", "session")
 
-    def __init__(self, pool: Pool, server: Server) -> None:
+    def __init__(self, pool: Pool, server: Server, session: SessionMove) -> None:
         self._pool: Pool | None = pool
         self._server = server
-        self._began = pool.monotonic()
-        self._told = False
-        self.renewed_at = self._began
+        self.session = session
+        self.began = self.renewed_at = pool.monotonic()
+        self.first_token: float | None = None
 
     @property
     def spec(self) -> ServerSpec:
@@ -85,9 +92,9 @@ class Lease:
         if pool is None:
             return
         self.renewed_at = self._server.heard_at = pool.monotonic()
-        if not self._told:
-            self._told = True
-            self._server.first_token(self.renewed_at - self._began)
+        if self.first_token is None:
+            self.first_token = self.renewed_at - self.began
+            self._server.first_token(self.first_token)
 
     def report(self, outcome: Outcome, *, reason: str = "", wait: float | None = None) -> None:
         """End the lease with how the call went; the first report counts.
@@ -102,7 +109,7 @@ class Lease:
 class Pool:
     """Servers, who sits where, and who waits.
 
-    `on_health` is told each change of a server's health, besides the log.
+    `on_health` is told each change of a server's health, besides the log; `on_call` each call's end.
     """
 
     def __init__(
@@ -112,8 +119,10 @@ class Pool:
         policy: PoolPolicy | None = None,
         monotonic: Monotonic = time.monotonic,
         on_health: Callable[[HealthChange], None] | None = None,
+        on_call: Callable[[Lease, Outcome], None] | None = None,
     ) -> None:
         self.monotonic = monotonic
+        self._on_call = on_call
         self._policy = policy or PoolPolicy()
         self._on_health = on_health
         self._servers: dict[str, Server] = {}
@@ -207,6 +216,8 @@ class Pool:
         """Take a lease back; called by the lease alone."""
         self._leases.discard(lease)
         server.released()
+        if self._on_call is not None:
+            self._on_call(lease, outcome)
         self._judge(server, outcome, reason=reason, wait=wait)
         self._wake()
 
@@ -265,13 +276,13 @@ class Pool:
     def _put(self, spec: ServerSpec, *, fresh: bool) -> None:
         spec = replace(spec, url=base_url(spec.url))
         if spec.url in self._servers:
-            raise InputError(f"the pool has this model server already: {_shown(spec.url)}")
+            raise InputError(f"the pool has this model server already: {shown_url(spec.url)}")
         self._servers[spec.url] = Server(spec, self._policy, monotonic=self.monotonic, fresh=fresh)
 
     def _known(self, url: str) -> Server:
         server = self._servers.get(base_url(url))
         if server is None:
-            raise InputError(f"no such model server in the pool: {_shown(url)}")
+            raise InputError(f"no such model server in the pool: {shown_url(url)}")
         return server
 
     def _fit(self, wanted: Wanted) -> list[Server]:
@@ -318,31 +329,30 @@ class Pool:
 
     def _seat(self, session: str, roomy: list[Server]) -> Lease:
         self._handed += 1
+        move: SessionMove = "new"
         if session and self._policy.balance == "affinity":
             self._prune()
             seat = self._seats.get(session)
             server = affine(session, roomy, at=seat.url if seat else None, policy=self._policy)
-            self._sit(session, seat, server)
+            move = self._sit(session, seat, server)
         else:
             server = least_connections(session or str(self._handed), roomy)
         server.breaker.allow()  # half open, this call is the trial
         server.taken()
-        lease = Lease(self, server)
+        lease = Lease(self, server, move)
         self._leases.add(lease)
         return lease
 
-    def _sit(self, session: str, seat: _Seat | None, server: Server) -> None:
-        now = self.monotonic()
-        if seat is not None and seat.url == server.url:
-            self._kept += 1
-            seat.used_at = now
-        else:
-            if seat is not None:
-                self._moved += 1
-                self._left(seat)
-            server.sessions += 1
-            self._seats[session] = _Seat(server.url, now)
+    def _sit(self, session: str, seat: _Seat | None, server: Server) -> SessionMove:
+        kept = seat is not None and seat.url == server.url
+        if seat is not None and not kept:
+            self._moved += 1
+            self._left(seat)
+        self._kept += kept
+        server.sessions += not kept
+        self._seats[session] = _Seat(server.url, self.monotonic())
         self._seats.move_to_end(session)
+        return "kept" if kept else "new" if seat is None else "moved"
 
     def _prune(self) -> None:
         """Let go of sessions that are over: the least recent come first."""
@@ -364,7 +374,7 @@ class Pool:
         if not server.turned():
             return
         down_for = self.monotonic() - server.down_since if server.healthy else 0.0
-        url = _shown(server.url)
+        url = shown_url(server.url)
         change = HealthChange(url=url, healthy=server.healthy, reason=reason, down_for=down_for)
         if server.healthy:
             log.info("model_server_healthy", extra={"server": url, "down_for": round(down_for, 3)})
@@ -378,16 +388,10 @@ class Pool:
             return ModelDenied(f"no model server of the pool serves the model: {wanted.model}")
         out = self._fit(wanted)
         waits = [wait for server in out if math.isfinite(wait := server.retry_in())]
-        told = "; ".join(f"{_shown(s.url)}: {s.last_error or 'drained'}" for s in out) or "none is left to try"
+        told = "; ".join(f"{shown_url(s.url)}: {s.last_error or 'drained'}" for s in out) or "none is left to try"
         message = f"no model server is in service ({told})"
         kind = ModelRateLimited if out and all(s.healthy for s in out) and waits else ModelUnavailable
         return kind(message, retry_after=max(0.05, min(waits)) if waits else None)
-
-
-def _shown(url: str) -> str:
-    """Return a server's URL without a user and password in it."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def excluding(wanted: Wanted, urls: Collection[str]) -> Wanted:

@@ -60,8 +60,9 @@ class PooledModel:
         clock: Clock | None = None,
         random: Random | None = None,
         on_health: Callable[[HealthChange], None] | None = None,
+        on_call: Callable[[Lease, Outcome], None] | None = None,
     ) -> None:
-        self.pool = Pool(servers, policy=policy, on_health=on_health)
+        self.pool = Pool(servers, policy=policy, on_health=on_health, on_call=on_call)
         self._make = client
         self._probing = probing or Probing()
         self._probe_model = probe_model

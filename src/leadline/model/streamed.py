@@ -34,6 +34,7 @@ from leadline.model.failures import Redactor, Silent, failure, failure_in_stream
 from leadline.model.sse import EventParser, EventTooLarge, ServerEvent
 from leadline.model.tokens import TokenEstimator, guess_request
 from leadline.ports import Clock
+from leadline.ports.correlation import recorded_headers
 from leadline.resilience import Backoff, Deadline, SystemClock, retry
 from leadline.text.think import Piece
 
@@ -334,7 +335,7 @@ class StreamedModel(ABC):
         }
         if session:
             headers["x-session-id"] = session
-        return headers
+        return headers | recorded_headers()
 
     async def _capped(self, response: aiohttp.ClientResponse, limit: int) -> bytes:
         pieces: list[bytes] = []

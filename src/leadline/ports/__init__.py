@@ -18,6 +18,7 @@ One contract suite a port runs over all its adapters (tests/contract). `wiring` 
     Wake          wakes a worker's idle slots                    tasks/
     Clock         wall time, waiting                            resilience, testing
     Observer      reads what happened                           telemetry/, cli
+    Signals       hears what happens beside runs                telemetry/
 
 What a service of several tenants stands on is in modules of its own: `access` (roles and who a
 caller is), `accounts` (tenants, keys, audit log, secrets), `holdings` (repeats, links, schedules,
@@ -34,6 +35,7 @@ from leadline.ports.models import Embedder, Model
 from leadline.ports.programs import KilledBy, OutFile, Part, Program, Ran, Sandbox
 from leadline.ports.runs import FLAGS, QUEUE, Beat, Cursor, Depth, NewRun, Run, RunFigures, RunStore
 from leadline.ports.search import Found, PageRead, Pages, Query, Reader, Search
+from leadline.ports.signals import Quiet, Signals
 from leadline.ports.summaries import Said, Summarizer
 from leadline.ports.tools import CallContext, Tool, Tools
 from leadline.ports.watching import Observer
@@ -61,6 +63,7 @@ __all__ = [
     "Part",
     "Program",
     "Query",
+    "Quiet",
     "Ran",
     "Reader",
     "Run",
@@ -69,6 +72,7 @@ __all__ = [
     "Said",
     "Sandbox",
     "Search",
+    "Signals",
     "Summarizer",
     "TextReader",
     "Tool",

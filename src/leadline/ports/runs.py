@@ -11,6 +11,7 @@ from leadline.domain import (
     Flag,
     Json,
     Options,
+    Origin,
     Question,
     RunState,
     StopReason,
@@ -43,6 +44,7 @@ class NewRun:
     seed: int
     priority: int = 0
     software: str = ""
+    origin: Origin = field(default_factory=Origin)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,6 +72,7 @@ class Run:
     failure: Failure | None = None
     usage: Usage = field(default_factory=Usage)
     waits_for: str | None = None
+    origin: Origin = field(default_factory=Origin)
 
     @property
     def cursor(self) -> Cursor:

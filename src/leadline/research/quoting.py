@@ -18,6 +18,7 @@ from leadline.research.asking import key_of, words_of
 from leadline.research.evidence import Ledger
 from leadline.research.hops import Survey, sigmoid, survey
 from leadline.research.phrases import phrase
+from leadline.research.pointing import answering, point
 from leadline.research.ranking import Ranked, bearing, choose, ranked
 from leadline.text.language import CJK, CJK_MARKS, has_cjk
 from leadline.text.tokens import is_stop, terms
@@ -64,9 +65,13 @@ _CJK_CHAR = re.compile(f"[{CJK}]")
 
 
 class Extract(NamedTuple):
-    """What the extractive writer chose: an answer, sentences, and the question's words that no source holds."""
+    """What the extractive writer chose: an answer, sentences, and the question's words that no source holds.
+
+    The answer is told by a rule, or is the sentences `first`. `said` is what sentences leave unsaid.
+    """
 
     answer: Answer | None
+    first: tuple[Ranked, ...]
     chosen: tuple[Ranked, ...]
     uncovered: tuple[str, ...]
     said: dict[Ranked, str]
@@ -77,12 +82,14 @@ def extract(question: str, ledger: Ledger, length: Length) -> Extract:
     seen = survey(question, ledger)
     best = ranked(seen)
     if not relevant(seen, best):
-        return Extract(None, (), (), {})
+        return Extract(None, (), (), (), {})
     direct = answer(seen)
-    limit = SENTENCES[length] - (2 if direct else 0)
-    chosen = _within(choose(best, seen, limit=limit), ledger, words=WORDS[length])
-    said = {sentence: _subject(seen, ledger, sentence) for sentence in chosen}
-    return Extract(direct, chosen, _uncovered(seen), said)
+    first = () if direct else answering(point(seen, ledger), seen)
+    limit = SENTENCES[length] - (2 if direct else len(first))
+    words = WORDS[length] - _length(first, ledger)
+    chosen = _within(choose(best, seen, limit=limit, said=first), ledger, words=words)
+    said = {sentence: _subject(seen, ledger, sentence) for sentence in (*first, *chosen)}
+    return Extract(direct, first, chosen, _uncovered(seen), said)
 
 
 def relevant(seen: Survey, best: Sequence[Ranked]) -> bool:
@@ -120,12 +127,17 @@ def _within(chosen: Sequence[Ranked], ledger: Ledger, *, words: int) -> tuple[Ra
     """Return the chosen sentences that fit a number of words together, in their order of worth."""
     kept: list[Ranked] = []
     for sentence in chosen:
-        text = ledger.text(sentence.source_id)[sentence.start : sentence.end]
-        words -= length_of(text) + length_of(ledger.source(sentence.source_id).title)
+        words -= _length([sentence], ledger)
         if words < 0 and kept:
             break
         kept.append(sentence)
     return tuple(kept)
+
+
+def _length(sentences: Sequence[Ranked], ledger: Ledger) -> int:
+    """Return the words of sentences with the titles of their sources."""
+    texts = [(ledger.text(s.source_id)[s.start : s.end], ledger.source(s.source_id).title) for s in sentences]
+    return sum(length_of(text) + length_of(title) for text, title in texts)
 
 
 def length_of(text: str) -> int:
@@ -176,7 +188,8 @@ def extractive_draft(made: Extract, ledger: Ledger, *, language: str) -> Draft:
     missing = _gaps(made, language)
     if missing:
         sections.append(DraftSection(title=phrase("not_found", language), sentences=missing))
-    return Draft(answer=_direct(made.answer, ledger), sections=tuple(sections), written_by=EXTRACTIVE)
+    first = tuple(_quoted(ledger, one, subject=made.said.get(one, "")) for one in made.first)
+    return Draft(answer=(*_direct(made.answer, ledger), *first), sections=tuple(sections), written_by=EXTRACTIVE)
 
 
 def _direct(made: Answer | None, ledger: Ledger) -> tuple[DraftSentence, ...]:
@@ -198,7 +211,7 @@ def on_one_line(text: str) -> str:
 
 
 def _gaps(made: Extract, language: str) -> tuple[DraftSentence, ...]:
-    if not made.chosen:
+    if not (made.chosen or made.first):
         return (DraftSentence(text=phrase("nothing", language), claims=False),)
     if made.uncovered:
         listed = ("、" if language == "zh" else ", ").join(made.uncovered)

@@ -218,16 +218,16 @@ def _bridges(seen: Survey) -> dict[tuple[int, int], float]:
     return found
 
 
-def choose(found: Sequence[Ranked], seen: Survey, *, limit: int) -> tuple[Ranked, ...]:
-    """Return up to `limit` sentences: good ones first, each bringing something that the chosen lack."""
+def choose(found: Sequence[Ranked], seen: Survey, *, limit: int, said: Sequence[Ranked] = ()) -> tuple[Ranked, ...]:
+    """Return up to `limit` sentences: good ones first, each bringing something that the chosen and `said` lack."""
     chosen: list[Ranked] = []
-    counted: Counter[str] = Counter()
-    held: frozenset[str] = frozenset()
+    counted: Counter[str] = Counter(one.source_id for one in said)
+    held = frozenset[str]().union(*(one.terms for one in said))
     rest = [r for r in found if r.score >= found[0].score - WITHIN]
     while rest and len(chosen) < limit:
         best = max(rest, key=lambda r: (_gain(r, seen, counted=counted, held=held), -r.start))
         rest.remove(best)
-        if any(_same(best, other) for other in chosen):
+        if any(_same(best, other) for other in (*said, *chosen)):
             continue
         chosen.append(best)
         counted[best.source_id] += 1

@@ -37,6 +37,7 @@ from leadline.events import (
     ToolAsked,
 )
 from leadline.ports import Blobs, Clock, Observer, RunStore
+from leadline.ports.correlation import calling
 from leadline.research.history import History, Past, asked_for
 from leadline.research.hold import Hold
 from leadline.research.outbox import Outbox
@@ -322,8 +323,9 @@ class Recorder:
         assert task is not None  # noqa: S101 a coroutine runs in a task
         self._breaks[task] = breaks
         try:
-            async with asyncio.timeout(call.timeout):
-                return await call.make()
+            with calling(call.asked.call):
+                async with asyncio.timeout(call.timeout):
+                    return await call.make()
         except TimeoutError:
             failure = Failure(code=DEADLINE, message=f"no answer within {call.timeout:.0f} s", retryable=True)
         except asyncio.CancelledError:

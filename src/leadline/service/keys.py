@@ -45,9 +45,7 @@ class OwnHost:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 421."""
-        host = header(scope, "host")
-        name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-        if scope["type"] != "http" or is_loopback(name.lower()):
+        if scope["type"] != "http" or is_own_host(header(scope, "host")):
             await self._app(scope, receive, send)
             return
         told = "without a key this service answers to this machine's own names alone"
@@ -58,6 +56,12 @@ def check_host(host: str, *, has_key: bool, setting: str) -> None:
     """Refuse to listen to others without a key. Raises `SettingsError`; `setting` is where one is set."""
     if not has_key and not is_loopback(host):
         raise SettingsError(f"without a key only this machine is served, not {host}: set {setting}")
+
+
+def is_own_host(host: str) -> bool:
+    """Whether a `Host` names this machine by a name that nobody else can give to theirs."""
+    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
+    return is_loopback(name.lower())
 
 
 def is_loopback(host: str) -> bool:

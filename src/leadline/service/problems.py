@@ -25,6 +25,9 @@ STATUSES: Final[Mapping[type[LeadlineError], int]] = {
     errors.InputError: 400,
     errors.MissingPath: 404,
     errors.UnknownRun: 404,
+    errors.UnknownObject: 404,
+    errors.AlreadyThere: 409,
+    errors.IdempotencyConflict: 422,
     errors.WrongState: 409,
     errors.ModelError: 502,
     errors.ModelUnavailable: 503,
@@ -43,7 +46,24 @@ STATUSES: Final[Mapping[type[LeadlineError], int]] = {
     errors.ExtractTimeout: 504,
     errors.StoreUnavailable: 503,
     errors.StoreFull: 507,
+    errors.BlobMissing: 404,
     errors.BudgetError: 409,
+    errors.Unauthenticated: 401,
+    errors.NotPermitted: 403,
+    errors.RunFailed: 409,
+    errors.RunWaits: 409,
+    errors.RunCancelled: 409,
+    errors.ToolMissing: 501,
+}
+
+AWAY: Final = "request_without_store"
+"""Name of the log line of a request that failed because what it needs is away."""
+
+# Of failures of this machine, those that a caller can do something about, without their own words.
+_OUTSIDE: Final[Mapping[type[LeadlineError], tuple[str, float | None]]] = {
+    errors.StoreUnavailable: ("what keeps the runs is away; try again", 5.0),
+    errors.StoreFull: ("no space is left where the runs are kept", None),
+    errors.BlobMissing: ("the stored body is not there any more", None),
 }
 
 
@@ -58,22 +78,30 @@ def plain_problem(status: int, code: str, detail: str) -> dict[str, Any]:
     return {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
 
 
-async def send_problem(scope: Scope, send: Send, problem: dict[str, Any]) -> None:
+async def send_problem(
+    scope: Scope, send: Send, problem: dict[str, Any], *, headers: Mapping[str, str] | None = None
+) -> None:
     """Send problem details with the request's id; `retry_after` becomes the header as well."""
-    headers = [(b"content-type", PROBLEM.encode()), (b"cache-control", b"no-store")]
+    more = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
+    sent = [(b"content-type", PROBLEM.encode()), (b"cache-control", b"no-store"), *more]
     after = problem.get("retry_after")
     if after is not None:
-        headers.append((b"retry-after", str(max(1, round(after))).encode()))
+        sent.append((b"retry-after", str(max(1, round(after))).encode()))
     if problem["status"] == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
+        sent.append((b"www-authenticate", b"Bearer"))
     body = codec.encode({**problem, "instance": f"urn:leadline:request:{request_id(scope)}"})
-    await answer(send, status=problem["status"], body=body, headers=headers)
+    await answer(send, status=problem["status"], body=body, headers=sent)
 
 
 def told(error: Exception, scope: Scope) -> dict[str, Any]:
     """Return the problem details of anything that was raised; what is not ours is logged and named only by its id."""
     if isinstance(error, LeadlineError) and not _is_inner(error):
         return problem_of(error, status=status_of(error))
+    for kind, (detail, retry_after) in _OUTSIDE.items():
+        if isinstance(error, kind):
+            log.warning(AWAY, extra={"request": request_id(scope), "code": kind.code, "reason": str(error)})
+            told_ = plain_problem(STATUSES[kind], kind.code, detail)
+            return told_ if retry_after is None else {**told_, "retry_after": retry_after}
     log.error(INTERNAL, extra={"request": request_id(scope), "path": scope.get("path", "")}, exc_info=error)
     return plain_problem(500, "internal", "the service failed; its log names the request")
 

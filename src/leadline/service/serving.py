@@ -37,16 +37,16 @@ class Leaving:
     """Whether this process is about to go: what `/readyz` answers by, and what waits for it."""
 
     now: bool = False
-    _told: asyncio.Event = field(default_factory=asyncio.Event)
+    told: asyncio.Event = field(default_factory=asyncio.Event)
 
     def begin(self) -> None:
         """Leave from now on."""
         self.now = True
-        self._told.set()
+        self.told.set()
 
     async def wait(self) -> None:
         """Return once this process leaves."""
-        await self._told.wait()
+        await self.told.wait()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -24,6 +24,7 @@ from leadline.settings.sections import (
     Settings,
     VisitSettings,
 )
+from leadline.settings.service import ServiceSettings
 from leadline.settings.tasks import TaskSettings, WorkerSettings
 from leadline.settings.tenants import Tenant, load_tenants
 from leadline.settings.tools import LOCAL, SummarizerSettings, ToolsSettings
@@ -56,6 +57,7 @@ __all__ = [
     "SearchSettings",
     "Secret",
     "SecretsSettings",
+    "ServiceSettings",
     "Settings",
     "SummarizerSettings",
     "TaskSettings",

@@ -33,6 +33,7 @@ from leadline.settings.kinds import (
 from leadline.settings.models import GatewaySettings, JudgeSettings, ModelSettings, VllmSettings
 from leadline.settings.programs import PythonSettings, SandboxKind
 from leadline.settings.scholar import ScholarSettings
+from leadline.settings.service import ServiceSettings
 from leadline.settings.tasks import EngineKind, RunStoreUrl, TaskSettings, WorkerSettings
 from leadline.settings.tools import SummarizerSettings, ToolsSettings
 from leadline.settings.web import FetchSettings, SearchSettings
@@ -229,6 +230,7 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings, metadata={"section": AuthSettings})
     secrets: SecretsSettings = field(default_factory=SecretsSettings, metadata={"section": SecretsSettings})
     admission: AdmissionSettings = field(default_factory=AdmissionSettings, metadata={"section": AdmissionSettings})
+    service: ServiceSettings = field(default_factory=ServiceSettings, metadata={"section": ServiceSettings})
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), compare=False, repr=False)
     config_file: Path | None = field(default=None, compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)

@@ -12,13 +12,14 @@ import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
 from typing import Final
 
 from leadline.domain import Json, Options, ToolCall, ToolResult, ToolSpec
 from leadline.errors import Forbidden, LimitReached, ToolFailed
 from leadline.ports import CallContext, Clock
-from leadline.resilience import Backoff, Breaker, Deadline, retry
+from leadline.resilience import Backoff, Breaker, BreakerState, Deadline, retry
 from leadline.tools.leaks import PrivateText
 from leadline.tools.provenance import Provenance
 from leadline.tools.registry import ToolSet
@@ -56,13 +57,14 @@ class Doors:
     """The health and the room of tools by name, shared by all runs of a process.
 
     `rooms` are calls at a time of tools that have another number than `at_once`; `same` maps names
-    that a tool has elsewhere to its own.
+    that a tool has elsewhere to its own. `changed` is told a tool's name and the state of its breaker.
     """
 
     at_once: int = AT_ONCE
     rooms: Mapping[str, int] = field(default_factory=dict)
     same: Mapping[str, str] = field(default_factory=dict)
     breaker: Callable[[], Breaker] = Breaker
+    changed: Callable[[str, BreakerState], None] | None = None
     _doors: dict[str, _Door] = field(default_factory=dict)
 
     def of(self, name: str) -> _Door:
@@ -70,7 +72,10 @@ class Doors:
         name = self.same.get(name, name)
         if name not in self._doors:
             room = self.rooms.get(name, self.at_once)
-            self._doors[name] = _Door(self.breaker(), asyncio.Semaphore(room))
+            breaker = self.breaker()
+            if self.changed is not None:
+                breaker.changed = partial(self.changed, name)
+            self._doors[name] = _Door(breaker, asyncio.Semaphore(room))
         return self._doors[name]
 
 

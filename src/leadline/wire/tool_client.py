@@ -16,6 +16,7 @@ import orjson
 
 from leadline import codec
 from leadline.errors import LimitReached, ProviderBroken, ProviderUnavailable
+from leadline.ports.correlation import outgoing_headers
 from leadline.resilience import Breaker
 from leadline.wire.http import Http, Reply, Request
 from leadline.wire.problems import failure_from
@@ -70,7 +71,7 @@ class ToolClient:
         it refuses the key, `ProviderBroken` for an answer of another shape.
         """
         left = max(1, int((deadline - min(_WAY_SECONDS, deadline / 10)) * 1000))
-        headers = {**self._headers, DEADLINE: str(left), **({TENANT: tenant} if tenant else {})}
+        headers = {**self._headers, DEADLINE: str(left), **({TENANT: tenant} if tenant else {}), **outgoing_headers()}
         data = await asyncio.to_thread(codec.encode, body) if large else codec.encode(body)
         request = Request(url=self._url, method="POST", headers=headers, data=data)
         reply, answer = await self._exchange(request, deadline - min(_OWN_SECONDS, deadline / 20))

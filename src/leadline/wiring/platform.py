@@ -22,6 +22,7 @@ from leadline.settings import Settings
 from leadline.tools import python, scholar
 from leadline.tools.gateway import Doors
 from leadline.wiring.corpora import Corpora
+from leadline.wiring.held_tools import HeldTools
 from leadline.wiring.models import Models
 from leadline.wiring.outgoing import Outgoing
 from leadline.wiring.programs import Programs, has_sandbox
@@ -52,6 +53,8 @@ class Platform:
     warming: Warming
     means: Provides
     past_means: Callable[[Run, Model], Means]
+    outgoing: Outgoing
+    tools: HeldTools
 
 
 @asynccontextmanager
@@ -76,6 +79,14 @@ async def platform(settings: Settings, *, clock: Clock | None = None) -> AsyncIt
         outgoing = await stack.enter_async_context(Outgoing(settings, clock=clock, folder=folder))
         web = Web(settings, clock=clock, parser=parser, outgoing=outgoing)
         programs = Programs(settings, folder=folder, stack=stack)
+        summing = Summing(settings, models=models, outgoing=outgoing, cpu=cpu)
+        reach = Reach(
+            settings,
+            web=web,
+            scholarly=Scholarly(settings, outgoing=outgoing),
+            outgoing=outgoing,
+            blobs=blobs,
+        )
         provider = Provider(
             settings=settings,
             store=store,
@@ -85,18 +96,12 @@ async def platform(settings: Settings, *, clock: Clock | None = None) -> AsyncIt
             corpora=corpora,
             models=models,
             programs=programs,
-            summing=Summing(settings, models=models, outgoing=outgoing, cpu=cpu),
+            summing=summing,
             doors=Doors(
                 rooms={python.NAME: programs.at_once},
                 same={python.TONGYI_NAME: python.NAME, scholar.NAMES[1]: scholar.NAMES[0]},
             ),
-            reach=Reach(
-                settings,
-                web=web,
-                scholarly=Scholarly(settings, outgoing=outgoing),
-                outgoing=outgoing,
-                blobs=blobs,
-            ),
+            reach=reach,
         )
         yield Platform(
             settings=settings,
@@ -111,6 +116,8 @@ async def platform(settings: Settings, *, clock: Clock | None = None) -> AsyncIt
             warming=Warming(settings, web=web, outgoing=outgoing, now=clock.now),
             means=provider.means,
             past_means=provider.past_means,
+            outgoing=outgoing,
+            tools=HeldTools(settings, cpu=cpu, places=reach, programs=programs, summing=summing),
         )
 
 

@@ -52,8 +52,8 @@ def terminal(monkeypatch: pytest.MonkeyPatch, *typed: str, edited: str | None = 
         return answers.pop(0)
 
     monkeypatch.setattr(person, "at_terminal", lambda: True)
-    monkeypatch.setattr(person.click, "prompt", prompt)
-    monkeypatch.setattr(person.click, "edit", lambda text: edited)
+    monkeypatch.setattr(click, "prompt", prompt)
+    monkeypatch.setattr(click, "edit", lambda text: edited)
     return shown
 
 

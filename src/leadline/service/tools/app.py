@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import Response
@@ -12,12 +12,13 @@ from pydantic import ValidationError
 
 from leadline import codec
 from leadline.errors import InvalidArguments
-from leadline.service.asgi import Asgi, Receive, Scope, Send
+from leadline.service.answers import Problem
+from leadline.service.asgi import Asgi
 from leadline.service.health import add_health
 from leadline.service.keys import OwnHost, SharedKey
 from leadline.service.leaving import ClientGone, while_there
 from leadline.service.limits import BodyLimits
-from leadline.service.problems import plain_problem, send_problem, told
+from leadline.service.problems import plain_problem, told
 from leadline.service.serving import Leaving
 from leadline.service.tools.asked import Asked
 from leadline.service.tools.host import Host
@@ -81,18 +82,6 @@ async def _answered(request: Request, work: Callable[[], Awaitable[bytes]]) -> R
         return Problem(plain_problem(504, "deadline", "the time that the request gave is over"))
     except Exception as error:  # noqa: BLE001 the border of a request: the next one must be served
         return Problem(told(error, request.scope))
-
-
-class Problem(Response):
-    """Problem details as an answer."""
-
-    def __init__(self, problem: dict[str, Any]) -> None:
-        super().__init__(status_code=problem["status"])
-        self._problem = problem
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it."""
-        await send_problem(scope, send, self._problem)
 
 
 async def _read(kind: type[Asked], body: bytes) -> Asked:

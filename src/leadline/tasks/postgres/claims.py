@@ -19,16 +19,16 @@ from leadline.domain import Flag, RunState
 from leadline.events import ENGINE, RunResumed, RunStarted
 from leadline.ports import Run
 from leadline.tasks.appends import cancelled, exhausted
-from leadline.tasks.postgres.connection import Connection
+from leadline.tasks.postgres.connection import Connection, Row
 from leadline.tasks.postgres.database import CHANNEL, NOW
 from leadline.tasks.postgres.journal import add_step, end_run
 from leadline.tasks.postgres.rows import COLUMNS, run_from
 
-LANES: Final = 8
+LANES: Final = 64
 """Lanes that a claim looks into."""
 
-CANDIDATES: Final = 64
-"""Runs that it looks at, of all lanes together: so many claims may be under way at once and all find work."""
+CANDIDATES: Final = 128
+"""Runs that it looks at, of all lanes together: so many may be taken at once, by all claimers, and each finds work."""
 
 _FREE: Final = "r.state = 'queued' AND NOT r.local"
 _EXPIRED: Final = f"r.state = 'running' AND r.lease_until <= {NOW}"
@@ -48,14 +48,15 @@ _TOLD: Final = f"""
 TAKE_BEST: Final = f"""
     WITH RECURSIVE lane AS (
         (
-            SELECT -r.priority AS urgency, r.engine, r.tenant FROM run AS r WHERE {_FREE}
-            ORDER BY -r.priority, r.engine, r.tenant LIMIT 1
+            SELECT r.urgency, r.engine, r.tenant FROM run AS r WHERE {_FREE}
+            ORDER BY r.urgency, r.engine, r.tenant LIMIT 1
         )
         UNION ALL
         SELECT n.urgency, n.engine, n.tenant FROM lane AS l CROSS JOIN LATERAL (
-            SELECT -r.priority AS urgency, r.engine, r.tenant FROM run AS r
-            WHERE {_FREE} AND (-r.priority, r.engine, r.tenant) > (l.urgency, l.engine, l.tenant)
-            ORDER BY -r.priority, r.engine, r.tenant LIMIT 1
+            SELECT r.urgency, r.engine, r.tenant FROM run AS r
+            WHERE {_FREE} AND (r.urgency, r.engine, r.tenant) > (l.urgency, l.engine, l.tenant)
+                AND ($6::bool OR r.urgency = l.urgency)
+            ORDER BY r.urgency, r.engine, r.tenant LIMIT 1
         ) AS n
     ), share AS (
         SELECT r.tenant, count(*) AS held FROM run AS r WHERE r.state = 'running' GROUP BY r.tenant
@@ -65,7 +66,7 @@ TAKE_BEST: Final = f"""
         LEFT JOIN share AS s ON s.tenant = l.tenant
         CROSS JOIN LATERAL (
             SELECT r.created_at FROM run AS r
-            WHERE {_FREE} AND -r.priority = l.urgency AND r.engine = l.engine AND r.tenant = l.tenant
+            WHERE {_FREE} AND r.urgency = l.urgency AND r.engine = l.engine AND r.tenant = l.tenant
             ORDER BY r.created_at LIMIT 1
         ) AS oldest
         WHERE l.engine = ANY($4::text[])
@@ -75,11 +76,11 @@ TAKE_BEST: Final = f"""
         FROM best AS b CROSS JOIN LATERAL (
             SELECT r.key, r.created_at, row_number() OVER (ORDER BY r.created_at, r.key) AS place
             FROM run AS r
-            WHERE {_FREE} AND -r.priority = b.urgency AND r.engine = b.engine AND r.tenant = b.tenant
-            ORDER BY r.created_at, r.key LIMIT {CANDIDATES} / (SELECT count(*) FROM best)
+            WHERE {_FREE} AND r.urgency = b.urgency AND r.engine = b.engine AND r.tenant = b.tenant
+            ORDER BY r.created_at, r.key LIMIT greatest(1, {CANDIDATES} / (SELECT count(*) FROM best))
         ) AS q
         UNION ALL
-        SELECT r.key, -r.priority, coalesce(s.held, 0), r.created_at
+        SELECT r.key, r.urgency, coalesce(s.held, 0), r.created_at
         FROM run AS r LEFT JOIN share AS s ON s.tenant = r.tenant
         WHERE {_EXPIRED} AND NOT r.local AND r.engine = ANY($4::text[]) AND {NOW} >= $5::float8
     ), taken AS (
@@ -87,7 +88,7 @@ TAKE_BEST: Final = f"""
         FROM candidate AS c JOIN run AS r ON r.key = c.key
         WHERE {_FREE} OR {_EXPIRED}
         ORDER BY c.urgency, c.held, c.created_at, c.key
-        LIMIT 1
+        LIMIT $7::int
         FOR NO KEY UPDATE OF r SKIP LOCKED
     )
     UPDATE run AS r {_SET}
@@ -119,44 +120,61 @@ _BEGIN: Final = f"""
 class Claim:
     """A wish for work; before `patient_until` (the database's time) no expired run is taken.
 
-    `token` finds the run again where the answer is lost.
+    `token` finds the runs again where the answer is lost.
     """
 
     owner: str
     token: str
     lease: float
     engines: Sequence[str]
-    run_id: str | None
     attempts: int
     patient_until: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Taken:
-    """What came of a claim: a run, or `ended` where one was found that only its end was left for."""
+    """What came of a claim: runs, the best first, and how many were found that only their end was left for."""
 
-    run: Run | None = None
-    ended: bool = False
+    runs: Sequence[Run]
+    ended: int
 
 
-async def take(connection: Connection, wish: Claim) -> Taken:
-    """Take a run, in a transaction; one whose workers died too often, or that was to be cancelled, is ended."""
-    common = (wish.owner, wish.token, wish.lease, list(wish.engines))
-    row = (
-        await connection.fetchrow(TAKE_BEST, *common, wish.patient_until)
-        if wish.run_id is None
-        else await connection.fetchrow(TAKE_NAMED, *common, wish.run_id)
-    )
-    if row is None:
-        return Taken()
-    if row["was"] == RunState.RUNNING and (row["flag"] == Flag.CANCEL or row["attempts"] >= wish.attempts):
-        end = cancelled() if row["flag"] == Flag.CANCEL else exhausted(row["attempts"])
-        await end_run(connection, row["key"], end)
-        return Taken(ended=True)
+async def take_best(connection: Connection, wish: Claim, count: int) -> Taken:
+    """Take up to `count` runs, in a transaction.
+
+    Lanes below the highest priority are looked into where that has nothing: others may have locked it.
+    """
+    values = (wish.owner, wish.token, wish.lease, list(wish.engines), wish.patient_until)
+    rows = await connection.fetch(TAKE_BEST, *values, False, count)
+    if len(rows) < count:
+        rows += await connection.fetch(TAKE_BEST, *values, True, count - len(rows))
+    return await _begun(connection, rows, wish)
+
+
+async def take_named(connection: Connection, wish: Claim, run_id: str) -> Taken:
+    """Take one run, in a transaction."""
+    rows = await connection.fetch(TAKE_NAMED, wish.owner, wish.token, wish.lease, list(wish.engines), run_id)
+    return await _begun(connection, rows, wish)
+
+
+async def _begun(connection: Connection, rows: Sequence[Row], wish: Claim) -> Taken:
+    """Write the first event of each hold; a run whose workers died too often, or that was to be cancelled, is ended."""
+    runs, ended = [], 0
+    for row in rows:
+        if row["was"] == RunState.RUNNING and (row["flag"] == Flag.CANCEL or row["attempts"] >= wish.attempts):
+            end = cancelled() if row["flag"] == Flag.CANCEL else exhausted(row["attempts"])
+            await end_run(connection, row["key"], end)
+            ended += 1
+        else:
+            runs.append(await _held(connection, row, wish.owner))
+    return Taken(runs=runs, ended=ended)
+
+
+async def _held(connection: Connection, row: Row, owner: str) -> Run:
     if row["seq"] is None:
         seq = await connection.fetchval(_BEGIN, row["key"])
     else:
         reply = None if row["reply"] is None else orjson.loads(row["reply"])
-        resumed = RunResumed(owner=wish.owner, attempt=row["attempts"], engine=ENGINE, reply=reply)
+        resumed = RunResumed(owner=owner, attempt=row["attempts"], engine=ENGINE, reply=reply)
         seq = await add_step(connection, row["key"], resumed)
-    return Taken(run=run_from({**row, "seq": seq}))
+    return run_from({**row, "seq": seq})

@@ -29,6 +29,9 @@ GROUP_STEPS: Final = 2_000
 GROUP_BYTES: Final = 16 * 1024 * 1024
 """What one statement carries at most, unless a single append has more."""
 
+GROUPS: Final = 3
+"""Groups under way at a time, of different runs: while one waits for the disk the next is made."""
+
 _UNKNOWN: Final = -1
 
 # Rows of runs are locked in the order of their keys, as heartbeats lock them: no two can wait for each other.
@@ -98,26 +101,28 @@ class _Job:
 
 
 class Writer:
-    """Appends in the order of their coming, one group at a time. `start` first, `close` at the end."""
+    """Appends, those of a run in the order of their coming. `start` first, `close` at the end."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._waiting: list[_Job] = []
         self._came = asyncio.Event()
         self._last: dict[tuple[str, int], int] = {}
-        self._task: asyncio.Task[None] | None = None
+        self._under_way: set[str] = set()
+        self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
 
     def start(self) -> None:
         """Begin to write."""
-        self._task = asyncio.get_running_loop().create_task(self._run(), name="leadline writes")
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._run(), name=f"leadline writes {n}") for n in range(GROUPS)]
 
     async def close(self) -> None:
         """Write what is queued, and end."""
         self._closed = True
         self._came.set()
-        if self._task is not None:
-            await asyncio.wait([self._task])
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def holds(self, run_id: str, fence: int, last: int) -> None:
         """Note where the journal of a run stands that was claimed here."""
@@ -137,28 +142,38 @@ class Writer:
             await self._came.wait()
             group = self._group()
             if group:
+                runs = {job.append.run_id for job in group}
+                self._under_way |= runs
                 await self._write(group)
-            elif self._closed:
+                self._under_way -= runs
+                self._came.set()  # what waited for these runs may go now
+            elif self._closed and not self._waiting:
                 return
             else:
                 self._came.clear()
 
     def _group(self) -> list[_Job]:
-        """Take what waits, up to the size of a group; nothing of a run follows what changes its state."""
+        """Take what may go, up to the size of a group.
+
+        Nothing of a run overtakes what is under way, nor follows what changes its state.
+        """
         group: list[_Job] = []
+        left: list[_Job] = []
+        barred = set(self._under_way)
         steps = size = 0
-        closing: set[str] = set()
         for job in self._waiting:
             count = len(job.append.steps)
             bytes_ = sum(len(step.body) for step in job.append.steps)
-            full = steps + count > GROUP_STEPS or size + bytes_ > GROUP_BYTES
-            if group and (full or job.append.run_id in closing):
-                break
+            full = bool(group) and (steps + count > GROUP_STEPS or size + bytes_ > GROUP_BYTES)
+            if full or job.append.run_id in barred:
+                barred.add(job.append.run_id)
+                left.append(job)
+                continue
             steps, size = steps + count, size + bytes_
             group.append(job)
             if job.append.closing is not None:
-                closing.add(job.append.run_id)
-        del self._waiting[: len(group)]
+                barred.add(job.append.run_id)
+        self._waiting = left
         return group
 
     async def _write(self, group: list[_Job]) -> None:

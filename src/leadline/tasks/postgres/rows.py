@@ -12,7 +12,7 @@ from leadline.tasks.packing import Packer
 from leadline.tasks.postgres.connection import Row
 
 COLUMNS: Final = """
-    r.key, r.id, r.tenant, r.state, r.engine, r.priority, r.owner, r.lease_until, r.fence, r.attempts,
+    r.key, r.id, r.tenant, r.state, r.engine, r.urgency, r.owner, r.lease_until, r.fence, r.attempts,
     r.flag, r.created_at, r.updated_at, r.stop_reason, r.report, r.failure, r.usage, r.waits_for
 """
 
@@ -46,7 +46,7 @@ def run_from(row: Row) -> Run:
         seed=asked.seed,
         state=RunState(row["state"]),
         engine=row["engine"],
-        priority=row["priority"],
+        priority=-row["urgency"],
         created_at=row["created_at"],
         updated_at=max(row["updated_at"], row["at"] or 0.0),
         attempts=row["attempts"],
@@ -60,4 +60,5 @@ def run_from(row: Row) -> Run:
         failure=None if row["failure"] is None else decode(Failure, row["failure"]),
         usage=Usage() if row["usage"] is None else decode(Usage, row["usage"]),
         waits_for=row["waits_for"],
+        origin=asked.origin,
     )

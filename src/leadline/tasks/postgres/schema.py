@@ -23,7 +23,7 @@ def metadata() -> sa.MetaData:
         sa.Column("tenant", sa.Text(collation=C), nullable=False),
         sa.Column("state", sa.Text(collation=C), nullable=False),
         sa.Column("engine", sa.Text(collation=C), nullable=False),
-        sa.Column("priority", sa.Integer, nullable=False),
+        sa.Column("urgency", sa.Integer, nullable=False),
         sa.Column("local", sa.Boolean, nullable=False),
         sa.Column("owner", sa.Text(collation=C)),
         sa.Column("claim", sa.Text(collation=C)),
@@ -41,7 +41,7 @@ def metadata() -> sa.MetaData:
         sa.Column("reply", sa.Text),
         sa.Index(
             "run_queued",
-            sa.text("(- priority)"),
+            "urgency",
             "engine",
             "tenant",
             "created_at",

@@ -18,10 +18,10 @@ from leadline.events import Entry, Record, RunHandedOver
 from leadline.ports import Beat, Cursor, Depth, NewRun, Run
 from leadline.tasks.appends import check_id, packed
 from leadline.tasks.packing import Packer
-from leadline.tasks.postgres import claims, figures, verbs
+from leadline.tasks.postgres import figures, verbs
+from leadline.tasks.postgres.claimer import Claimer, Wish
 from leadline.tasks.postgres.connection import Connection, Row
 from leadline.tasks.postgres.database import Database
-from leadline.tasks.postgres.faults import is_away
 from leadline.tasks.postgres.journal import Writer
 from leadline.tasks.postgres.rows import RUN, run_from
 from leadline.tasks.postgres.tables import check
@@ -46,11 +46,10 @@ class PostgresStore:
 
     def __init__(self, url: str, *, attempts: int, connections: int, seconds: float) -> None:
         """Take the address of the database; see `open`."""
-        self._attempts = attempts
         self._database = Database(url, connections=connections, seconds=seconds)
         self._writer = Writer(self._database)
         self._packer = Packer()
-        self._lost: dict[str, list[str]] = {}
+        self._claimer = Claimer(self._database, attempts=attempts)
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @classmethod
@@ -89,28 +88,40 @@ class PostgresStore:
         """See `RunStore`. Raises `WrongState` where a run has this id already."""
         token = secrets.token_hex(8)
 
-        async def work(connection: Connection) -> Run:
-            return await verbs.create(connection, new, owner=owner, lease=lease, token=token)
+        async def made() -> Run:
+            try:
+                return await self._database.do(
+                    lambda c: verbs.create(c, new, owner=owner, lease=lease, token=token), transaction=True
+                )
+            except StoreUnavailable as error:
+                if owner is not None:
+                    self._claimer.lose(owner, token, error)
+                raise
 
-        run = await self._whole(self._claiming(owner, token, work), self._hand_back if owner is not None else None)
+        run = await self._whole(made(), self._hand_back if owner is not None else None)
         if owner is not None:
             self._writer.holds(run.id, run.fence, run.last_seq)
         return run
 
     async def claim(self, owner: str, *, lease: float, engines: Sequence[str], run_id: str | None = None) -> Run | None:
         """See `RunStore`. A claim by `run_id` does not wait after a connection."""
-        run = await self._whole(self._claimed(owner, lease=lease, engines=engines, run_id=run_id), self._hand_back)
+        wish = Wish(owner=owner, lease=lease, engines=tuple(engines))
+        work = self._claimer.best(wish) if run_id is None else self._claimer.named(wish, run_id)
+        run = await self._whole(work, self._hand_back)
         if run is not None:
             self._writer.holds(run.id, run.fence, run.last_seq)
         return run
 
     async def beat(self, owner: str, *, lease: float) -> Sequence[Beat]:
         """See `RunStore`. A run that another worker took is missing in the answer."""
-        lost = tuple(self._lost.get(owner, ()))
-        beats = await self._database.do(
-            lambda connection: verbs.beat(connection, owner, lease=lease, lost=lost), transaction=bool(lost)
-        )
-        self._found(owner, lost)
+        lost = self._claimer.lost(owner)
+
+        async def work(connection: Connection) -> Sequence[Beat]:
+            await self._claimer.recovered(connection, owner, lost)
+            return await verbs.beat(connection, owner, lease)
+
+        beats = await self._database.do(work, transaction=bool(lost))
+        self._claimer.found(owner, lost)
         return beats
 
     async def append(self, run_id: str, fence: int, entries: Sequence[Entry]) -> int:
@@ -205,43 +216,6 @@ class PostgresStore:
 
     # --- within
 
-    async def _claimed(self, owner: str, *, lease: float, engines: Sequence[str], run_id: str | None) -> Run | None:
-        """Claim until there is a run or nothing is left; runs that only their end was left for are ended on the way."""
-        while True:
-            token = secrets.token_hex(8)
-
-            async def work(connection: Connection, token: str = token) -> claims.Taken:
-                wish = claims.Claim(
-                    owner=owner,
-                    token=token,
-                    lease=lease,
-                    engines=engines,
-                    run_id=run_id,
-                    attempts=self._attempts,
-                    patient_until=await self._database.connected_at(connection) + lease,
-                )
-                return await claims.take(connection, wish)
-
-            taken = await self._claiming(owner, token, work)
-            if not taken.ended or run_id is not None:
-                return taken.run
-
-    async def _claiming(self, owner: str | None, token: str, work: Callable[[Connection], Awaitable[T]]) -> T:
-        """Do what takes a run for `owner`; where the answer is lost, its `token` is remembered."""
-        try:
-            return await self._database.do(work, transaction=True)
-        except StoreUnavailable as error:
-            if owner is not None and isinstance(error.__cause__, Exception) and is_away(error.__cause__):
-                self._lost.setdefault(owner, []).append(token)
-            raise
-
-    def _found(self, owner: str, released: Sequence[str]) -> None:
-        left = [token for token in self._lost.get(owner, ()) if token not in released]
-        if left:
-            self._lost[owner] = left
-        else:
-            self._lost.pop(owner, None)
-
     async def _whole(self, work: Awaitable[T], undo: Callable[[T], Awaitable[None]] | None) -> T:
         """Return what `work` gives; where its caller is cancelled it is done to its end, and undone."""
 
@@ -287,4 +261,3 @@ def _unpacked(rows: Sequence[Row]) -> list[Record]:
         )
         for row in rows
     ]
-

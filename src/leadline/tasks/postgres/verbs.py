@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 import asyncpg
@@ -21,7 +21,7 @@ from leadline.tasks.postgres.rows import RUN, run_from
 
 _CREATE: Final = f"""
     WITH made AS (
-        INSERT INTO run (id, tenant, state, engine, priority, local, owner, claim, lease_until, fence,
+        INSERT INTO run (id, tenant, state, engine, urgency, local, owner, claim, lease_until, fence,
             created_at, updated_at)
         SELECT $1, $2, CASE WHEN o.claimed THEN 'running' ELSE 'queued' END, $3, $4, o.claimed, $5, $6,
             CASE WHEN o.claimed THEN {NOW} + $7::float8 END, o.claimed::int, {NOW}, {NOW}
@@ -56,11 +56,16 @@ _RELEASE: Final = f"""
 async def create(connection: Connection, new: NewRun, *, owner: str | None, lease: float, token: str) -> Run:
     """Store a run, claimed at once where it has an owner. Raises `WrongState` for a used id."""
     started = RunStarted(
-        question=new.question, options=new.options, seed=new.seed, engine=ENGINE, software=new.software
+        question=new.question,
+        options=new.options,
+        seed=new.seed,
+        engine=ENGINE,
+        software=new.software,
+        origin=new.origin,
     )
     compressed, body = Packer().pack(started)
     words = folded(new.question.text)
-    values = (new.id, new.tenant, ENGINE, new.priority, owner, token, lease, compressed, body, words)
+    values = (new.id, new.tenant, ENGINE, -new.priority, owner, token, lease, compressed, body, words)
     try:
         (row,) = await connection.fetch(_CREATE, *values)
     except asyncpg.UniqueViolationError as error:
@@ -68,10 +73,8 @@ async def create(connection: Connection, new: NewRun, *, owner: str | None, leas
     return run_from(row)
 
 
-async def beat(connection: Connection, owner: str, *, lease: float, lost: Sequence[str]) -> list[Beat]:
-    """Renew all leases of `owner`; give back what claims took whose answers were `lost`."""
-    for token in lost:
-        await release(connection, owner, token)
+async def beat(connection: Connection, owner: str, lease: float) -> list[Beat]:
+    """Renew all leases of `owner`."""
     return [
         Beat(
             run_id=row["id"],

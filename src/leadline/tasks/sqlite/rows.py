@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from leadline.codec import decode
-from leadline.domain import Failure, Flag, Options, Question, RunState, StopReason, Usage
+from leadline.domain import Failure, Flag, Options, Origin, Question, RunState, StopReason, Usage
 from leadline.ports import Run
 
 RUN = """
@@ -30,6 +30,7 @@ class Asked:
     options: Options
     seed: int
     software: str
+    origin: Origin = field(default_factory=Origin)
 
 
 class _Row(NamedTuple):
@@ -82,4 +83,5 @@ def run_from(columns: Iterable[Any]) -> Run:
         failure=None if row.failure is None else decode(Failure, row.failure),
         usage=Usage() if row.usage is None else decode(Usage, row.usage),
         waits_for=row.waits_for,
+        origin=asked.origin,
     )

@@ -106,7 +106,7 @@ _EXHAUSTED = f"""
 
 def create(connection: sqlite3.Connection, new: NewRun, *, owner: str | None, lease: float) -> Run:
     """Store a run, claimed at once where it has an owner. Raises `WrongState` for a used id."""
-    asked = Asked(question=new.question, options=new.options, seed=new.seed, software=new.software)
+    asked = Asked(question=new.question, options=new.options, seed=new.seed, software=new.software, origin=new.origin)
     claimed = owner is not None
     state = RunState.RUNNING if claimed else RunState.QUEUED
     try:
@@ -250,6 +250,7 @@ def _start(connection: sqlite3.Connection, key: int) -> None:
         seed=asked.seed,
         engine=engine,
         software=asked.software,
+        origin=asked.origin,
     )
     add_step(connection, key, started)
 

@@ -34,7 +34,8 @@ def downgrade() -> None:
 
 def _runs() -> None:
     # `local` runs belong to the process that made them: only a claim by id takes them up. `claim` is
-    # the token of the last claim, by which one whose answer was lost is found again.
+    # the token of the last claim, by which one whose answer was lost is found again. `urgency` is the
+    # negative priority: all of a lane's index then runs one way, and holds all that is looked for.
     op.create_table(
         "run",
         sa.Column("key", sa.BigInteger, sa.Identity(always=True), primary_key=True),
@@ -42,7 +43,7 @@ def _runs() -> None:
         sa.Column("tenant", sa.Text(collation=C), nullable=False),
         sa.Column("state", sa.Text(collation=C), nullable=False),
         sa.Column("engine", sa.Text(collation=C), nullable=False),
-        sa.Column("priority", sa.Integer, nullable=False),
+        sa.Column("urgency", sa.Integer, nullable=False),
         sa.Column("local", sa.Boolean, nullable=False),
         sa.Column("owner", sa.Text(collation=C)),
         sa.Column("claim", sa.Text(collation=C)),
@@ -61,7 +62,7 @@ def _runs() -> None:
         # Heartbeats rewrite rows in place as long as their page has room and no index holds what they change.
         postgresql_with={"fillfactor": "70"},
     )
-    lane: list[str | sa.TextClause] = [sa.text("(- priority)"), "engine", "tenant", "created_at", "key"]
+    lane = ["urgency", "engine", "tenant", "created_at", "key"]
     op.create_index("run_queued", "run", lane, postgresql_where=sa.text(FREE))
     op.create_index(
         "run_live",

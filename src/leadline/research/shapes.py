@@ -1,0 +1,219 @@
+"""What form the answer to a question takes, and whether a sentence holds it.
+
+Rules of form alone, English and Chinese. A date asked for is a date that the question does not
+hold itself, a measure one of the dimension asked for, a meaning a sentence that says of the thing
+what it is, a reason one that gives a cause, a manner one that names a command, an option or a step.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+from leadline.research.asking import Asked, Kind, key_of
+from leadline.text.dates import find_dates
+from leadline.text.language import HAN, has_cjk
+from leadline.text.names import NameKind, find_names
+from leadline.text.numbers import Kind as NumberKind
+from leadline.text.numbers import find_numbers
+from leadline.text.offsets import Span
+from leadline.text.tokens import fold_han, is_stop, terms
+from leadline.text.units import same_dimension
+
+
+class Shape(StrEnum):
+    """The form of an answer."""
+
+    DATE = "date"
+    NUMBER = "number"
+    PERSON = "person"
+    PLACE = "place"
+    MEANING = "meaning"
+    REASON = "reason"
+    MANNER = "manner"
+    OTHER = "other"
+
+
+class Fit(NamedTuple):
+    """How well a sentence holds the form asked for, 0 to 1, and where in it, if that can be told."""
+
+    share: float
+    spots: tuple[Span, ...] = ()
+
+
+NONE: Final = Fit(0.0)
+_DOUBT: Final = 0.5
+"""What a value counts of which it is not sure that it is of what is asked."""
+
+_MEANING: Final = (
+    re.compile(
+        r"\A\s*(?:what(?:['\u2019]s| is| are| was| were)|who(?:['\u2019]s| is| was| are| were)|define)\s+"
+        r"(?:meant by\s+)?(?:(?:the|an?)\s+)?(?P<of>[^?]{1,60}?)\s*\?*\s*\Z",
+        re.IGNORECASE,
+    ),
+    re.compile(r"\A\s*what does\s+(?P<of>[^?]{1,60}?)\s+(?:mean|stand for)\s*\?*\s*\Z", re.IGNORECASE),
+    re.compile(r"\A\s*(?:请问)?(?:什么是|何谓|何为|什么叫做?|谁是)(?P<of>[^？?的]{1,30})[？?]*\s*\Z"),
+    re.compile(
+        r"\A\s*(?:请问)?(?P<of>[^？?的]{1,30}?)\s*(?:是(?:什么|谁|指什么|何物|个什么|做什么的)"
+        r"|(?:是)?什么意思|指的?是什么|是什么意思|的含义是什么)[？?]*\s*\Z"
+    ),
+)
+_ATTRIBUTE: Final = re.compile(r"\b(?:of|for|in|on|at|between|to|with|by|from|that|who|which)\b|['\u2019]s?\s", re.I)
+_WHY: Final = re.compile(r"\bwhy\b|\bwhat (?:is|was|are|were) the (?:reason|cause)|为什么|为何|為什麼|原因", re.I)
+_HOW: Final = re.compile(
+    r"\bhow (?:do|does|did|can|could|should|to|would|is|are|was|were|may|must)\b|如何|怎样|怎么|怎樣|怎麼"
+    r"|\b(?:which|what) (?:command|option|switch|flag|statement|setting)\b|[哪什][个么]?(?:命令|选项|指令|参数)",
+    re.IGNORECASE,
+)
+_CAUSE: Final = re.compile(
+    r"\bbecause\b|\bsince\b|\bdue to\b|\bso that\b|\bin order to\b|\bowing to\b|\bthe reason\b|\btherefore\b"
+    r"|\bmade it impossible\b|\bcaused?\b|\bfor this reason\b|\bso as to\b|\bthat is why\b"
+    r"|因为|由于|因此|所以|以便|为了|目的|原因|使得?|从而|利用|起因|既然|以免|避免|因而",
+    re.IGNORECASE,
+)
+_WHERE: Final = re.compile(
+    rf"\b(?:in|at|near|from|to|on|of|off|by)\s(?:the\s)?(?:[a-z]+\s){{0,2}}[A-Z\u00c0-\u00de]"
+    rf"|\b(?:north|south|east|west)|[在于於至到往自][{HAN}\w]{{2}}|[{HAN}](?:省|市|县|縣|区|區|镇|鎮|村|州|国|國|岛|島|河|江|山|海|湖)"
+)
+_COMMAND: Final = re.compile(
+    r"(?<![\w-])--?[A-Za-z][\w-]*|\b[a-z]\w*(?:_\w+)+\b|\b[A-Z]{3,}(?:\s[A-Z_]{2,}|\s\w+=\w+)|\w+\(\)?|`[^`]+`|/(?:[\w.-]+/)*[\w.-]+"
+    r"|\b[a-z]+[-.][a-z]\w*\b|\$\s\w"
+)
+_STEP: Final = re.compile(
+    r"\b(?:use|using|run|set|call|type|pass|specify|add|by \w+ing|with the)\b|把|将|用|使用|运行|执行|通过|可以|设置|输入",
+    re.IGNORECASE,
+)
+_PERSON_ZH: Final = re.compile(
+    rf"(?:是|由|为|叫|姓|名叫|包括|员)[“]?(?:[{HAN}]{{0,8}}?(?:工匠|太守|船长|教授|物理学家|工程师|人))?[{HAN}]{{2,4}}"
+    rf"|[{HAN}]{{2,4}}(?:设计|发明|主持|率领|编|著|写|建|发现|制成|创立|创办|提出)"
+)
+_COUNTED: Final = re.compile(r"\bhow (?:many|much)\s+(?P<what>[a-z-]+(?:\s[a-z-]+)?)", re.IGNORECASE)
+_COUNTED_ZH: Final = re.compile(f"(?:多少|[几幾])(?P<what>[{HAN}])")
+_BETWEEN: Final = 3
+_CLASSIFIER: Final = 2
+
+
+def shape_of(asked: Asked) -> Shape:
+    """Return the form that the answer to a question takes."""
+    if _WHY.search(asked.text):
+        return Shape.REASON
+    if subject_of(asked):
+        return Shape.MEANING
+    named = {Kind.DATE: Shape.DATE, Kind.NUMBER: Shape.NUMBER, Kind.PERSON: Shape.PERSON, Kind.PLACE: Shape.PLACE}
+    if asked.kind in named:
+        return named[asked.kind]
+    return Shape.MANNER if _HOW.search(asked.text) else Shape.OTHER
+
+
+def subject_of(asked: Asked) -> str:
+    """Return what a question wants explained ("what is a fathom"), empty where it asks for something of a thing."""
+    folded = fold_han(asked.text)
+    for pattern in _MEANING:
+        found = pattern.match(folded)
+        if found is not None:
+            subject = folded[slice(*found.span("of"))].strip(" \"'“”‘’《》「」")
+            return "" if _ATTRIBUTE.search(f"{subject} ") else subject
+    return ""
+
+
+def fit(asked: Asked, shape: Shape, text: str, *, own: frozenset[str] = frozenset()) -> Fit:
+    """Return whether a sentence holds the form asked for; `own` are the keys of its page's names."""
+    match shape:
+        case Shape.DATE:
+            known = [(d.year, d.month, d.day) for d in find_dates(asked.text)]
+            spots = [d.span for d in find_dates(text) if (d.year, d.month, d.day) not in known]
+            return Fit(float(bool(spots)), tuple(spots))
+        case Shape.NUMBER:
+            return _number(asked, text)
+        case Shape.PERSON:
+            return _person(asked, text, own)
+        case Shape.PLACE:
+            spots = [Span(*found.span()) for found in _WHERE.finditer(text)]
+            return Fit(float(bool(spots)), tuple(spots))
+        case Shape.MEANING:
+            return Fit(defines(subject_of(asked), text))
+        case Shape.REASON:
+            return Fit(float(bool(_CAUSE.search(text))))
+        case Shape.MANNER:
+            return Fit(1.0 if _COMMAND.search(text) else _DOUBT if _STEP.search(text) else 0.0)
+        case _:
+            return NONE
+
+
+def defines(subject: str, text: str) -> float:
+    """Return how surely a sentence says of `subject` what it is: 1 where it opens the sentence."""
+    if not subject:
+        return 0.0
+    folded, name = fold_han(text), re.escape(fold_han(subject))
+    if has_cjk(subject):
+        said = rf"[”」》）)]?(?:[（(][^（）()]*[)）])?(?:又名[^，。]*?，)?(?:，[^，。]{{1,12}}){{0,5}}?，?(?:就?是|指|即|叫做|也称|称为|为)"
+        if re.match(rf"\s*[“「《]?(?:所谓)?{name}{said}", folded):
+            return 1.0
+        called = rf"(?:叫做?|称为?|称作|名为)[“「《]?{name}|[“「《]?{name}[”」》]?(?:，|是|指|即|叫)"
+        return 0.7 if re.search(called, folded) else 0.0
+    copula = (
+        r"(?:\s\([^()]{1,60}\)|,[^,]{1,60},)?\s(?:is|are|was|were|means|refers|consists|stands|represents"
+        r"|lets?|allows?|provides?|contains?|describes)\b"
+    )
+    lead = r"\A\s*(?:in [\w\s]{1,30}, )?(?:(?:the|an?|one|each|every)\s)?[\"'\u201c]?"
+    plural = r"(?:e?s)?[\"'\u201d]?"
+    if re.match(lead + name + plural + copula, folded, re.IGNORECASE):
+        return 1.0
+    called = (
+        rf"\b(?:called|named|known as|termed|referred to as)\s(?:(?:the|an?)\s)?[\"'\u201c]?{name}\b"
+        rf"|\b{name}{plural}{copula}|\A\s*{name}\s*(?:[:\u2013\u2014]|-\s)"
+    )
+    return 0.7 if re.search(called, folded, re.IGNORECASE) else 0.0
+
+
+def _number(asked: Asked, text: str) -> Fit:
+    dates = [date.span for date in find_dates(text)]
+    known = {(q.value, q.unit) for q in find_numbers(asked.text)}
+    found = [
+        q
+        for q in find_numbers(text, skip=dates)
+        if q.kind is not NumberKind.ORDINAL and (q.value, q.unit) not in known
+    ]
+    if asked.unit is not None:
+        found = [q for q in found if q.unit is not None and same_dimension(q.unit, asked.unit)]
+        return Fit(float(bool(found)), tuple(q.span for q in found))
+    counted = [q.span for q in found if _counts(asked.text, text, q.span)]
+    if counted:
+        return Fit(1.0, tuple(counted))
+    wants = _COUNTED.search(asked.text) or _COUNTED_ZH.search(asked.text)
+    return Fit((_DOUBT if wants else 1.0) if found else 0.0, tuple(q.span for q in found))
+
+
+def _counts(question: str, text: str, number: Span) -> bool:
+    """Whether a number counts what the question wants counted: "492 deep-sea soundings", 六十二艘."""
+    wanted = _COUNTED.search(question)
+    if wanted is not None:
+        what = {term for term in terms(wanted["what"]) if not is_stop(term)}
+        behind = text[max(number.start, number.end - 12) : number.end + 40].split()[: _BETWEEN + 3]
+        return not what.isdisjoint(terms(" ".join(behind)))
+    chinese = _COUNTED_ZH.search(fold_han(question))
+    if chinese is None:
+        return False
+    near = fold_han(text[max(number.start, number.end - 1) : number.end + _CLASSIFIER])
+    before = fold_han(text[max(0, number.start - 4) : number.start])
+    return chinese["what"] in near or chinese["what"] in before
+
+
+def _person(asked: Asked, text: str, own: frozenset[str]) -> Fit:
+    asked_key = key_of(asked.text)
+    spots: list[Span] = []
+    for name in find_names(text):
+        key = key_of(name.text)
+        if name.kind is NameKind.NAME and key not in asked_key and (key not in own or name.start == 0):
+            spots.append(name.span)
+    if has_cjk(text):
+        spots += [Span(*found.span()) for found in _PERSON_ZH.finditer(text)]
+    return Fit(float(bool(spots)), tuple(spots))
+
+
+def clauses(text: str) -> Sequence[Span]:
+    """Return the clauses of a sentence, cut at commas, semicolons and colons that no digits adjoin."""
+    cuts = [found.end() for found in re.finditer(r"[,;:，；：、](?!\d)", text)]
+    return [Span(start, end) for start, end in zip([0, *cuts], [*cuts, len(text)], strict=True)]

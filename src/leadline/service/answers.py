@@ -1,0 +1,64 @@
+"""Problem details as answers of FastAPI's kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.routing import Match
+
+from leadline.service.asgi import Receive, Scope, Send
+from leadline.service.problems import plain_problem, send_problem, told
+
+_MOST_FAULTS: Final = 3
+
+
+class Problem(Response):
+    """Problem details as an answer."""
+
+    def __init__(self, problem: Mapping[str, Any], *, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(status_code=problem["status"])
+        self._problem = dict(problem)
+        self._more = headers or {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        await send_problem(scope, send, self._problem, headers=self._more)
+
+
+def problem_from(error: Exception, scope: Scope) -> Problem:
+    """Return the answer to whatever was raised; nothing of what was sent is repeated."""
+    if isinstance(error, RequestValidationError):
+        return Problem(plain_problem(422, "invalid_request", _faults(error)))
+    if isinstance(error, HTTPException):
+        code = {400: "bad_request", 404: "no_such_path", 405: "method_not_allowed"}.get(error.status_code, "refused")
+        return Problem(plain_problem(error.status_code, code, "the request cannot be served"))
+    return Problem(told(error, scope))
+
+
+def add_no_such(api: FastAPI) -> None:
+    """Answer paths and methods that there are not with problem details, and `Allow` with what there is."""
+
+    async def no_such(request: Request, error: Exception) -> Response:
+        if getattr(error, "status_code", 404) == 405:
+            told_ = plain_problem(405, "method_not_allowed", "this path does not take this method")
+            return Problem(told_, headers={"Allow": ", ".join(_methods(api, request.scope))})
+        return Problem(plain_problem(404, "no_such_path", "there is nothing here by this path"))
+
+    api.add_exception_handler(404, no_such)
+    api.add_exception_handler(405, no_such)
+
+
+def _methods(api: FastAPI, scope: Scope) -> list[str]:
+    fits = (route for route in api.router.routes if route.matches(scope)[0] is not Match.NONE)
+    return sorted({method for route in fits for method in getattr(route, "methods", None) or ()})
+
+
+def _faults(error: RequestValidationError) -> str:
+    listed = "; ".join(
+        f"`{'.'.join(str(part) for part in one['loc'])}`: {one['msg']}" for one in error.errors()[:_MOST_FAULTS]
+    )
+    return f"the request does not fit: {listed}"

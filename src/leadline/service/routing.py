@@ -1,0 +1,246 @@
+"""One route after another: who asks, is it let in, may it; then the work; then the answer, and what is written down.
+
+    made = Routes("/v1/research", tag="research")
+    made.add("POST", "", start, action=Action.RUNS_START, status=202, errors=(409,))
+
+What the OpenAPI document says of failures is said here, once, of every route alike.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Final, cast
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from starlette.datastructures import State
+
+from leadline.errors import AccessError, LeadlineError, NotPermitted, StoreError
+from leadline.ports.access import Action, Caller
+from leadline.ports.accounts import Deed, Outcome
+from leadline.service.answers import Problem, problem_from
+from leadline.service.door import Limited
+from leadline.service.problems import plain_problem
+from leadline.service.services import Services
+from leadline.service.shapes import ProblemShown
+from leadline.service.tracing import request_id
+
+log = logging.getLogger("leadline.service")
+
+ACTION: Final = "x-leadline-action"
+"""What an operation of the OpenAPI document names the action by that a caller must be permitted."""
+
+WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+_BODIES: Final = frozenset({"POST", "PUT", "PATCH"})
+_KINDS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "runs": "run",
+        "corpora": "corpus",
+        "schedules": "schedule",
+        "webhooks": "webhook",
+        "tools": "tool",
+        "models": "model",
+        "keys": "key",
+        "secrets": "secret",
+    }
+)
+TOLD: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        400: "What was asked cannot be.",
+        401: "There is no credential, or it is not accepted.",
+        403: "The credential's role or scopes do not permit it.",
+        404: "There is no such thing, or it is another tenant's.",
+        409: "The state of the object does not allow it.",
+        413: "The body, or the question, is too large.",
+        415: "The body is of another type than the one that is taken.",
+        422: "The request does not fit the description.",
+        429: "The caller asks for too much; `Retry-After` says when to try again.",
+        499: "The client has gone.",
+        500: "The service failed; its log names the request.",
+        501: "This service cannot do that.",
+        502: "A service that was asked gave no usable answer.",
+        503: "All together ask for too much, or what keeps the runs is away; `Retry-After` says when to try again.",
+        504: "The time that was given is over.",
+        507: "No space is left.",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Spec:
+    method: str
+    path: str
+    endpoint: Callable[..., Any]
+    action: Action | None
+    status: int
+    errors: tuple[int, ...]
+    answers: Mapping[int | str, Mapping[str, Any]]
+    extra: Mapping[str, Any]
+    shown: bool
+    model: Any
+
+
+@dataclass(slots=True)
+class Routes:
+    """Routes of one resource, added to an application by `mount`."""
+
+    prefix: str
+    tag: str
+    specs: list[_Spec] = field(default_factory=list)
+
+    def add(
+        self,
+        method: str,
+        path: str,
+        endpoint: Callable[..., Any],
+        *,
+        action: Action | None,
+        status: int = 200,
+        errors: Sequence[int] = (),
+        answers: Mapping[int | str, Mapping[str, Any]] | None = None,
+        model: Any = None,  # noqa: ANN401 a type, which FastAPI takes as it is
+        extra: Mapping[str, Any] | None = None,
+        shown: bool = True,
+    ) -> None:
+        """Add a route; the endpoint's docstring is its description.
+
+        Without `action` anybody may ask, and nothing is counted. `errors` are statuses beside those
+        that every route may answer. `answers` describes what is no JSON, `model` what is. `extra`
+        goes into the OpenAPI document.
+        """
+        self.specs.append(
+            _Spec(
+                method=method,
+                path=self.prefix + path,
+                endpoint=endpoint,
+                action=action,
+                status=status,
+                errors=tuple(errors),
+                answers=answers or {},
+                extra=extra or {},
+                shown=shown,
+                model=model,
+            )
+        )
+
+    def mount(self, api: FastAPI) -> None:
+        """Add the routes to an application."""
+        for spec in self.specs:
+            summary, _, rest = (spec.endpoint.__doc__ or spec.endpoint.__name__).strip().partition("\n")
+            extra = dict(spec.extra) | ({} if spec.action is None else {ACTION: str(spec.action)})
+            api.router.add_api_route(
+                spec.path,
+                spec.endpoint,
+                methods=[spec.method],
+                status_code=spec.status,
+                response_model=spec.model,
+                response_class=Response if spec.model is None else _default_class(),
+                responses=_responses(spec),
+                summary=summary.rstrip("."),
+                description=" ".join(rest.split()) or None,
+                tags=[self.tag],
+                name=spec.endpoint.__name__,
+                operation_id=f"{self.tag}_{spec.endpoint.__name__}",
+                openapi_extra=extra,
+                include_in_schema=spec.shown,
+                route_class_override=ServiceRoute,
+            )
+
+
+class ServiceRoute(APIRoute):
+    """A route behind the door."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """Return what answers a request to this route."""
+        inner = super().get_route_handler()
+        named = (self.openapi_extra or {}).get(ACTION)
+        action = None if named is None else Action(named)
+
+        async def handle(request: Request) -> Response:
+            try:
+                if action is None:
+                    return await inner(request)
+                return await _behind(request, action, inner)
+            except Exception as error:  # noqa: BLE001 the border of a request: the next one must be served
+                return answer_to(error, request)
+
+        return handle
+
+
+def services_of(request: Request) -> Services:
+    """Return what the routes stand on."""
+    return cast("Services", request.app.state.services)
+
+
+def name_object(request: Request, object: str) -> None:
+    """Name what a writing request is about, for the audit log; without, it is the last part of the path that varies."""
+    request.state.object = object
+
+
+def answer_to(error: Exception, request: Request) -> Response:
+    """Return the problem details of whatever was raised."""
+    if isinstance(error, Limited):
+        refused = error.refused
+        problem = plain_problem(refused.status, str(refused.limit), refused.message)
+        after = {} if refused.retry_after is None else {"retry_after": refused.retry_after}
+        return Problem({**problem, **after})
+    return problem_from(error, request.scope)
+
+
+async def _behind(request: Request, action: Action, inner: Callable[[Request], Awaitable[Response]]) -> Response:
+    """Answer a request by a known caller, and write down what it changed."""
+    services = services_of(request)
+    caller = await services.door.caller(request.scope)
+    request.state.caller = caller
+    if action is not Action.RUNS_START:  # a run is counted as one, where its size is known
+        await services.door.let_in(request.scope, caller)
+    writes = request.method in WRITES
+    try:
+        if not caller.may(action):
+            raise NotPermitted(f"{'the scopes of this key' if caller.scopes else f'a {caller.role}'} may not: {action}")
+        response = await inner(request)
+    except Limited:
+        raise
+    except Exception as error:
+        if writes:
+            await _write_down(services, request, action, outcome=_outcome(error))
+        raise
+    if writes:
+        await _write_down(services, request, action, outcome=Outcome.DONE)
+    return response
+
+
+async def _write_down(services: Services, request: Request, action: Action, *, outcome: Outcome) -> None:
+    """Add to the audit log. What was done cannot be undone because the log fails: that is told to the operator."""
+    caller: Caller = request.state.caller
+    state: State = request.state
+    given = list(request.path_params.values())
+    deed = Deed(
+        tenant=caller.tenant,
+        actor=caller.key,
+        action=str(action),
+        kind=_KINDS.get(action.partition(":")[0], action.partition(":")[0]),
+        object=str(getattr(state, "object", given[-1] if given else ""))[:200],
+        source=services.door.source(request.scope),
+        outcome=outcome,
+    )
+    try:
+        await services.accounts.audit.append(deed)
+    except StoreError as error:
+        log.error(  # noqa: TRY400 the store's failure has no traceback of ours
+            "audit_failed",
+            extra={"request": request_id(request.scope), "action": str(action), "reason": str(error)},
+        )
+
+
+def _outcome(error: Exception) -> Outcome:
+    if isinstance(error, AccessError):
+        return Outcome.DENIED
+    if isinstance(error, LeadlineError) and error.code in {"unknown_run", "unknown_object"}:
+        return Outcome.DENIED
+    return Outcome.FAILED
