@@ -140,10 +140,10 @@ async def table(url: str, *, rows: int, queued: bool, plan: bool) -> list[Result
 
 async def planned(connection: Connection) -> list[str]:
     """Return the claim's plan, carried out and taken back."""
-    query = f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {claims.TAKE_BEST}"
-    rows = await connection.fetch(query, "planner", "token", 60.0, [ENGINE], 0.0, True, 1)
+    query = f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {claims.TAKE_ANY}"
+    rows = await connection.fetch(query, "planner", "token", 60.0, [ENGINE], 0.0, 1)
     await connection.execute("UPDATE run SET state = 'queued', owner = NULL, fence = 0 WHERE owner = 'planner'")
-    return [row[0] for row in rows]
+    return [row["QUERY PLAN"] for row in rows]
 
 
 async def measure(url: str, options: argparse.Namespace) -> list[Result]:

@@ -59,8 +59,8 @@ class _Held:
 class Worker:
     """Carries runs through for one owner; use inside `async with worker.working():`.
 
-    `observers` are told each event that is written here, `signals` which runs are held. The traces
-    of runs say that they are recorded where `traced` is true.
+    `observers` are told each event that is written here, `signals` which runs are held. Of the runs'
+    own traces the share `traced` is recorded.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class Worker:
         lease: float,
         observers: Sequence[Observer] = (),
         signals: Signals | None = None,
-        traced: bool = False,
+        traced: float = 0.0,
         released: Callable[[str], None] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -234,7 +234,7 @@ class Worker:
         return recorder
 
     def _ids(self, run: Run) -> Ids:
-        trace = trace_of(run.id, run.origin, sampled=self._traced)
+        trace = trace_of(run.id, run.origin, share=self._traced)
         return Ids(run=run.id, tenant=run.tenant, request=run.origin.request, trace=trace)
 
     async def _concluded(self, run: Run, recorder: Recorder) -> Conclusion:

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 import pytest
 from tests.contract.test_run_store import DONE, LEASE, claim, claimed, entry, eventually, expired, new, refused, seen
 
-from leadline.domain import Flag, Question, RunState
+from leadline.domain import Flag, Json, Question, RunState
 from leadline.errors import UnknownRun, WrongState
 from leadline.events import ENGINE, RunFinished, RunHandedOver, RunResumed, RunWaiting
 from leadline.ports import FLAGS, QUEUE, Depth, RunStore
@@ -197,7 +197,7 @@ async def test_a_reply_queues_the_run_and_its_next_claim_carries_it_once(store: 
     await store.append("r1", run.fence, [WAITS])
     assert (await store.get("r1", tenant="acme")).waits_for == "approval"
     assert await refused(UnknownRun, store.reply("r1", {"approve": True}, tenant="b"))
-    reply = {"plan": ["深度?", "x \x00 y"], "n": 1}
+    reply: dict[str, Json] = {"plan": ["深度?", "x \x00 y"], "n": 1}
     answered = await store.reply("r1", reply, tenant="acme")
     assert (answered.state, answered.waits_for) == (RunState.QUEUED, None)
     assert await refused(WrongState, store.reply("r1", reply, tenant="acme"))

@@ -77,7 +77,8 @@ async def test_the_tables_are_those_of_the_schema(postgres: Postgres) -> None:
         async with engine.connect() as connection:
             assert await connection.run_sync(differences) == []
             migrated = await connection.run_sync(indexes)
-            await connection.run_sync(lambda c: (metadata().drop_all(c), metadata().create_all(c)))
+            await connection.run_sync(lambda c: metadata().drop_all(c))
+            await connection.run_sync(lambda c: metadata().create_all(c))
             made = await connection.run_sync(indexes)
         assert {n: d for n, d in migrated.items() if not n.startswith(VERSIONS)} == {
             n: d for n, d in made.items() if not n.startswith(VERSIONS)

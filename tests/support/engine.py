@@ -42,6 +42,7 @@ from leadline.research.report import from_json, to_json
 from leadline.research.study import Means
 from leadline.resilience import SystemClock
 from leadline.tasks.sqlite.store import SqliteStore
+from leadline.telemetry.follow import Broadcast
 from leadline.testing import CannedReader, CannedSearch, EventRecorder, FakeClock, ScriptedModel, hit
 from leadline.tools.recall import RecallTool
 from leadline.tools.registry import ToolSet
@@ -268,8 +269,10 @@ async def rig(
     blobs: MemoryBlobs | None = None,
     monotonic: Callable[[], float] = time.monotonic,
     refuses: Callable[[Run], None] = lambda run: None,
+    told: Broadcast | None = None,
+    traced: float = 0.0,
 ) -> AsyncIterator[Engine]:
-    """Open an engine over `folder`; the model is `script` unless one is given."""
+    """Open an engine over `folder`; the model is `script` unless one is given. `told` hears what happens."""
     cpu, observer, blobs = InlineCpu(), EventRecorder(), blobs or MemoryBlobs()
     search = CannedSearch({"": [hit(uri, title=uri, rank=i) for i, uri in enumerate(pages, 1)]})
     reader = CannedReader(pages)
@@ -292,7 +295,9 @@ async def rig(
             provides=provides,
             owner=owner,
             lease=lease,
-            observers=(observer,),
+            observers=(observer,) if told is None else (observer, told),
+            signals=told,
+            traced=traced,
             monotonic=monotonic,
         )
         async with worker.working():

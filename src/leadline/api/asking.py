@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import date
 from typing import Any, Final
 
 from leadline.codec import encode
-from leadline.domain import Budget, Dialect, Json, Length, Options, Policy, StrategyName
+from leadline.domain import Budget, Dialect, Json, Length, Options, Policy, StrategyName, ToolSpec
 from leadline.errors import InputError, PriceUnknown, SettingsError
 from leadline.research.auto import choose
 from leadline.research.planning import MOST_STEPS
@@ -102,6 +102,13 @@ def check_tools(options: Options, *, can_compute: bool) -> None:
             "the Python tool is wanted, but no sandbox can be had here: see `leadline sandbox check`, and "
             "LEADLINE_SANDBOX; without the tool: `--no-python`"
         )
+
+
+def with_external(options: Options, tools: Sequence[ToolSpec]) -> Options:
+    """Return the options with tools of other servers. Raises `SettingsError` where no model could call them."""
+    if not options.model or options.strategy is StrategyName.EXTRACTIVE:
+        raise SettingsError("tools of other servers need a strategy with a model: set LEADLINE_MODEL__URLS")
+    return replace(options, external=tuple(tools))
 
 
 def _check_model(options: Options) -> None:

@@ -15,22 +15,24 @@ from typing import Any, Self, overload
 
 from leadline.api import asking, keeping
 from leadline.api.estimate import Estimate, estimate
+from leadline.api.following import Following
 from leadline.api.forms import BinaryFormat, Format, TextFormat, rendered
 from leadline.api.keeping import LOCAL
 from leadline.api.results import GcReport, Verification
 from leadline.api.slots import Slots
 from leadline.domain import Failure, Flag, Json, Options, Question, Report, RunState
 from leadline.errors import RunCancelled, RunFailed, RunWaits, UnknownRun, WrongState
-from leadline.events import ENGINE, Progress, Record, RunFinished, RunWaiting
-from leadline.hub import Hub, Listener
+from leadline.events import ENGINE, Progress, Record, RunWaiting
+from leadline.hub import Hub
 from leadline.ports import Depth, NewRun, Observer, Run
+from leadline.ports.correlation import origin_here
 from leadline.research.planning import checked_reply
 from leadline.research.report import from_json
 from leadline.settings import Settings, load
 from leadline.telling.artefacts import paths
 from leadline.text.language import detect
 from leadline.version import __version__
-from leadline.wiring import IndexProgress, IndexReport, Platform, has_sandbox, platform
+from leadline.wiring import IndexProgress, IndexReport, Platform, Telemetry, has_sandbox, platform, telemetry
 from leadline.worker import Worker, journal
 
 
@@ -38,12 +40,23 @@ class Leadline:
     """An engine in this process; use inside `async with`.
 
     `settings` are those of `leadline settings` unless given. `observers` read every event of the
-    runs that this process carries.
+    runs that this process carries. `method` says in metrics and logs how they were asked:
+    `cli`, `api`, `openai`, `mcp` or `schedule`. `telemetry` is what this process tells of itself;
+    without, what the settings say for a library (traces, a log of its own).
     """
 
-    def __init__(self, settings: Settings | None = None, *, observers: Sequence[Observer] = ()) -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        observers: Sequence[Observer] = (),
+        method: str = "api",
+        telemetry: Telemetry | None = None,
+    ) -> None:
         self.settings = settings or load()
         self._observers = tuple(observers)
+        self._method = method
+        self._telemetry = telemetry
         self._stack = AsyncExitStack()
         self._hub = Hub()
         self._entered: tuple[Platform, Worker] | None = None
@@ -57,7 +70,8 @@ class Leadline:
         return self
 
     async def _start(self) -> None:
-        running = await self._stack.enter_async_context(platform(self.settings))
+        told = self._telemetry or self._stack.enter_context(telemetry(self.settings, "library"))
+        running = await self._stack.enter_async_context(platform(self.settings, telemetry=told))
         worker = Worker(
             store=running.store,
             blobs=running.blobs,
@@ -65,7 +79,9 @@ class Leadline:
             provides=running.means,
             owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
             lease=self.settings.tasks.lease_seconds,
-            observers=(self._hub, *self._observers),
+            observers=(self._hub, *told.observers, *self._observers),
+            signals=told.signals,
+            traced=told.share,
             released=self._hub.ended,
         )
         await self._stack.enter_async_context(worker.working())
@@ -94,6 +110,7 @@ class Leadline:
         docs: Sequence[Path] = (),
         options: Options | None = None,
         language: str | None = None,
+        servers: Sequence[str] = (),
         indexing: Callable[[IndexProgress], None] | None = None,
         indexed: Callable[[IndexReport], None] | None = None,
         carry: bool = True,
@@ -102,7 +119,8 @@ class Leadline:
 
         Without `carry` it is only queued, for `work` of this or any other process to take it up.
         `docs` are files and folders, whose index is brought up to date first; `indexing` is told
-        how far that is, `indexed` what came of it. `language` (`en`, `zh`) is the question's own unless given. Raises
+        how far that is, `indexed` what came of it. `language` (`en`, `zh`) is the question's own unless given.
+        `servers` are tool servers of the settings whose pinned tools the model may call. Raises
         `InputError` for an empty or overlong question or a missing path, `SettingsError` for a
         strategy without its model, `BudgetError` for a budget that cannot be kept.
         """
@@ -110,6 +128,8 @@ class Leadline:
         wanted = asking.checked(options or self.options(), self.settings, self._running.models)
         asking.check_tools(wanted, can_compute=self._running.can_compute)
         wanted = asking.decided(await asking.with_window(wanted, self.settings, self._running.models), text)
+        if servers:
+            wanted = asking.with_external(wanted, await self._running.external.offered(servers))
         if docs:
             corpus, found = await self._running.corpora.refresh(docs, indexing)
             if indexed is not None:
@@ -124,6 +144,7 @@ class Leadline:
             options=wanted,
             seed=secrets.randbits(32),
             software=__version__,
+            origin=origin_here(self._method),
         )
         if carry:
             worker = self._worker
@@ -138,7 +159,8 @@ class Leadline:
         Afterwards this engine carries no more runs.
         """
         running = self._running
-        await Slots(worker=self._worker, store=running.store, wake=running.wake, count=concurrency).serve(stop)
+        async with running.shipping():
+            await Slots(worker=self._worker, store=running.store, wake=running.wake, count=concurrency).serve(stop)
 
     async def depth(self) -> Depth:
         """Return how many runs wait, run and are due, of all tenants, and how long the oldest has waited."""
@@ -151,11 +173,9 @@ class Leadline:
         a failure.
         """
         run_id = (await self.run(run_id)).id
-        with self._hub.listening(run_id) as listener:
-            async for item in self._told(run_id, listener, after=after):
-                yield item
-                if isinstance(item, Record) and isinstance(item.event, RunFinished):
-                    return
+        following = Following(store=self._running.store, hub=self._hub, worker=self._worker)
+        async for item in following.follow(run_id, after=after):
+            yield item
 
     async def result(self, run_id: str) -> Report:
         """Wait for a run's end and return its report.
@@ -334,23 +354,6 @@ class Leadline:
             raise RuntimeError("use Leadline inside `async with`")
         return self._entered[1]
 
-    async def _told(self, run_id: str, listener: Listener, *, after: int) -> AsyncIterator[Record | Progress]:
-        """Yield a run's events from the store and, while it runs here, as they come; without an end."""
-        seen = after
-        store = self._running.store
-        while True:
-            news = await store.changed(-1, timeout=0.0)
-            for record in await store.records(run_id, after=seen):
-                seen = record.seq
-                yield record
-            if not self._worker.holds(run_id):
-                self._worker.raise_for(run_id)
-                await self._elsewhere(run_id, news)
-                continue
-            async for item in _live(listener, seen):
-                seen = seen if isinstance(item, Progress) else item.seq
-                yield item
-
     async def _asks(self, run: Run) -> Mapping[str, Json] | None:
         """Return what a waiting run asks: the event with which it began to wait, the last but for a flag's."""
         if run.state is not RunState.WAITING:
@@ -369,10 +372,6 @@ class Leadline:
         await self._running.store.flag(run.id, flag, tenant=LOCAL)
         self._worker.flag(run.id, flag)
 
-    async def _elsewhere(self, run_id: str, seen: int) -> None:
-        """Wait for news, since `seen`, of a run that another process holds."""
-        await self._running.store.changed(seen, timeout=1.0, of=run_id)
-
     async def _report_bytes(self, run: Run) -> bytes:
         if run.state is RunState.CANCELLED:
             raise RunCancelled(f"run {run.id} was cancelled")
@@ -382,15 +381,3 @@ class Leadline:
         if run.report is None:
             raise WrongState(f"run {run.id} has no report yet: it is {run.state}")
         return await self._running.blobs.get(run.tenant, run.report)
-
-
-async def _live(listener: Listener, seen: int) -> AsyncIterator[Record | Progress]:
-    """Yield what a run tells after `seq` `seen`, until it left this process or the listener fell behind."""
-    while (item := await listener.take()) is not None:
-        if isinstance(item, Record):
-            if item.seq > seen + 1:
-                return
-            if item.seq <= seen:
-                continue
-            seen = item.seq
-        yield item

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 
 from leadline.events import Progress, Record, RunFinished
 from leadline.hub import Hub, Listener
@@ -17,18 +17,22 @@ PAGE = 500
 
 
 class Following:
-    """Follows runs, wherever they run."""
+    """Follows runs, wherever they run.
 
-    def __init__(self, *, store: RunStore, hub: Hub, worker: Worker) -> None:
+    `patient`: a run that this process had to let go is followed further, for another one will take it up.
+    """
+
+    def __init__(self, *, store: RunStore, hub: Hub, worker: Worker, patient: bool = False) -> None:
         self._store = store
         self._hub = hub
         self._worker = worker
+        self._patient = patient
 
-    async def follow(self, run_id: str, *, after: int = 0) -> AsyncIterator[Record | Progress]:
+    async def follow(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Record | Progress]:
         """Yield a run's events from `seq` `after` + 1 on until it ended, and live text where it runs here.
 
-        The caller has checked that there is such a run. Raises what ended the hold of a run that
-        this process carried, if that was a failure.
+        The caller has checked that there is such a run. Raises, unless patient, what ended the hold of
+        a run that this process carried, if that was a failure.
         """
         with self._hub.listening(run_id) as listener:
             async for item in self._told(run_id, listener, after=after):
@@ -36,7 +40,7 @@ class Following:
                 if isinstance(item, Record) and isinstance(item.event, RunFinished):
                     return
 
-    async def _told(self, run_id: str, listener: Listener, *, after: int) -> AsyncIterator[Record | Progress]:
+    async def _told(self, run_id: str, listener: Listener, *, after: int) -> AsyncGenerator[Record | Progress]:
         """Yield a run's events from the store and, while it runs here, as they come; without an end."""
         seen = after
         while True:
@@ -46,7 +50,8 @@ class Following:
                     seen = record.seq
                     yield record
             if not self._worker.holds(run_id):
-                self._worker.raise_for(run_id)
+                if not self._patient:
+                    self._worker.raise_for(run_id)
                 await self._store.changed(news, timeout=LOOK_SECONDS, of=run_id)
                 continue
             async for item in _live(listener, seen):
@@ -54,7 +59,7 @@ class Following:
                 yield item
 
 
-async def _live(listener: Listener, seen: int) -> AsyncIterator[Record | Progress]:
+async def _live(listener: Listener, seen: int) -> AsyncGenerator[Record | Progress]:
     """Yield what a run tells after `seq` `seen`, until it left this process or the listener fell behind."""
     while (item := await listener.take()) is not None:
         if isinstance(item, Record):

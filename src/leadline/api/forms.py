@@ -39,22 +39,22 @@ _BIBLIOGRAPHIES: Final[Mapping[str, Callable[[Report], str]]] = MappingProxyType
 )
 
 
-async def rendered(platform: Platform, report: Report, form: Format) -> str | bytes:
-    """Return a report in a form: bytes for `docx` and `pdf`, text for the others.
+async def rendered(platform: Platform, report: Report, form: Format, *, tenant: str = LOCAL) -> str | bytes:
+    """Return a tenant's report in a form: bytes for `docx` and `pdf`, text for the others.
 
     Raises `MissingExtra` where a library or a font for the report's script is not installed.
     """
     if form == "json":
         return to_json(report).decode()
     if form == "html":
-        texts = {s.id: (await platform.blobs.get(LOCAL, s.sha256)).decode() for s in report.sources}
-        bodies = await artefact_bodies(platform, report)
+        texts = {s.id: (await platform.blobs.get(tenant, s.sha256)).decode() for s in report.sources}
+        bodies = await artefact_bodies(platform, report, tenant=tenant)
         size = sum(map(len, texts.values())) + sum(map(len, bodies.values()))
         return await platform.cpu.run(to_html, report, texts, bodies, size=size)
     size = CLAIM_CHARS * (len(report.claims) + len(report.sources))
     if form in _BIBLIOGRAPHIES:
         return await platform.cpu.run(_BIBLIOGRAPHIES[form], report, size=size)
-    bodies = await artefact_bodies(platform, report)
+    bodies = await artefact_bodies(platform, report, tenant=tenant)
     size += sum(map(len, bodies.values()))
     # Fonts are read and laid out: never a matter of milliseconds.
     return await platform.cpu.run(_FORMS[form], report, bodies, size=size if form != "pdf" else size + 100_000)

@@ -95,28 +95,30 @@ def _verified(report: Report, read: Callable[[str], str], problems: Sequence[str
     )
 
 
-async def export(platform: Platform, report: Report, *, records: Sequence[Record], path: Path) -> None:
+async def export(
+    platform: Platform, report: Report, *, records: Sequence[Record], path: Path, tenant: str = LOCAL
+) -> None:
     """Write a run's zip. Raises `InputError`, `StoreFull`."""
     sources = stored(records)
     blobs = platform.blobs
-    texts = {s.id: (await blobs.get(LOCAL, s.sha256)).decode() for s in sources.values()}
+    texts = {s.id: (await blobs.get(tenant, s.sha256)).decode() for s in sources.values()}
     raws = {
-        s.raw_sha256: await blobs.get(LOCAL, s.raw_sha256)
+        s.raw_sha256: await blobs.get(tenant, s.raw_sha256)
         for s in sources.values()
-        if await blobs.has(LOCAL, s.raw_sha256)
+        if await blobs.has(tenant, s.raw_sha256)
     }
-    bodies = await artefact_bodies(platform, report)
+    bodies = await artefact_bodies(platform, report, tenant=tenant)
     await asyncio.to_thread(
         archive.write, path, report=report, records=records, sources=sources, texts=texts, raws=raws, bodies=bodies
     )
 
 
-async def artefact_bodies(platform: Platform, report: Report) -> Mapping[str, bytes]:
+async def artefact_bodies(platform: Platform, report: Report, *, tenant: str = LOCAL) -> Mapping[str, bytes]:
     """Return what programs of the run made, and the programs' texts, by hash; what is gone is left out."""
     found: dict[str, bytes] = {}
     for name in dict.fromkeys(paths(report).values()):
         with suppress(BlobMissing):
-            found[name] = await platform.blobs.get(LOCAL, name)
+            found[name] = await platform.blobs.get(tenant, name)
     return found
 
 

@@ -16,7 +16,7 @@ log = logging.getLogger("leadline.slots")
 LOOK_SECONDS: Final = 1.0
 """Seconds after which idle slots look by themselves: of a lease that runs out nobody tells."""
 
-AT_ONCE: Final = 8
+AT_ONCE: Final = 32
 """Claims that are under way at a time."""
 
 LONGEST_PAUSE: Final = 60.0
@@ -47,22 +47,26 @@ class Slots:
             while not stop.is_set():
                 await self._fill(group)
                 await self._rest(group, stopped)
+                if self._pause:
+                    await asyncio.wait({stopped}, timeout=self._pause)
             await self._worker.drain()
 
     async def _fill(self, group: asyncio.TaskGroup) -> None:
-        """Claim until every slot is busy or nothing is left."""
+        """Claim until every slot is busy or nothing is left; only then begin, since runs take the loop's time."""
         self._freed.clear()
-        while self.idle:
+        runs: list[Run] = []
+        exhausted = False
+        while self.idle and not exhausted:
             wanted = min(self.idle, AT_ONCE)
             async with asyncio.TaskGroup() as claiming:
                 claims = [claiming.create_task(self._claim(), name="claim") for _ in range(wanted)]
-            runs = [run for run in (claim.result() for claim in claims) if run is not None]
-            for run in runs:
-                self._busy += 1
-                self._worker.take(run)
-                group.create_task(self._watch(run.id), name=f"slot {run.id}")
-            if len(runs) < wanted:
-                return
+            found = [run for run in (claim.result() for claim in claims) if run is not None]
+            self._busy += len(found)
+            runs += found
+            exhausted = len(found) < wanted
+        for run in runs:
+            self._worker.take(run)
+            group.create_task(self._watch(run.id), name=f"slot {run.id}")
 
     async def _claim(self) -> Run | None:
         try:
@@ -87,9 +91,6 @@ class Slots:
 
     async def _rest(self, group: asyncio.TaskGroup, stopped: asyncio.Task[bool]) -> None:
         """Wait until a slot is free and work may have come, or for the end."""
-        if self._pause:
-            await asyncio.wait({stopped}, timeout=self._pause)
-            return
         freed = group.create_task(self._freed.wait(), name="slots freed")
         waits: set[asyncio.Task[object]] = {stopped, freed}
         if self.idle:

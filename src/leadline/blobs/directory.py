@@ -43,9 +43,14 @@ _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 def folder_of(root: Path, tenant: str) -> Path:
     """Return a tenant's folder: its name where every file system can hold it, else its hash."""
+    return root / tenant_name(tenant)
+
+
+def tenant_name(tenant: str) -> str:
+    """Return what stands for a tenant in paths and keys."""
     if _PLAIN_TENANT.fullmatch(tenant):
-        return root / tenant
-    return root / ("%" + hashlib.sha256(tenant.encode("utf-8", "surrogatepass")).hexdigest()[:40])
+        return tenant
+    return "%" + hashlib.sha256(tenant.encode("utf-8", "surrogatepass")).hexdigest()[:40]
 
 
 class DirectoryBlobs:
@@ -142,35 +147,24 @@ class DirectoryBlobs:
         return found
 
 
-class DirectoryReader:
-    """Reads a tenant's stored texts; picklable, and one a process, which keeps the latest texts."""
+class Texts:
+    """The texts that a reader had last, up to `READER_CHARS` characters."""
 
-    def __init__(self, folder: str) -> None:
-        self._folder = folder
+    def __init__(self) -> None:
         self._lock = threading.Lock()  # guards `_texts` and `_chars`: readers may share a process
         self._texts: OrderedDict[str, str] = OrderedDict()
         self._chars = 0
 
-    def __reduce__(self) -> tuple[Callable[[str], DirectoryReader], tuple[str]]:
-        return reader_of, (self._folder,)
-
-    def read(self, sha256: str) -> str:
-        """See `TextReader`."""
+    def get(self, name: str) -> str | None:
+        """Return a text that is at hand."""
         with self._lock:
-            text = self._texts.get(sha256)
+            text = self._texts.get(name)
             if text is not None:
-                self._texts.move_to_end(sha256)
-                return text
-        try:
-            text = read_blob(Path(self._folder), sha256).decode()
-        except UnicodeDecodeError as error:
-            raise BlobMissing(f"the stored body {sha256} is not a text") from error
-        except OSError as error:
-            raise _translated(error, Path(self._folder)) from error
-        self._keep(sha256, text)
-        return text
+                self._texts.move_to_end(name)
+            return text
 
-    def _keep(self, name: str, text: str) -> None:
+    def keep(self, name: str, text: str) -> None:
+        """Keep a text; the ones that were not used for longest go."""
         with self._lock:
             if name in self._texts or len(text) > READER_CHARS:
                 return
@@ -179,6 +173,31 @@ class DirectoryReader:
             while self._chars > READER_CHARS:
                 _, old = self._texts.popitem(last=False)
                 self._chars -= len(old)
+
+
+class DirectoryReader:
+    """Reads a tenant's stored texts; picklable, and one a process, which keeps the latest texts."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._texts = Texts()
+
+    def __reduce__(self) -> tuple[Callable[[str], DirectoryReader], tuple[str]]:
+        return reader_of, (self._folder,)
+
+    def read(self, sha256: str) -> str:
+        """See `TextReader`."""
+        text = self._texts.get(sha256)
+        if text is not None:
+            return text
+        try:
+            text = read_blob(Path(self._folder), sha256).decode()
+        except UnicodeDecodeError as error:
+            raise BlobMissing(f"the stored body {sha256} is not a text") from error
+        except OSError as error:
+            raise _translated(error, Path(self._folder)) from error
+        self._texts.keep(sha256, text)
+        return text
 
 
 @lru_cache(maxsize=16)

@@ -47,6 +47,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "export": Entry("trust", "export", "Write a run with all its evidence into one file."),
     },
     "Services": {
+        "serve": Entry("serve", "serve", "Serve research over HTTP."),
         "worker": Entry("worker", "worker", "Take runs from the queue and carry them through."),
         "serve-tool": Entry("serve_tool", "serve_tool", "Serve one tool over HTTP, for runs elsewhere."),
     },
@@ -68,6 +69,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "sandbox": Entry("sandbox", "sandbox", "Set up and test where a model's programs run."),
         "cache": Entry("cache", "cache", "Look into the cache of the web, forget, or warm it."),
         "migrate": Entry("migrate", "migrate", "Make and change the tables of PostgreSQL."),
+        "ship": Entry("ship", "ship", "Ship what happened to the event log."),
         "gc": Entry("keep", "gc", "Delete old runs and what nothing refers to."),
         "completion": Entry("setup", "completion", "Print a shell's completion script."),
     },

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from leadline.cli.listening import listen, log_lines
+from leadline.cli.listening import listen
 from leadline.cli.options import common, setting_option
 from leadline.cli.session import on_loop, settings_of
 from leadline.cli.shell import Shell, pass_shell, write
@@ -44,9 +44,11 @@ def serve_models(shell: Shell, *, new_key: bool) -> None:
         shell.say(f'in the file that `gateway.tenants` names: keys = ["{known_as}"]')
         write(key)
         return
+    from leadline.wiring import telemetry  # noqa: PLC0415 as above
+
     settings = settings_of(shell)
-    log_lines()
-    on_loop(_serve(shell, settings))
+    with telemetry(settings, "models"):
+        on_loop(_serve(shell, settings))
 
 
 async def _serve(shell: Shell, settings: Settings) -> None:

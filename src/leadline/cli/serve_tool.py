@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import click
 
-from leadline.cli.listening import log_lines
 from leadline.cli.options import common
 from leadline.cli.session import on_loop, settings_of
 from leadline.cli.shell import Shell, pass_shell, write
@@ -56,5 +55,4 @@ def serve_tool(shell: Shell, *, tool: str, host: str, port: int | None, notice: 
 
     listen = Listen(host=host, port=PORTS[tool] if port is None else port, notice=notice, drain=drain)
     settings = settings_of(shell)
-    log_lines()
     on_loop(run_tool(settings, tool, listen, started=write))

@@ -31,7 +31,7 @@ def engine_of(shell: Shell, settings: Settings) -> Engine:
         return made
     from leadline.api import Leadline  # noqa: PLC0415 the whole engine: only where one is needed
 
-    return Leadline(settings)
+    return Leadline(settings, method="cli")
 
 
 def with_engine(shell: Shell, work: Callable[[Engine], Awaitable[T]]) -> T:

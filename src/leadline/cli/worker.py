@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import signal
+from contextlib import AsyncExitStack
 
 import click
 
-from leadline.cli.listening import log_lines
-from leadline.cli.options import common
+from leadline.cli.options import common, setting_option
 from leadline.cli.session import on_loop, settings_of
 from leadline.cli.shell import Shell, pass_shell, write
 from leadline.cli.story import plural
@@ -19,12 +19,19 @@ from leadline.cli.story import plural
 Examples:
   leadline worker
   leadline worker --concurrency 64
+  leadline worker --metrics-port 9101
 """
 )
 @click.option(
     "--concurrency",
     type=click.IntRange(1, 10_000),
     help="Runs at a time.  [default: the setting `worker.concurrency`]",
+)
+@setting_option(
+    "--metrics-port",
+    "metrics.port",
+    type=click.IntRange(0, 65_535),
+    help="Port to answer `GET /metrics` on; 0 takes a free one.",
 )
 @common
 @pass_shell
@@ -35,9 +42,10 @@ def worker(shell: Shell, *, concurrency: int | None) -> None:
     the process as it stands, and they go on when its leases have run out.
     """
     from leadline.api import Leadline  # noqa: PLC0415 the whole engine: only where one is needed
+    from leadline.wiring import telemetry  # noqa: PLC0415 as above
 
     settings = settings_of(shell)
-    log_lines()
+    port = settings.metrics.port
 
     async def work() -> None:
         stop = asyncio.Event()
@@ -49,7 +57,12 @@ def worker(shell: Shell, *, concurrency: int | None) -> None:
                 signal.signal(number, signal.SIG_DFL)
             stop.set()
 
-        async with Leadline(settings) as engine:
+        async with AsyncExitStack() as stack:
+            told = stack.enter_context(telemetry(settings, "worker", metrics=port is not None))
+            engine = await stack.enter_async_context(Leadline(settings, telemetry=told))
+            if port is not None:
+                taken = await stack.enter_async_context(told.served(settings.metrics.host, port))
+                write(f"metrics at http://{settings.metrics.host}:{taken}/metrics")
             for number in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(number, asked)
             places = concurrency or settings.worker.concurrency

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from leadline.domain.done import ToolSpec
 from leadline.domain.values import Json
 
 
@@ -77,8 +78,8 @@ class Options:
     `ledger_of` names an earlier run whose evidence is at hand from the start. `python` and `scholar`
     offer those tools; with `keeps_state` programs find names and files of earlier ones. `instructions` are a person's wishes about the report, `schema` a JSON schema
     that the answer must also be given in. `researchers` work side by side in `heavy`. `approve`
-    waits for a person after the plan, `clarify` may ask one back before it. `chosen` says why `auto`
-    became what it is.
+    waits for a person after the plan, `clarify` may ask one back before it. `external` are tools of other
+    servers, as they were offered when the run began. `chosen` says why `auto` became what it is.
     """
 
     strategy: StrategyName = StrategyName.AUTO
@@ -100,6 +101,7 @@ class Options:
     researchers: int = 3
     approve: bool = False
     clarify: bool = False
+    external: tuple[ToolSpec, ...] = ()
     chosen: str = ""
     model: str | None = None
     judge: str | None = None

@@ -54,6 +54,9 @@
     ├── AccessError                 the caller may not do this (exit 11)
     │   ├── Unauthenticated         no credential, or none that is accepted
     │   └── NotPermitted            the credential's role or scopes do not permit it
+    ├── ServiceError                a service of Leadline gave no usable answer (exit 12)
+    │   └── ServiceUnavailable      * down, unreachable, or about to leave
+    │       └── ServiceLimited      * a limit leaves no room; carries `retry_after`
     ├── WorkDied                    a process for CPU work died on the same work twice
     ├── RunFailed                   a run ended without a report (exit of what failed in it)
     ├── RunWaits                    a run waits for a person, so there is no report yet (exit 10)
@@ -104,6 +107,11 @@ from leadline.errors.models import (
     ModelRateLimited,
     ModelTimeout,
     ModelUnavailable,
+)
+from leadline.errors.remote import (
+    ServiceError,
+    ServiceLimited,
+    ServiceUnavailable,
 )
 from leadline.errors.runs import (
     CheckFailed,
@@ -192,6 +200,9 @@ __all__ = [
     "RunFailed",
     "RunWaits",
     "SecretUnreadable",
+    "ServiceError",
+    "ServiceLimited",
+    "ServiceUnavailable",
     "SettingsError",
     "StoreError",
     "StoreFull",

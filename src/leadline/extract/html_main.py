@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from leadline.extract.html_names import APART, BESIDE, LEAD, LIKELY, heads_a_list, is_notice, names_of
+from leadline.extract.html_names import APART, BESIDE, BOXES, LEAD, LIKELY, heads_a_list, is_notice, names_of
 
 if TYPE_CHECKING:
     from selectolax.lexbor import LexborHTMLParser, LexborNode
@@ -72,6 +72,7 @@ _MUCH: Final = 0.4
 _A_THIRD: Final = 0.3
 _A_QUARTER: Final = 0.25
 _SOME: Final = 0.1
+_BOX_PROSE: Final = 0.5  # of its text: a box with more, and next to no links, tells something
 _NOTICE: Final = 260  # code points: a paragraph up to here may be a notice
 _BLOCK: Final = 3_000
 _TEASERS: Final = 3
@@ -237,7 +238,10 @@ def _is_noise(weight: _Weight, share: float) -> bool:
         return True
     if tag == "p":
         return bool(LIKELY.search(names)) or _is_notice(weight)
-    prose = share > _SOME and weight.links < _FEW_LINKS * weight.text
+    unlinked = weight.links < _FEW_LINKS * weight.text
+    prose = share > _SOME and unlinked
+    if BOXES.search(names) and not prose and not (unlinked and weight.prose > _BOX_PROSE * weight.text):
+        return True
     if share < _A_THIRD and not prose and LIKELY.search(names):
         return True
     return _is_listing(weight, share)
@@ -269,7 +273,7 @@ def _holds_teasers(node: LexborNode) -> bool:
 
 
 def _is_beside(names: str) -> bool:
-    return bool(APART.search(names) or BESIDE.search(names) or LIKELY.search(names))
+    return any(kind.search(names) for kind in (APART, BESIDE, BOXES, LIKELY))
 
 
 def _start(node: LexborNode) -> str:

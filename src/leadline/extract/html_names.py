@@ -39,7 +39,7 @@ BESIDE: Final = _words(
 )
 # Likely beside it: decided together with how much prose and how many links there are.
 LIKELY: Final = _words(
-    r"side-?(?:bars?|wrap|col(?:umn)?|content|rail)|content-right|rail|recirc\w*",
+    r"side-?(?:wrap|col(?:umn)?|content|rail)|content-right|rail|recirc\w*",
     r"shares?|sharing|social\w*|subscri\w+|sign-?up|signin|login|register",
     r"promoted|advert\w*|ads?|sponsor\w*|cookies?|consent|gdpr|popups?|modals?|overlay|banners?",
     r"foot|masthead|menus?|(?:sub-?)?nav|navbar|navi|navigation|pagination|pager|paging|breadcrumbs?",
@@ -53,6 +53,8 @@ LIKELY: Final = _words(
     r"print|noprint|toolbar|tools?|controls?|skip|caption|image-?caption|wp-caption-text|attachment|hidden|hide",
     r"next-?prev|post-?nav\w*|previous|prevnext",
 )
+# Boxes: of a web site as a rule beside the content, of a manual a part of it.
+BOXES: Final = _words(r"side-?bars?")
 # A paragraph that leads into the article and may stand outside its container.
 LEAD: Final = _words(
     r"lead|lede|lead-?(?:text|paragraph)|standfirst|summary|article-?description",

@@ -26,7 +26,7 @@ class Format(NamedTuple):
 
 _PLAIN: Final = Format("plain", 1, "leadline.extract.plain:parse_plain")
 _SOURCE: Final = Format("source", 1, "leadline.extract.plain:parse_source")
-_HTML: Final = Format("html", 3, "leadline.extract.html:parse_html")
+_HTML: Final = Format("html", 4, "leadline.extract.html:parse_html")
 
 _FORMATS: Final[Mapping[str, Format]] = {
     sniff.PLAIN: _PLAIN,

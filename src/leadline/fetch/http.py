@@ -171,6 +171,15 @@ class Fetcher:
         except Forbidden:
             return False
 
+    async def admit(self, url: str) -> Target:
+        """Decide on a page that someone else is about to load: the guard's rules, its name resolved, and robots.txt.
+
+        Raises `Forbidden`, `NotFound`, `FetchFailed`.
+        """
+        target = await self._guard.admit(url)
+        await self._ask_robots(target)
+        return target
+
     async def fetch(self, url: str, *, deadline: float, validators: Validators | None = None) -> Page:
         """Return the page at `url`, within `deadline` seconds and the limits.
 

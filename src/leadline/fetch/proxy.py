@@ -11,6 +11,7 @@ import asyncio
 import base64
 import hmac
 import secrets
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -35,7 +36,8 @@ class ProxyLimits:
     """What one connection through the proxy may cost.
 
     `seconds` in all, `idle` without a byte either way, `connect` and `head` for the beginnings;
-    `bytes` each way; `connections` at one time, more wait.
+    `bytes` each way; `connections` at one time, more wait. `total` bounds the bytes of all
+    connections together; without it there is no such bound.
     """
 
     seconds: float = 300.0
@@ -44,6 +46,7 @@ class ProxyLimits:
     head: float = 10.0
     bytes: int = 100 * (1 << 20)
     connections: int = 64
+    total: int | None = None
 
 
 class _Streams(NamedTuple):
@@ -52,11 +55,17 @@ class _Streams(NamedTuple):
 
 
 class GuardedProxy:
-    """The proxy as an asynchronous context manager: inside it, `url` and `token` are what a client needs."""
+    """The proxy as an asynchronous context manager: inside it, `url` and `token` are what a client needs.
 
-    def __init__(self, guard: Guard, *, limits: ProxyLimits | None = None) -> None:
+    `door` is a socket that listens already, perhaps in another network than ours; it stays the
+    caller's. Without it the proxy listens on 127.0.0.1.
+    """
+
+    def __init__(self, guard: Guard, *, limits: ProxyLimits | None = None, door: socket.socket | None = None) -> None:
         self._guard = guard
         self._limits = limits or ProxyLimits()
+        self._door = door
+        self._left = self._limits.total
         self._slots = asyncio.Semaphore(self._limits.connections)
         self._server: asyncio.Server | None = None
         self._work = Owned("guarded-proxy", failed=_nothing_to_tell)
@@ -64,7 +73,10 @@ class GuardedProxy:
         self._expected = b"Basic " + base64.b64encode(f"{USER}:{self.token}".encode())
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, _HOST, 0, limit=_PIECE)
+        if self._door is None:
+            self._server = await asyncio.start_server(self._accept, _HOST, 0, limit=_PIECE)
+        else:
+            self._server = await asyncio.start_server(self._accept, sock=self._door.dup(), limit=_PIECE)
         return self
 
     async def __aexit__(
@@ -87,6 +99,11 @@ class GuardedProxy:
     def server(self) -> str:
         """The address without the token, for clients that take user and password apart."""
         return f"http://{_HOST}:{self.port}"
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether `total` bytes have passed; nothing passes any more."""
+        return self._left is not None and self._left <= 0
 
     @property
     def url(self) -> str:
@@ -187,6 +204,9 @@ class GuardedProxy:
     async def _copy(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, most: int) -> int:
         async with asyncio.timeout(self._limits.idle):
             piece = await source.read(most)
+            if self._left is not None:
+                piece = piece[: max(0, self._left)]
+                self._left -= len(piece)
             sink.write(piece)
             await sink.drain()
         return len(piece)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, NamedTuple, Protocol
 
 from leadline.domain import Fetched, Source, sha256, source_id
 from leadline.errors import (
@@ -16,14 +16,21 @@ from leadline.errors import (
     FetchUnreadable,
     NotFound,
     TooLarge,
+    ToolFailed,
 )
 from leadline.extract.marks import marks
 from leadline.extract.types import Extracted, Link
 from leadline.fetch.headers import Validators
 from leadline.fetch.http import Fetcher, Page
+from leadline.fetch.rendering import letters, script_built
 from leadline.fetch.urls import shortened
 from leadline.ports import PageRead
 from leadline.resilience import Deadline
+
+RENDERED: Final = "browser"
+"""The provider of a source whose page a browser rendered."""
+
+_BROWSERS_SHARE: Final = 0.7  # of the time that is left: closing and reading its page come after
 
 
 class PageParser(Protocol):
@@ -34,13 +41,35 @@ class PageParser(Protocol):
         ...
 
 
-class WebReader:
-    """`Reader` of http and https addresses, straight from their hosts."""
+class Renders(Protocol):
+    """Turns a page into what its scripts make of it; `leadline.fetch.browser.Browser` does."""
 
-    def __init__(self, fetcher: Fetcher, parser: PageParser, *, provider: str = "web") -> None:
+    async def render(self, page: Page, *, deadline: float) -> Page:
+        """Return the page with its tree as body. Raises `ToolFailed`."""
+        ...
+
+
+class WebReader:
+    """`Reader` of http and https addresses, straight from their hosts.
+
+    With `browser` a page that says almost nothing without its scripts is rendered; its source's
+    provider is then `RENDERED`. `failed` hears of pages that could not be.
+    """
+
+    def __init__(
+        self,
+        fetcher: Fetcher,
+        parser: PageParser,
+        *,
+        provider: str = "web",
+        browser: Renders | None = None,
+        failed: Callable[[ToolFailed], None] | None = None,
+    ) -> None:
         self._fetcher = fetcher
         self._parser = parser
         self._provider = provider
+        self._browser = browser
+        self._failed = failed
 
     def reads(self, uri: str) -> bool:
         """See `ports.Reader`."""
@@ -63,23 +92,44 @@ class WebReader:
         return await self._fetcher.fetch(uri, deadline=limit.left(), validators=validators)
 
     async def _made(self, page: Page, limit: Deadline) -> PageRead:
-        declared = page.headers.get("content-type")
-        extracted = await extract(self._parser, page.body, name=page.final_url, declared=declared, deadline=limit)
+        extracted = await self._extracted(page, limit)
+        provider, mark = self._provider, page.validators.mark
+        if self._browser is not None and script_built(page, extracted):
+            mark = ""  # what scripts make of a file may change while the file does not
+            rendered = await self._rendered(self._browser, page, limit)
+            if rendered is not None and letters(rendered.extracted.text) > letters(extracted.text):
+                page, extracted, provider = rendered.page, rendered.extracted, RENDERED
         if not extracted.text.strip():
             raise FetchUnreadable(f"{shortened(page.url)} holds no text", status=page.status)
-        links = addresses(extracted.links)
-        fetched = Fetched(source=self._source(page, extracted), text=extracted.text, raw=page.body, links=links)
-        return PageRead(fetched=fetched, mark=page.validators.mark, shared=page.shared)
-
-    def _source(self, page: Page, extracted: Extracted) -> Source:
-        return source_of(
+        source = source_of(
             extracted,
             uri=page.url,
             final_uri=page.final_url,
-            provider=self._provider,
+            provider=provider,
             fetched_at=page.fetched_at,
             truncated=page.truncated,
         )
+        fetched = Fetched(source=source, text=extracted.text, raw=page.body, links=addresses(extracted.links))
+        return PageRead(fetched=fetched, mark=mark, shared=page.shared)
+
+    async def _extracted(self, page: Page, limit: Deadline) -> Extracted:
+        declared = page.headers.get("content-type")
+        return await extract(self._parser, page.body, name=page.final_url, declared=declared, deadline=limit)
+
+    async def _rendered(self, browser: Renders, page: Page, limit: Deadline) -> _Rendered | None:
+        """Return the page as the browser sees it, `None` where it cannot: then it is what it was without."""
+        try:
+            rendered = await browser.render(page, deadline=limit.left() * _BROWSERS_SHARE)
+            return _Rendered(rendered, await self._extracted(rendered, limit))
+        except ToolFailed as error:
+            if self._failed is not None:
+                self._failed(error)
+            return None
+
+
+class _Rendered(NamedTuple):
+    page: Page
+    extracted: Extracted
 
 
 async def extract(parser: PageParser, raw: bytes, *, name: str, declared: str | None, deadline: Deadline) -> Extracted:

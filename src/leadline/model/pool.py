@@ -22,15 +22,7 @@ from leadline.model.fair import FairQueue
 from leadline.model.gauges import Gauges
 from leadline.model.pool_choice import affine, least_connections
 from leadline.model.pool_server import Server
-from leadline.model.pool_types import (
-    HealthChange,
-    Outcome,
-    PoolPolicy,
-    PoolView,
-    ServerSpec,
-    ServerView,
-    SessionMove,
-)
+from leadline.model.pool_types import HealthChange, Outcome, PoolPolicy, PoolView, ServerSpec, ServerView
 from leadline.resilience import BreakerState, Deadline, Monotonic
 
 log = logging.getLogger("leadline.model.pool")
@@ -64,16 +56,21 @@ class _Seat:
 
 
 class Lease:
-    """One call's place at a server; its context ends it, as abandoned where nothing was reported."""
+    """One call's place at a server; its context ends it, as abandoned where nothing was reported.
 
-    __slots__ = ("_pool", "_server", "began", "first_token", "renewed_at", "session")
+    `session` says whether its conversation stayed where it is known: `kept`, `moved` or `new`.
+    `seconds` is what it lasted, once it has ended.
+    """
 
-    def __init__(self, pool: Pool, server: Server, session: SessionMove) -> None:
+    __slots__ = ("_pool", "_server", "began", "first_token", "renewed_at", "seconds", "session")
+
+    def __init__(self, pool: Pool, server: Server, session: str) -> None:
         self._pool: Pool | None = pool
         self._server = server
         self.session = session
         self.began = self.renewed_at = pool.monotonic()
         self.first_token: float | None = None
+        self.seconds = 0.0
 
     @property
     def spec(self) -> ServerSpec:
@@ -103,6 +100,7 @@ class Lease:
         """
         pool, self._pool = self._pool, None
         if pool is not None:
+            self.seconds = pool.monotonic() - self.began
             pool.ended(self, self._server, outcome, reason=reason, wait=wait)
 
 
@@ -329,7 +327,7 @@ class Pool:
 
     def _seat(self, session: str, roomy: list[Server]) -> Lease:
         self._handed += 1
-        move: SessionMove = "new"
+        move = "new"
         if session and self._policy.balance == "affinity":
             self._prune()
             seat = self._seats.get(session)
@@ -343,7 +341,7 @@ class Pool:
         self._leases.add(lease)
         return lease
 
-    def _sit(self, session: str, seat: _Seat | None, server: Server) -> SessionMove:
+    def _sit(self, session: str, seat: _Seat | None, server: Server) -> str:
         kept = seat is not None and seat.url == server.url
         if seat is not None and not kept:
             self._moved += 1

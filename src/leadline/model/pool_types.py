@@ -17,8 +17,6 @@ from leadline.model.failures import Refused
 from leadline.resilience import BreakerState
 
 Balance: TypeAlias = Literal["affinity", "least_connections"]
-SessionMove: TypeAlias = Literal["kept", "moved", "new"]
-"""Whether a call's conversation stayed on the server that knows it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -6,6 +6,8 @@ One contract suite a port runs over all its adapters (tests/contract). `wiring` 
     RunStore      runs and their journal: the truth             tasks/
     RunFigures    ... and how many wait, run and have ended      tasks/
     Blobs         bodies by hash                                blobs/
+    EventFeed     ... journals as the outbox of an event log    tasks/
+    EventSink     a log that others read                        eventlog/
     Model         one conversation turn with a model            model/
     Embedder      texts -> vectors                              model/
     Tool, Tools   what a model may call                         tools/
@@ -30,7 +32,8 @@ cancellation through.
 
 from __future__ import annotations
 
-from leadline.ports.bodies import Blobs, TextReader
+from leadline.ports.bodies import Blobs, Links, TextReader
+from leadline.ports.eventlog import LAG_ROWS, EventFeed, EventSink, Fed, Lag, Message, Store, Turn
 from leadline.ports.models import Embedder, Model
 from leadline.ports.programs import KilledBy, OutFile, Part, Program, Ran, Sandbox
 from leadline.ports.runs import FLAGS, QUEUE, Beat, Cursor, Depth, NewRun, Run, RunFigures, RunStore
@@ -43,6 +46,7 @@ from leadline.ports.work import Clock, Cpu, Wake
 
 __all__ = [
     "FLAGS",
+    "LAG_ROWS",
     "QUEUE",
     "Beat",
     "Blobs",
@@ -52,8 +56,14 @@ __all__ = [
     "Cursor",
     "Depth",
     "Embedder",
+    "EventFeed",
+    "EventSink",
+    "Fed",
     "Found",
     "KilledBy",
+    "Lag",
+    "Links",
+    "Message",
     "Model",
     "NewRun",
     "Observer",
@@ -73,9 +83,11 @@ __all__ = [
     "Sandbox",
     "Search",
     "Signals",
+    "Store",
     "Summarizer",
     "TextReader",
     "Tool",
     "Tools",
+    "Turn",
     "Wake",
 ]

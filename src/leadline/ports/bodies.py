@@ -13,6 +13,17 @@ class TextReader(Protocol):
         ...
 
 
+class Links(Protocol):
+    """Bodies that anybody may fetch for a while; beside `Blobs` where the store itself answers HTTP."""
+
+    async def link(self, tenant: str, sha256: str, *, name: str, seconds: float) -> str:
+        """Return an address from which the body can be fetched as a file `name` for at most `seconds`.
+
+        It is a secret: whoever knows it may read. Raises `BlobMissing`.
+        """
+        ...
+
+
 class Blobs(Protocol):
     """Bodies by the SHA-256 of their bytes, apart for each tenant, durable when `put` returns."""
 

@@ -23,7 +23,9 @@ TRACEPARENT: Final = "traceparent"
 REQUEST_ID: Final = "X-Request-Id"
 """Header of a request: its id."""
 
-_TRACEPARENT: Final = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
+_TRACEPARENT: Final = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?"
+)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -86,13 +88,20 @@ def span_of(run_id: str, part: str = "") -> str:
     return hashlib.blake2b(f"{run_id}/{part}".encode(), digest_size=8, person=b"leadline.span").hexdigest()
 
 
-def trace_of(run_id: str, origin: Origin, *, sampled: bool = False) -> Trace:
+def trace_of(run_id: str, origin: Origin, *, share: float = 0.0) -> Trace:
     """Return the trace of a run: its request's, or one of its own."""
-    parent = parse_traceparent(origin.traceparent)
-    if parent is not None:
-        return Trace(trace=parent.trace, span=span_of(run_id), sampled=sampled and parent.sampled)
     own = hashlib.blake2b(run_id.encode(), digest_size=16, person=b"leadline.trace").hexdigest()
-    return Trace(trace=own, span=span_of(run_id), sampled=sampled)
+    return begun(parse_traceparent(origin.traceparent), own, span=span_of(run_id), share=share)
+
+
+def begun(parent: Trace | None, own: str, *, span: str, share: float) -> Trace:
+    """Return a place in the trace of who asked, or in `own`, of whose kind a `share` is recorded.
+
+    Who asked has decided already; where nothing is recorded here (`share` is 0) nothing is.
+    """
+    if parent is not None:
+        return Trace(trace=parent.trace, span=span, sampled=parent.sampled and share > 0)
+    return Trace(trace=own, span=span, sampled=int(own[-14:], 16) < share * (1 << 56))
 
 
 def parse_traceparent(header: str) -> Trace | None:
@@ -102,6 +111,12 @@ def parse_traceparent(header: str) -> Trace | None:
         return None
     trace, span, flags = found.groups()
     return Trace(trace=trace, span=span, sampled=bool(int(flags, 16) & 1))
+
+
+def origin_here(method: str) -> Origin:
+    """Return the origin of a run that is asked for now, with the request and the trace that it is asked in."""
+    ids = current()
+    return Origin(method=method, request=ids.request, traceparent=ids.trace.header if ids.trace is not None else "")
 
 
 def outgoing_headers() -> dict[str, str]:

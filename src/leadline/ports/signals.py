@@ -83,7 +83,7 @@ class LimitHeld:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BreakerChanged:
-    """Calls of a part (`cache`, `tool:NAME`, ...) go through (`closed`), do not (`open`), or one tries (`half_open`)."""
+    """Calls of a part (`cache`, `tool:NAME`, ...) go through (`closed`), do not (`open`), or one tries."""
 
     part: str
     state: str

@@ -21,7 +21,8 @@ class CallContext:
 
     `deadline` is in seconds from now. `goal` is what the run wants to know, for choosing passages.
     `known` are the addresses of the web that results of this branch have offered; `private` is text
-    of its own documents that results have shown. Both follow from recorded outcomes alone.
+    of its own documents that results have shown; `told` is what each external server itself said, by its
+    name. All follow from recorded outcomes alone.
     `refused` maps addresses and queries of the call that must not go out to the reason; it is the
     gateway's to fill and the tool's to obey.
     """
@@ -34,6 +35,7 @@ class CallContext:
     options: Options
     known: frozenset[str] = frozenset()
     private: tuple[str, ...] = ()
+    told: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     refused: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -15,6 +15,10 @@ _PRONOUN = re.compile(
     r"\s*(?:(?:It|He|She|They|Its|His|Her|Their)\b(?!')|[他她它该該其](?![他们們]|中|他|次|实|實|余|餘))"
 )
 _PEOPLE = re.compile(r"\s*(?:(?:He|She|His|Her)\b|[他她])")
+# "During the Second World War he predicted": what comes before is no subject.
+_LATER = re.compile(
+    r"\s*(?:After|Among|As|At|Before|By|During|For|From|In|On|Since|Until|With|When|While)\b[^.;:]{2,60}?,?\s(?:he|she)\b"
+)
 _MOST_BACK = 4
 _REACH = 1_200
 _LEADING = re.compile(r"\s*(?:The |An? )?[\"'\u201c\u300a\u300c]?")
@@ -29,7 +33,8 @@ def antecedent(ledger: Ledger, source: str, start: int) -> str:
     a name by which the page goes, or, for a person's pronoun, a name of several words.
     """
     text = ledger.text(source)
-    if not _PRONOUN.match(text, start):
+    later = _LATER.match(text, start)
+    if not later and not _PRONOUN.match(text, start):
         return ""
     near = [s for s in sentences_near(text, start, start + 1, reach=_REACH) if s.end <= start]
     opening = next((text[s.start : s.end] for s in split(text[:_REACH]) if s.length >= _PROSE), "")
@@ -37,7 +42,7 @@ def antecedent(ledger: Ledger, source: str, start: int) -> str:
     for span in reversed(near[-_MOST_BACK:]):
         line = text[span.start : span.end]
         if not _PRONOUN.match(line):
-            return _opening_name(line, keys, person=bool(_PEOPLE.match(text, start)))
+            return _opening_name(line, keys, person=bool(later or _PEOPLE.match(text, start)))
     return ""
 
 

@@ -4,20 +4,30 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from leadline.research.asking import Asked
 from leadline.research.reading import Line, Page
+from leadline.research.relations import related
 from leadline.text.language import has_cjk
+from leadline.text.tokens import fold
 
 SYNONYM = 0.6
 """What a related word counts of the word that it stands for."""
 
 SEAM = 0.08
-"""What a pair of CJK characters weighs that nothing read holds: as a rule it lies across two words."""
+"""What a pair of CJK characters weighs that as a rule lies across two words: see `seams`."""
+
+_RARER = 0.5
+"""A pair that is held by fewer pages than this share of what each of its neighbours is lies across them."""
+
+_FUNCTION = frozenset("里中上下内外和与在为于由用从被把每各将到使令是有几一共")
+"""Characters that often stand for themselves between two words."""
 
 PHRASE = 0.6
 """What a name of several words weighs, besides its words, where it stands as it is written."""
+
+_PAIR = 2
 
 NAME = 1.5
 """How much more a word of a name weighs."""
@@ -47,14 +57,40 @@ def weigh(asked: Asked, pages: Sequence[Page]) -> dict[str, float]:
     rest = frozenset(asked.rest)
     total = len(pages) + 1
     weights = {term: math.log(1 + (total + 0.5) / (counts[term] + 0.5)) for term in asked.terms}
+    across = seams(asked, counts)
     for term in asked.terms:
         if " " in term:
             weights[term] *= PHRASE
         elif term not in rest:
             weights[term] *= NAME
-        elif not counts[term] and len(term) > 1 and has_cjk(term):
+        elif term in across:
             weights[term] *= SEAM
     return weights
+
+
+def seams(asked: Asked, counts: Mapping[str, int]) -> frozenset[str]:
+    """Return the pairs of CJK characters in a question that lie across two words.
+
+    Single characters, which no pair can match, pairs that no page holds, and beside a pair that is a word of `relations`, or that more pages
+    hold, those that are none themselves: both neighbours, or one where a function word is in the pair.
+    `counts` gives the number of pages that hold a term.
+    """
+    folded = fold(asked.text)
+    pairs = [term for term in asked.terms if len(term) == _PAIR and has_cjk(term)]
+    found = {term for term in asked.terms if len(term) == 1 and has_cjk(term)}
+    for pair in pairs:
+        if related(pair):
+            continue
+        beside = [
+            other
+            for other in pairs
+            if (other[1] == pair[0] and other + pair[1] in folded) or (pair[1] == other[0] and pair + other[1] in folded)
+        ]
+        more = [other for other in beside if counts[pair] < _RARER * counts[other]]
+        function = not _FUNCTION.isdisjoint(pair)
+        if not counts[pair] or any(map(related, beside)) or len(more) > 1 or (more and function):
+            found.add(pair)
+    return frozenset(found)
 
 
 def phrased(line: Line, keys: Sequence[str]) -> Line:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from leadline.domain import Excerpt, Json, Source
 from leadline.research.evidence import Ledger
+
+_EXTERNAL: Final = "mcp:"
 
 
 class Learnt:
@@ -23,6 +25,7 @@ class Learnt:
     def __init__(self) -> None:
         self._addresses: dict[str, None] = {}
         self._private: dict[str, None] = {}
+        self._told: dict[str, dict[str, None]] = {}
         self._works: dict[str, Mapping[str, Any]] = {}
 
     @classmethod
@@ -45,6 +48,11 @@ class Learnt:
         """What was shown of documents that do not lie on the web, in order."""
         return tuple(self._private)
 
+    @property
+    def told(self) -> Mapping[str, tuple[str, ...]]:
+        """What each external tool server said, by its name: to itself it may go back."""
+        return {server: tuple(texts) for server, texts in self._told.items()}
+
     def described(self, source: Source) -> Source:
         """Return a source with the title, authors and date that it lacks and a hit at its address had."""
         work = self._works.get(source.uri) or self._works.get(source.final_uri or "")
@@ -66,11 +74,14 @@ class Learnt:
         for source in sources:
             self._addresses.update(dict.fromkeys(filter(_is_web, (source.uri, source.final_uri or ""))))
         public = {source.id for source in sources if _is_web(source.uri)}
+        servers = {source.id: _server(source.uri) for source in sources}
         for excerpt in shown:
             if excerpt.source_id not in public:
-                self._keep(texts.get(excerpt.source_id, "")[max(0, excerpt.start) : excerpt.end])
+                passage = texts.get(excerpt.source_id, "")[max(0, excerpt.start) : excerpt.end]
+                self._keep(passage)
+                self._tell(servers.get(excerpt.source_id, ""), passage)
         for source in sources:
-            if source.id not in public:
+            if source.id not in public and not servers[source.id]:
                 self._keep(source.title)
         for hit in _hits(value):
             self._offered(hit)
@@ -90,9 +101,18 @@ class Learnt:
             if isinstance(hit.get(part), str):
                 self._keep(hit[part])
 
+    def _tell(self, server: str, text: str) -> None:
+        if server:
+            self._told.setdefault(server, {})[text] = None
+
     def _keep(self, text: str) -> None:
         if text.strip():
             self._private[text] = None
+
+
+def _server(uri: str) -> str:
+    """Return the external tool server that an address names, `""` where it names none."""
+    return uri[len(_EXTERNAL) :].partition("/")[0] if uri.startswith(_EXTERNAL) else ""
 
 
 def _hits(value: Json) -> Iterator[Mapping[str, Any]]:

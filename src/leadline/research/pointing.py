@@ -7,51 +7,73 @@ answer: the question is then left to the ranked sentences.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from leadline.research.antecedents import antecedent
 from leadline.research.asking import key_of
 from leadline.research.evidence import Ledger
 from leadline.research.hops import Survey, sigmoid
+from leadline.research.nesting import nested
 from leadline.research.ranking import Ranked, heading_terms
 from leadline.research.reading import Line
 from leadline.research.relations import GENERIC
-from leadline.research.shapes import Shape, clauses, fit, shape_of
+from leadline.research.shapes import FORMAL, Shape, clashes, clauses, fit, shape_of, subject_of
 from leadline.text.tokens import terms
 
 LOOKED: Final = 40
 """Sentences, those that cover most, that are looked at closely."""
 
 ENOUGH: Final = 0.66
-"""Share of the question's weight that an answer covers at least, where it holds the form asked for."""
+"""Share of the question's weight that an answer covers at least, where it surely holds the form asked for."""
 
 ALMOST_ALL: Final = 0.8
-"""The same where no form can be told."""
+"""The same where that is in doubt, or no form can be told."""
 
-NAMED: Final = 0.99
-"""Share of the terms of each of the question's names that it covers."""
+SAID: Final[Mapping[Shape, float]] = MappingProxyType(
+    {Shape.YES_NO: 0.8, Shape.OTHER: 0.6, Shape.MANNER: 0.6, Shape.REASON: 0.6}
+)
+"""Share of what the question says of its names that an answer covers at least."""
 
+SAID_ELSE: Final = 0.4
+
+WHOLLY: Final = 0.9
+"""Share that a sentence covers by itself where a question describes what it asks of (`nesting`)."""
+
+# What a term of the question counts by where it is held.
 _RELATED: Final = 0.8
 _HEADED: Final = 0.8
 _TITLED: Final = 0.75
 _RESOLVED: Final = 0.9
+_SPOKEN: Final = 0.5
+# What a term weighs that no page read holds, and one that names no thing.
 _UNSEEN: Final = 0.5
 _VAGUE: Final = 0.4
-_FORM: Final = 0.3
+# What counts beside the share that is covered.
+_FORM: Final = 0.45
 _NEAR: Final = 0.15
 _PAGE: Final = 0.1
 _BRIEF: Final = 0.05
 _BRIEF_CHARS: Final = 80
+_FIRST_UNDER: Final = 3
+"""White space between a heading and the sentence that explains it, at most."""
+
+_VALUED: Final = frozenset([Shape.DATE, Shape.NUMBER])
+_HEADED_FORM: Final = 0.9
+_POINTS_BACK: Final = re.compile(r"\s*(?:(?:This|That|These|Those|Such)\b|这|此|该)")
+_LEADS_ON: Final = (":", "：")
 
 
 class Pointed(NamedTuple):
-    """A sentence that answers: its line, how well, and the name that its pronoun stands for."""
+    """A sentence that answers: its line, how well, what values it names, and the line to be read with it, if any."""
 
     line: Line
     score: float
     covered: float
-    subject: str
+    values: frozenset[str] = frozenset()
+    beside: Line | None = None
 
 
 def point(seen: Survey, ledger: Ledger) -> list[Pointed]:
@@ -64,18 +86,38 @@ def point(seen: Survey, ledger: Ledger) -> list[Pointed]:
 
 
 def answering(found: Sequence[Pointed], seen: Survey) -> tuple[Ranked, ...]:
-    """Return what a report says first: the best sentence."""
+    """Return what a report says first: the best sentence, with the one that it must be read with.
+
+    Where another page says as much of the question and names none of its values, both are told.
+    """
+    if not found:
+        return ()
+    best = found[0]
+    other = next((one for one in found if _otherwise(best, one, seen)), None)
+    lines = sorted(filter(None, (best.line, best.beside)), key=lambda line: line.start)
+    lines += [] if other is None else [other.line]
     return tuple(
         Ranked(
-            source_id=seen.pages[one.line.page].source.id,
-            start=one.line.start,
-            end=one.line.end,
-            score=one.score,
-            coverage=one.covered,
-            terms=one.line.terms,
-            under=one.line.under,
+            source_id=seen.pages[line.page].source.id,
+            start=line.start,
+            end=line.end,
+            score=best.score,
+            coverage=best.covered,
+            terms=line.terms,
+            under=line.under,
         )
-        for one in found[:1]
+        for line in lines
+    )
+
+
+def _otherwise(best: Pointed, one: Pointed, seen: Survey) -> bool:
+    """Whether a sentence of another page answers in the same words by another value."""
+    asked = frozenset(seen.asked.terms)
+    return (
+        one.line.page != best.line.page
+        and bool(best.values and one.values)
+        and best.values.isdisjoint(one.values)
+        and asked & one.line.terms == asked & best.line.terms
     )
 
 
@@ -86,15 +128,18 @@ class _Desk:
         self.seen = seen
         self.ledger = ledger
         self.shape = shape_of(seen.asked)
+        self.subject = subject_of(seen.asked) if self.shape is Shape.MEANING else ""
+        self.nested = nested(seen.asked.text)
         self.related = dict(seen.asked.related)
-        self.names = [key_terms for name in seen.asked.names if (key_terms := frozenset(terms(name)))]
+        self.names = [frozenset(terms(name)) for name in seen.asked.names]
+        self.named = frozenset[str]().union(*self.names)
         everything = frozenset[str]().union(*(page.terms for page in seen.pages))
         self.weights = {t: self._weight(t, everything) for t in seen.asked.terms if " " not in t}
-        self.total = sum(self.weights.values()) or 1.0
+        self.rest = [t for t in seen.asked.rest if t in self.weights and t in everything and t not in GENERIC | FORMAL]
 
     def _weight(self, term: str, everything: frozenset[str]) -> float:
         weight = self.seen.weights[term]
-        if term in GENERIC:
+        if term in GENERIC or term in FORMAL:
             return weight * _VAGUE
         if term not in everything and term in self.seen.asked.rest:
             return weight * _UNSEEN
@@ -106,10 +151,9 @@ class _Desk:
         for page in self.seen.pages:
             before: frozenset[str] = frozenset()
             for line in page.lines:
-                if line.prose:
-                    held = self._held(line)
-                    rough = self._covered({**dict.fromkeys(before, _VAGUE), **held})
-                    ranked.append((-rough, line.page, line.start, line))
+                if line.prose or self.shape is Shape.MEANING:
+                    held = {**dict.fromkeys(before, _VAGUE), **self._held(line)}
+                    ranked.append((-self._covered(held), line.page, line.start, line))
                 before = line.terms
         ranked.sort(key=lambda one: one[:3])
         return [line for *_, line in ranked[:LOOKED]]
@@ -117,55 +161,98 @@ class _Desk:
     def judged(self, line: Line) -> Pointed | None:
         """Return a sentence as an answer, `None` where it is none."""
         page = self.seen.pages[line.page]
+        text = page.text[line.start : line.end]
+        if text.endswith(("?", "？")) or clashes(self.seen.asked.text, text):
+            return None
         subject = antecedent(self.ledger, page.source.id, line.start)
         held = self._held(line)
         for term in terms(subject):
             held[term] = max(held.get(term, 0.0), _RESOLVED)
         covered = self._covered(held)
-        if not all(self._names(name, held) for name in self.names):
+        if not all(self._holds(name, held) for name in self.names) or not self._said(held):
             return None
-        text = page.text[line.start : line.end]
-        found = fit(self.seen.asked, self.shape, text, own=frozenset(key for key, _ in page.keys))
-        share = found.share
-        if self.shape is Shape.PERSON and subject and key_of(subject) not in key_of(self.seen.asked.text):
-            share = 1.0
+        if self.nested and not self._wholly(line.terms):
+            return None
+        share, spots = self._form(line, text, subject)
+        values = frozenset(text[start:end] for start, end in spots) if self.shape in _VALUED else frozenset()
         if not self._enough(covered, share):
             return None
-        score = covered + _FORM * share + _NEAR * self._near(text, found.spots)
+        score = covered + _FORM * share + _NEAR * self._near(text, spots)
         score += _PAGE * sigmoid(self.seen.odds[line.page]) + _BRIEF * min(1.0, _BRIEF_CHARS / max(1, len(text)))
-        return Pointed(line, score, covered, subject)
+        return Pointed(line, score, covered, values, self._beside(line, text))
+
+    def _form(self, line: Line, text: str, subject: str) -> tuple[float, Sequence[tuple[int, int]]]:
+        """Return how well a line holds the form asked for, and where."""
+        page = self.seen.pages[line.page]
+        share, spots = fit(self.seen.asked, self.shape, text, own=frozenset(key for key, _ in page.keys))
+        if self.shape is Shape.PERSON and subject and key_of(subject) not in key_of(self.seen.asked.text):
+            return 1.0, spots
+        if self.shape is Shape.MEANING and share < _HEADED_FORM and line.prose and self._explains(line):
+            return _HEADED_FORM, spots
+        return share, spots
+
+    def _explains(self, line: Line) -> bool:
+        """Whether a line is the first under a heading or label that is what the question wants explained."""
+        if line.under is None:
+            return False
+        page = self.seen.pages[line.page]
+        heading = key_of(page.text[slice(*line.under)])
+        wanted = key_of(self.subject)
+        same = heading == wanted or (wanted.endswith(f" {heading}") and len(heading) > 2)
+        return same and line.start - line.under.end <= _FIRST_UNDER
 
     def _enough(self, covered: float, share: float) -> bool:
         if self.shape is Shape.MEANING:
-            return share > 0.0 or covered >= 1.1
-        if self.shape in {Shape.OTHER, Shape.REASON, Shape.MANNER}:
-            return covered >= (ENOUGH if share >= 1.0 else ALMOST_ALL)
+            return share > 0.0
+        if self.shape in {Shape.OTHER, Shape.YES_NO}:
+            return covered >= ALMOST_ALL
         return share > 0.0 and covered >= (ENOUGH if share >= 1.0 else ALMOST_ALL)
+
+    def _said(self, held: Mapping[str, float]) -> bool:
+        """Whether enough is covered of what the question says of its names."""
+        total = sum(self.weights[term] for term in self.rest)
+        said = sum(self.weights[term] * self._share(term, held) for term in self.rest)
+        return said >= SAID.get(self.shape, SAID_ELSE) * total
+
+    def _beside(self, line: Line, text: str) -> Line | None:
+        """Return the neighbour without which a line cannot be understood."""
+        lines = self.seen.pages[line.page].lines
+        at = lines.index(line)
+        if _POINTS_BACK.match(text) and at:
+            return lines[at - 1]
+        if text.endswith(_LEADS_ON) and at + 1 < len(lines):
+            return lines[at + 1]
+        return None
 
     def _held(self, line: Line) -> dict[str, float]:
         """Return the terms that a line is read with, each with how surely it speaks of it."""
         page = self.seen.pages[line.page]
-        held = dict.fromkeys(page.title_terms, _TITLED)
+        spoken = page.number in self.seen.linked and self.shape is not Shape.YES_NO
+        held = dict.fromkeys(self.named & page.terms if spoken else (), _SPOKEN)
+        held.update(dict.fromkeys(page.title_terms, _TITLED))
         held.update(dict.fromkeys(heading_terms(self.seen, line), _HEADED))
         held.update(dict.fromkeys(line.terms, 1.0))
         return held
 
-    def _covered(self, held: dict[str, float]) -> float:
-        total = 0.0
-        for term, weight in self.weights.items():
-            share = held.get(term, 0.0)
-            others = self.related.get(term)
-            if share < _RELATED and others:
-                share = max(share, _RELATED * max((held.get(other, 0.0) for other in others), default=0.0))
-            total += weight * share
-        return total / self.total
+    def _covered(self, held: Mapping[str, float]) -> float:
+        total = sum(self.weights.values()) or 1.0
+        return sum(weight * self._share(term, held) for term, weight in self.weights.items()) / total
 
-    def _names(self, name: frozenset[str], held: dict[str, float]) -> bool:
-        wanted = [term for term in name if term in self.weights]
-        if not wanted:
-            return True
-        weight = sum(self.seen.weights[t] for t in wanted)
-        return sum(self.seen.weights[t] for t in wanted if held.get(t)) >= NAMED * weight
+    def _wholly(self, held: frozenset[str]) -> bool:
+        """Whether a line says nearly all of the question, and of what it says of its names, in the same words."""
+        for wanted in (list(self.weights), self.rest):
+            total = sum(self.weights[term] for term in wanted)
+            if sum(self.weights[term] for term in wanted if term in held) < WHOLLY * total:
+                return False
+        return True
+
+    def _share(self, term: str, held: Mapping[str, float]) -> float:
+        share = held.get(term, 0.0)
+        others = self.related.get(term, frozenset())
+        return max(share, _RELATED * max((held.get(other, 0.0) for other in others), default=0.0))
+
+    def _holds(self, name: frozenset[str], held: Mapping[str, float]) -> bool:
+        return all(held.get(term) for term in name if term in self.weights)
 
     def _near(self, text: str, spots: Sequence[tuple[int, int]]) -> float:
         """Return the share of what the question says that stands in one clause with a value asked for."""

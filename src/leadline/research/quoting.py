@@ -181,7 +181,9 @@ def extractive_draft(made: Extract, ledger: Ledger, *, language: str) -> Draft:
     for sentence in made.chosen:
         groups.setdefault(sentence.source_id, []).append(sentence)
     sections: list[DraftSection] = []
-    for source, members in groups.items():
+    # The page first whose best sentence covers most of the question; of equal ones that which was chosen first.
+    covering = sorted(groups.items(), key=lambda group: -max(round(member.coverage, 1) for member in group[1]))
+    for source, members in covering:
         ordered = sorted(members, key=lambda m: m.start)
         sentences = [_quoted(ledger, member, subject=made.said.get(member, "")) for member in ordered]
         sections.append(DraftSection(title=ledger.source(source).title, sentences=tuple(sentences)))

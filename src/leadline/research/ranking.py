@@ -73,6 +73,9 @@ SPAN = 3.0
 WITHIN = 6.0
 """Log-odds by which a sentence may fall short of the best one."""
 
+BESIDE = 0.5
+"""Share of what the direct answer says of the question that a sentence says at least to stand beside it."""
+
 REPEATED = 0.3
 NEW = 1.0
 
@@ -81,7 +84,7 @@ NEW = 1.0
 class Ranked:
     """A sentence of a source. `coverage` is the weighted share of the question's terms in it with its title.
 
-    `under` is the heading or label close before it.
+    `under` is the heading or label close before it; `prose` is false for what is a heading or label itself.
     """
 
     source_id: str
@@ -91,6 +94,7 @@ class Ranked:
     coverage: float
     terms: frozenset[str]
     under: Span | None = None
+    prose: bool = True
 
 
 def rank(question: str, ledger: Ledger, limit: int) -> tuple[Ranked, ...]:
@@ -108,6 +112,7 @@ def ranked(seen: Survey) -> tuple[Ranked, ...]:
             score=sum(m * w for m, w in zip(merits, WORTH, strict=True)),
             coverage=seen.cover(line.terms | heading_terms(seen, line) | seen.pages[line.page].title_terms),
             under=line.under,
+            prose=line.prose,
             terms=line.terms,
         )
         for line, merits in weighed(seen)
@@ -224,6 +229,9 @@ def choose(found: Sequence[Ranked], seen: Survey, *, limit: int, said: Sequence[
     counted: Counter[str] = Counter(one.source_id for one in said)
     held = frozenset[str]().union(*(one.terms for one in said))
     rest = [r for r in found if r.score >= found[0].score - WITHIN]
+    if said:
+        least = BESIDE * max(seen.cover(one.terms) for one in said)
+        rest = [r for r in rest if r.prose and seen.cover(r.terms) >= least]
     while rest and len(chosen) < limit:
         best = max(rest, key=lambda r: (_gain(r, seen, counted=counted, held=held), -r.start))
         rest.remove(best)

@@ -126,12 +126,13 @@ minister|government elected
 party|political member
 leader|led head chairman
 owner|owned owns acquired
+carry|room hold carries
 owned|owner acquired subsidiary
 company|corporation firm subsidiary
 manufacturer|manufactured produced made
 manufactured|manufacturer produced made built
 inventor|invented invention
-invented|inventor invention
+invented|inventor invention patent
 discovered|discovery discoverer
 designed|designer architect design
 designer|designed design
@@ -152,24 +153,25 @@ depth|deep metres feet fathoms
 area|square kilometres miles
 出生|生于 诞生 籍贯
 生于|出生
-去世|逝世 卒 死于 病逝 身亡
-逝世|去世 卒 病逝
-死|去世 逝世 卒
+去世|逝世 卒于 死于 病逝 身亡 死在
+逝世|去世 卒于 病逝 死于
+死于|去世 逝世 卒于 病逝
 导演|执导 电影
 执导|导演
-作者|著 写 撰写 创作
-创作|作者 写
+作者|著有 所著 编著 著作 撰写 创作 写成
+创作|作者 写成 所作
+收录|收有 收入 收在 载于
 妻子|夫人 结婚 丈夫 娶
 丈夫|结婚 妻子 嫁
 父亲|儿子 之子 女儿 生父
 母亲|儿子 之子 女儿
 儿子|父亲 之子
 创始人|创立 创办 成立 创建
-创立|成立 创办 建立 创始
+创立|成立 创办 建立 创始 创建
 成立|创立 建立 创办 设立
 建立|成立 创立 建于
 总部|位于 设在
-位于|坐落 地处 在
+位于|坐落 地处
 首都|城市
 毕业|大学 学院 就读
 建造|修建 建成 建于 兴建 制造
@@ -179,14 +181,17 @@ area|square kilometres miles
 总设计师|设计 主持
 发明|发明者 创造
 发现|发现者
-长度|全长 长
-高度|高 海拔
-深度|深 下潜
+长度|全长 长达
+高度|海拔 高达
+深度|下潜 水深 深达
 跨度|跨径 净跨
 人口|居民
 面积|平方公里
-获得|获 荣获 授予
-担任|出任 任
+获得|荣获 授予
+担任|出任 就任
+载人|容纳
+制作|制成 做成 剪成
+制成|制造 造成 发明
 """
 
 

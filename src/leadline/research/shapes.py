@@ -33,6 +33,7 @@ class Shape(StrEnum):
     MEANING = "meaning"
     REASON = "reason"
     MANNER = "manner"
+    YES_NO = "yes_no"
     OTHER = "other"
 
 
@@ -47,21 +48,34 @@ NONE: Final = Fit(0.0)
 _DOUBT: Final = 0.5
 """What a value counts of which it is not sure that it is of what is asked."""
 
+_DOING: Final = re.compile(r"\A\s*what (?:does|do|did)\s+(?P<of>[^?]{1,60}?)\s+(?:do|mean|stand for)\s*\?*\s*\Z", re.IGNORECASE)
 _MEANING: Final = (
     re.compile(
         r"\A\s*(?:what(?:['\u2019]s| is| are| was| were)|who(?:['\u2019]s| is| was| are| were)|define)\s+"
         r"(?:meant by\s+)?(?:(?:the|an?)\s+)?(?P<of>[^?]{1,60}?)\s*\?*\s*\Z",
         re.IGNORECASE,
     ),
-    re.compile(r"\A\s*what does\s+(?P<of>[^?]{1,60}?)\s+(?:mean|stand for)\s*\?*\s*\Z", re.IGNORECASE),
+    _DOING,
     re.compile(r"\A\s*(?:请问)?(?:什么是|何谓|何为|什么叫做?|谁是)(?P<of>[^？?的]{1,30})[？?]*\s*\Z"),
     re.compile(
         r"\A\s*(?:请问)?(?P<of>[^？?的]{1,30}?)\s*(?:是(?:什么|谁|指什么|何物|个什么|做什么的)"
         r"|(?:是)?什么意思|指的?是什么|是什么意思|的含义是什么)[？?]*\s*\Z"
     ),
 )
-_ATTRIBUTE: Final = re.compile(r"\b(?:of|for|in|on|at|between|to|with|by|from|that|who|which)\b|['\u2019]s?\s", re.I)
-_WHY: Final = re.compile(r"\bwhy\b|\bwhat (?:is|was|are|were) the (?:reason|cause)|为什么|为何|為什麼|原因", re.I)
+_WHO: Final = re.compile(r"\s*who\b", re.IGNORECASE)
+_WITHIN: Final = re.compile(r"\s+(?:in|for)\s+(?:the\s+)?[\w.-]+(?:\s[\w.-]+)?\Z", re.IGNORECASE)
+_ATTRIBUTE: Final = re.compile(r"\b(?:of|for|in|on|at|between|to|with|by|from|that|who|which)\b|['\u2019]s?\s", re.IGNORECASE)
+_MEASURE: Final = re.compile(
+    r"\bwhat (?:is|was|are|were)\b.{1,80}\b(?:depth|height|width|distance|length|diameter|span|altitude)s?\b"
+    r"|(?:直径|深度|高度|长度|跨度|宽度)(?:是|有|为|達|达)?多?",
+    re.IGNORECASE,
+)
+_COUNT: Final = re.compile(r"\bhow (?:many|much|large|big|often|old|long|far)\b|多少|多[大长高深远重快宽]|[几幾](?!乎)", re.IGNORECASE)
+_WHY: Final = re.compile(
+    r"\bwhy\b|\bwhat (?:is|was|are|were) the (?:reason|cause|purpose|point|aim)|\bwhat (?:is|was|are|were) .{1,60} for\b"
+    r"|为什么|为何|為什麼|原因|(?:作用|用途|目的|用处)",
+    re.IGNORECASE,
+)
 _HOW: Final = re.compile(
     r"\bhow (?:do|does|did|can|could|should|to|would|is|are|was|were|may|must)\b|如何|怎样|怎么|怎樣|怎麼"
     r"|\b(?:which|what) (?:command|option|switch|flag|statement|setting)\b|[哪什][个么]?(?:命令|选项|指令|参数)",
@@ -78,8 +92,8 @@ _WHERE: Final = re.compile(
     rf"|\b(?:north|south|east|west)|[在于於至到往自][{HAN}\w]{{2}}|[{HAN}](?:省|市|县|縣|区|區|镇|鎮|村|州|国|國|岛|島|河|江|山|海|湖)"
 )
 _COMMAND: Final = re.compile(
-    r"(?<![\w-])--?[A-Za-z][\w-]*|\b[a-z]\w*(?:_\w+)+\b|\b[A-Z]{3,}(?:\s[A-Z_]{2,}|\s\w+=\w+)|\w+\(\)?|`[^`]+`|/(?:[\w.-]+/)*[\w.-]+"
-    r"|\b[a-z]+[-.][a-z]\w*\b|\$\s\w"
+    r"(?<![\w-])--?[A-Za-z][\w-]*|\b[a-z]\w*(?:_\w+)+\b|\b[A-Z]{3,}(?:\s[A-Z_]{2,}|\s\w+=\w+)|\w+\.?\w*\(|`[^`]+`"
+    r"|(?<!\w)/(?:[\w.-]+/)*[\w.-]+|\b[a-z]+\.[a-z_]\w*\b|\$\s\w"
 )
 _STEP: Final = re.compile(
     r"\b(?:use|using|run|set|call|type|pass|specify|add|by \w+ing|with the)\b|把|将|用|使用|运行|执行|通过|可以|设置|输入",
@@ -91,6 +105,12 @@ _PERSON_ZH: Final = re.compile(
 )
 _COUNTED: Final = re.compile(r"\bhow (?:many|much)\s+(?P<what>[a-z-]+(?:\s[a-z-]+)?)", re.IGNORECASE)
 _COUNTED_ZH: Final = re.compile(f"(?:多少|[几幾])(?P<what>[{HAN}])")
+FORMAL: Final = frozenset(
+    terms("purpose reason cause aim point difference meaning mean name many much year date day time times long")
+    + terms("作用 用途 目的 原因 时间 年份 地方 意思 名字 多少 一共 总共 共有")
+)
+"""Terms that say what form of answer is wanted rather than what it is about."""
+
 _BETWEEN: Final = 3
 _CLASSIFIER: Final = 2
 
@@ -104,6 +124,10 @@ def shape_of(asked: Asked) -> Shape:
     named = {Kind.DATE: Shape.DATE, Kind.NUMBER: Shape.NUMBER, Kind.PERSON: Shape.PERSON, Kind.PLACE: Shape.PLACE}
     if asked.kind in named:
         return named[asked.kind]
+    if asked.kind is Kind.YES_NO:
+        return Shape.YES_NO
+    if _MEASURE.search(asked.text) or _COUNT.search(asked.text):
+        return Shape.NUMBER
     return Shape.MANNER if _HOW.search(asked.text) else Shape.OTHER
 
 
@@ -114,8 +138,23 @@ def subject_of(asked: Asked) -> str:
         found = pattern.match(folded)
         if found is not None:
             subject = folded[slice(*found.span("of"))].strip(" \"'“”‘’《》「」")
+            person = _WHO.match(folded)
+            if person and not any(subject in fold_han(name) for name in asked.names):
+                return ""
+            subject = subject if person else _WITHIN.sub("", subject)
             return "" if _ATTRIBUTE.search(f"{subject} ") else subject
     return ""
+
+
+_ORDINALS: Final = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "last"]
+_ORDINAL: Final = re.compile(rf"\b(?:{'|'.join(_ORDINALS)})\b|第[一二三四五六七八九十]+(?![期])", re.IGNORECASE)
+
+
+def clashes(question: str, text: str) -> bool:
+    """Whether a sentence counts another one of a row than the question: the third, where it asks for the first."""
+    wanted = {found[0].lower() for found in _ORDINAL.finditer(question)}
+    told = {found[0].lower() for found in _ORDINAL.finditer(text)}
+    return bool(wanted and told) and wanted.isdisjoint(told)
 
 
 def fit(asked: Asked, shape: Shape, text: str, *, own: frozenset[str] = frozenset()) -> Fit:
@@ -146,12 +185,12 @@ def defines(subject: str, text: str) -> float:
     """Return how surely a sentence says of `subject` what it is: 1 where it opens the sentence."""
     if not subject:
         return 0.0
-    folded, name = fold_han(text), re.escape(fold_han(subject))
+    folded, name = fold_han(text), re.escape(fold_han(subject)).replace(r"\ ", r"[\s-]")
     if has_cjk(subject):
-        said = rf"[”」》）)]?(?:[（(][^（）()]*[)）])?(?:又名[^，。]*?，)?(?:，[^，。]{{1,12}}){{0,5}}?，?(?:就?是|指|即|叫做|也称|称为|为)"
+        said = r"[”」》）)]?(?:[（(][^（）()]*[)）])?(?:又名[^，。]*?，)?(?:，[^，。]{1,12}){0,5}?，?(?:就?是|指|即|叫做|也称|称为|为)"
         if re.match(rf"\s*[“「《]?(?:所谓)?{name}{said}", folded):
             return 1.0
-        called = rf"(?:叫做?|称为?|称作|名为)[“「《]?{name}|[“「《]?{name}[”」》]?(?:，|是|指|即|叫)"
+        called = rf"(?:叫做?|称为?|称作|名为|就是|即为|便是)[“「《]?{name}|[“「《]?{name}[”」》]?(?:，|是|指|即|叫)"
         return 0.7 if re.search(called, folded) else 0.0
     copula = (
         r"(?:\s\([^()]{1,60}\)|,[^,]{1,60},)?\s(?:is|are|was|were|means|refers|consists|stands|represents"
@@ -202,11 +241,11 @@ def _counts(question: str, text: str, number: Span) -> bool:
 
 
 def _person(asked: Asked, text: str, own: frozenset[str]) -> Fit:
-    asked_key = key_of(asked.text)
+    wanted = frozenset(asked.terms)
     spots: list[Span] = []
     for name in find_names(text):
-        key = key_of(name.text)
-        if name.kind is NameKind.NAME and key not in asked_key and (key not in own or name.start == 0):
+        other = wanted.isdisjoint(terms(name.text))
+        if name.kind is NameKind.NAME and other and (key_of(name.text) not in own or name.start == 0):
             spots.append(name.span)
     if has_cjk(text):
         spots += [Span(*found.span()) for found in _PERSON_ZH.finditer(text)]

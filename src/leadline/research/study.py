@@ -294,7 +294,7 @@ class Study:
 
     async def _make(self, calls: Sequence[ToolCall], breaks: frozenset[Flag]) -> list[Observation]:
         learnt = self._learnt = self._learnt or Learnt.of(
-            self.ledger, online=self.options.web or bool(self.options.urls)
+            self.ledger, online=bool(self.options.web or self.options.urls or self.options.external)
         )
         tool_context = CallContext(
             run_id=self.branch.run_id,
@@ -305,6 +305,7 @@ class Study:
             options=self.options,
             known=learnt.addresses,
             private=learnt.private,
+            told=learnt.told,
         )
         return await self.branch.tools(
             calls, specs=self.specs, context=tool_context, invoke=self.means.tools.call, breaks=breaks

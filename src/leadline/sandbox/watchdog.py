@@ -85,6 +85,11 @@ def _memory(pid: int) -> int:
         match = _PSS.search((_PROC / str(pid) / "smaps_rollup").read_bytes())
         if match is not None:
             return int(match[1]) << 10
+    return resident(pid)
+
+
+def resident(pid: int) -> int:
+    """Return what one process has in memory, pages shared with others included; 0 for none."""
     with contextlib.suppress(OSError, ValueError, IndexError):
         return int((_PROC / str(pid) / "statm").read_bytes().split()[1]) * _PAGE
     return 0

@@ -25,7 +25,7 @@ NOBODY: Final = Caller(tenant=LOCAL, key="local", role=Role.ADMIN, name="this ma
 COOKIE: Final = "__Host-leadline"
 """Where a browser keeps its key; only over TLS, and never readable for a page."""
 
-PASS: Final = "X-Leadline-Pass"
+PASS: Final = "X-Leadline-Pass"  # noqa: S105 the name of a header
 """What `/internal/auth` gives a balancer for the request that it asked about."""
 
 PASS_SECONDS: Final = 30.0
@@ -34,11 +34,13 @@ _SAFE: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Limited(Exception):
-    """A limit refuses; it becomes 429, 503 or 413."""
+    """A limit refuses: the status to answer, the limit's name, and when to try again, where that helps."""
 
-    def __init__(self, refused: Refused) -> None:
-        super().__init__(refused.message)
-        self.refused = refused
+    def __init__(self, message: str, *, status: int, code: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
 
 
 class Door:
@@ -88,7 +90,7 @@ class Door:
         """Let something in. Raises `Limited`."""
         answer = await self._gate.admission.admit(wish)
         if isinstance(answer, Refused):
-            raise Limited(answer)
+            raise Limited(answer.message, status=answer.status, code=str(answer.limit), retry_after=answer.retry_after)
         return answer
 
     async def reconcile(self) -> None:
@@ -132,8 +134,10 @@ class Door:
         return hmac.new(self._secret, f"{until}\n{caller.tenant}\n{caller.key}".encode(), "sha256").hexdigest()
 
     def _trusted(self, address: str) -> bool:
-        return bool(self._proxies) and _is_address(address) and any(
-            ipaddress.ip_address(address) in network for network in self._proxies
+        return (
+            bool(self._proxies)
+            and _is_address(address)
+            and any(ipaddress.ip_address(address) in network for network in self._proxies)
         )
 
 

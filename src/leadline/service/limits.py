@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Final
 
@@ -22,17 +23,28 @@ class BodyLimits:
     """Wraps an application that takes JSON: a body that is too large, too deep or no JSON is refused.
 
     `most` are bytes by path; other paths have `default`. The body is read whole, once, and handed
-    on in one piece; what comes after it (the client went away) is handed on as well.
+    on in one piece; what comes after it (the client went away) is handed on as well. With `empty`
+    a request may have no body at all. Paths that fit `streamed` are left to the application.
     """
 
-    def __init__(self, app: Asgi, *, most: Mapping[str, int] | None = None, default: int = MOST_BYTES) -> None:
+    def __init__(
+        self,
+        app: Asgi,
+        *,
+        most: Mapping[str, int] | None = None,
+        default: int = MOST_BYTES,
+        empty: bool = False,
+        streamed: re.Pattern[str] | None = None,
+    ) -> None:
         self._app = app
         self._most = dict(most or {})
         self._default = default
+        self._empty = empty
+        self._streamed = streamed
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 400, 413 or 415."""
-        if scope["type"] != "http" or scope["method"] not in _BODIES:
+        if scope["type"] != "http" or scope["method"] not in _BODIES or self._passes(scope):
             await self._app(scope, receive, send)
             return
         most = self._most.get(scope["path"], self._default)
@@ -53,6 +65,12 @@ class BodyLimits:
             await send_problem(scope, send, plain_problem(400, "too_deep", deep))
         else:
             await self._app(scope, _replay(body, receive), send)
+
+    def _passes(self, scope: Scope) -> bool:
+        if self._streamed is not None and self._streamed.fullmatch(scope["path"]):
+            return True
+        bare = not header(scope, "transfer-encoding") and header(scope, "content-length") in {"", "0"}
+        return self._empty and bare and not header(scope, "content-type")
 
 
 def too_deep(body: bytes, most: int) -> bool:

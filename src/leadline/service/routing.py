@@ -12,13 +12,11 @@ import logging
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Any, Final, TypeAlias, cast
 
-from fastapi import FastAPI, HTTPException, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import Response
+from fastapi import FastAPI, Request
+from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
-from starlette.datastructures import State
 
 from leadline.errors import AccessError, LeadlineError, NotPermitted, StoreError
 from leadline.ports.access import Action, Caller
@@ -27,13 +25,16 @@ from leadline.service.answers import Problem, problem_from
 from leadline.service.door import Limited
 from leadline.service.problems import plain_problem
 from leadline.service.services import Services
-from leadline.service.shapes import ProblemShown
 from leadline.service.tracing import request_id
+from leadline.wire.problems import PROBLEM
 
 log = logging.getLogger("leadline.service")
 
 ACTION: Final = "x-leadline-action"
 """What an operation of the OpenAPI document names the action by that a caller must be permitted."""
+
+COUNTS: Final = "x-leadline-counts"
+"""Whether each request counts by itself; false where it counts as a run or a call of a model."""
 
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _BODIES: Final = frozenset({"POST", "PUT", "PATCH"})
@@ -70,6 +71,12 @@ TOLD: Final[Mapping[int, str]] = MappingProxyType(
     }
 )
 
+_PROBLEM: Final[Mapping[str, Any]] = MappingProxyType({PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}})
+
+
+Answers: TypeAlias = Mapping[int | str, Mapping[str, Any]]
+"""What a route may answer, by status, as the OpenAPI document has it."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Spec:
@@ -79,10 +86,19 @@ class _Spec:
     action: Action | None
     status: int
     errors: tuple[int, ...]
-    answers: Mapping[int | str, Mapping[str, Any]]
+    answers: Answers
     extra: Mapping[str, Any]
     shown: bool
     model: Any
+    counts: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Rule:
+    """What a route asks of its callers."""
+
+    action: Action
+    counts: bool
 
 
 @dataclass(slots=True)
@@ -102,16 +118,18 @@ class Routes:
         action: Action | None,
         status: int = 200,
         errors: Sequence[int] = (),
-        answers: Mapping[int | str, Mapping[str, Any]] | None = None,
+        answers: Answers | None = None,
         model: Any = None,  # noqa: ANN401 a type, which FastAPI takes as it is
         extra: Mapping[str, Any] | None = None,
         shown: bool = True,
+        counts: bool = True,
     ) -> None:
         """Add a route; the endpoint's docstring is its description.
 
         Without `action` anybody may ask, and nothing is counted. `errors` are statuses beside those
         that every route may answer. `answers` describes what is no JSON, `model` what is. `extra`
-        goes into the OpenAPI document.
+        goes into the OpenAPI document. Without `counts` the endpoint itself asks to be let in (as a
+        run, say), and where it fails before that, it is counted after all.
         """
         self.specs.append(
             _Spec(
@@ -125,6 +143,7 @@ class Routes:
                 extra=extra or {},
                 shown=shown,
                 model=model,
+                counts=counts,
             )
         )
 
@@ -132,14 +151,14 @@ class Routes:
         """Add the routes to an application."""
         for spec in self.specs:
             summary, _, rest = (spec.endpoint.__doc__ or spec.endpoint.__name__).strip().partition("\n")
-            extra = dict(spec.extra) | ({} if spec.action is None else {ACTION: str(spec.action)})
+            extra = dict(spec.extra) | ({} if spec.action is None else {ACTION: str(spec.action), COUNTS: spec.counts})
             api.router.add_api_route(
                 spec.path,
                 spec.endpoint,
                 methods=[spec.method],
                 status_code=spec.status,
                 response_model=spec.model,
-                response_class=Response if spec.model is None else _default_class(),
+                response_class=Response if spec.model is None else JSONResponse,
                 responses=_responses(spec),
                 summary=summary.rstrip("."),
                 description=" ".join(rest.split()) or None,
@@ -159,13 +178,13 @@ class ServiceRoute(APIRoute):
         """Return what answers a request to this route."""
         inner = super().get_route_handler()
         named = (self.openapi_extra or {}).get(ACTION)
-        action = None if named is None else Action(named)
+        rule = None if named is None else _Rule(Action(named), counts=(self.openapi_extra or {}).get(COUNTS, True))
 
         async def handle(request: Request) -> Response:
             try:
-                if action is None:
+                if rule is None:
                     return await inner(request)
-                return await _behind(request, action, inner)
+                return await _behind(request, rule, inner)
             except Exception as error:  # noqa: BLE001 the border of a request: the next one must be served
                 return answer_to(error, request)
 
@@ -177,6 +196,11 @@ def services_of(request: Request) -> Services:
     return cast("Services", request.app.state.services)
 
 
+def caller_of(request: Request) -> Caller:
+    """Return who asks; only behind a route with an action."""
+    return cast("Caller", request.state.caller)
+
+
 def name_object(request: Request, object: str) -> None:
     """Name what a writing request is about, for the audit log; without, it is the last part of the path that varies."""
     request.state.object = object
@@ -185,47 +209,51 @@ def name_object(request: Request, object: str) -> None:
 def answer_to(error: Exception, request: Request) -> Response:
     """Return the problem details of whatever was raised."""
     if isinstance(error, Limited):
-        refused = error.refused
-        problem = plain_problem(refused.status, str(refused.limit), refused.message)
-        after = {} if refused.retry_after is None else {"retry_after": refused.retry_after}
+        problem = plain_problem(error.status, error.code, str(error))
+        after = {} if error.retry_after is None else {"retry_after": error.retry_after}
         return Problem({**problem, **after})
     return problem_from(error, request.scope)
 
 
-async def _behind(request: Request, action: Action, inner: Callable[[Request], Awaitable[Response]]) -> Response:
+async def _behind(request: Request, rule: _Rule, inner: Callable[[Request], Awaitable[Response]]) -> Response:
     """Answer a request by a known caller, and write down what it changed."""
-    services = services_of(request)
+    services, writes = services_of(request), request.method in WRITES
     caller = await services.door.caller(request.scope)
     request.state.caller = caller
-    if action is not Action.RUNS_START:  # a run is counted as one, where its size is known
+    if rule.counts:
         await services.door.let_in(request.scope, caller)
-    writes = request.method in WRITES
     try:
-        if not caller.may(action):
-            raise NotPermitted(f"{'the scopes of this key' if caller.scopes else f'a {caller.role}'} may not: {action}")
+        _check_permitted(caller, rule.action)
         response = await inner(request)
     except Limited:
         raise
     except Exception as error:
+        if not rule.counts and not getattr(request.state, "counted", False):
+            await services.door.let_in(request.scope, caller)
         if writes:
-            await _write_down(services, request, action, outcome=_outcome(error))
+            await _write_down(request, caller, rule.action, outcome=_outcome(error))
         raise
     if writes:
-        await _write_down(services, request, action, outcome=Outcome.DONE)
+        await _write_down(request, caller, rule.action, outcome=Outcome.DONE)
     return response
 
 
-async def _write_down(services: Services, request: Request, action: Action, *, outcome: Outcome) -> None:
+def _check_permitted(caller: Caller, action: Action) -> None:
+    if not caller.may(action):
+        who = f"a {caller.role}" if caller.scopes is None else "the scopes of this key"
+        raise NotPermitted(f"{who} may not: {action}")
+
+
+async def _write_down(request: Request, caller: Caller, action: Action, *, outcome: Outcome) -> None:
     """Add to the audit log. What was done cannot be undone because the log fails: that is told to the operator."""
-    caller: Caller = request.state.caller
-    state: State = request.state
+    services = services_of(request)
     given = list(request.path_params.values())
     deed = Deed(
         tenant=caller.tenant,
         actor=caller.key,
         action=str(action),
         kind=_KINDS.get(action.partition(":")[0], action.partition(":")[0]),
-        object=str(getattr(state, "object", given[-1] if given else ""))[:200],
+        object=str(getattr(request.state, "object", given[-1] if given else ""))[:200],
         source=services.door.source(request.scope),
         outcome=outcome,
     )
@@ -244,3 +272,15 @@ def _outcome(error: Exception) -> Outcome:
     if isinstance(error, LeadlineError) and error.code in {"unknown_run", "unknown_object"}:
         return Outcome.DENIED
     return Outcome.FAILED
+
+
+def _responses(spec: _Spec) -> dict[int | str, dict[str, Any]]:
+    """Return what a route may answer, for the OpenAPI document."""
+    always = {500} if spec.action is None else {401, 403, 429, 500, 503, 507}
+    body = {400, 413, 415} if spec.method in _BODIES else set()
+    path = {404} if "{" in spec.path else set()
+    statuses = sorted(always | body | path | {422} | set(spec.errors))
+    failures: dict[int | str, dict[str, Any]] = {
+        status: {"description": TOLD[status], "content": dict(_PROBLEM)} for status in statuses
+    }
+    return {**failures, **{status: dict(told) for status, told in spec.answers.items()}}

@@ -2,17 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any, Final, cast
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from leadline.service.asgi import Asgi
+from leadline.service.asgi import Asgi, Receive, Scope, Send
+
+ABORT: Final = "leadline.abort"
+"""Where a request's scope holds what cuts its connection at once, without waiting for who does not read."""
 
 _BACKLOG = 2_048
 # A client that is slow with its headers, or keeps an idle connection, is not waited for.
 _IDLE_SECONDS = 30
+
+
+class Protocol(H11Protocol):
+    """HTTP/1.1 whose requests may cut their connection."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn itself
+        """Give the connection's requests their means to cut it."""
+        super().connection_made(transport)
+        inner = cast("Asgi", self.app)
+
+        async def cutting(scope: Scope, receive: Receive, send: Send) -> None:
+            scope[ABORT] = transport.abort
+            await inner(scope, receive, send)
+
+        self.app = cast("Any", cutting)
 
 
 class Server(uvicorn.Server):
@@ -21,6 +42,7 @@ class Server(uvicorn.Server):
     def __init__(self, app: Asgi, *, drain: float, at_once: int | None, started: Callable[[], None]) -> None:
         config = uvicorn.Config(
             app,
+            http=Protocol,
             lifespan="off",
             log_config=None,
             access_log=False,

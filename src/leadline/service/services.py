@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from leadline.api.following import Following
 from leadline.hub import Hub
 from leadline.ports import Observer
+from leadline.service.asking import Asking
 from leadline.service.door import Door
+from leadline.service.evidence import Evidence
 from leadline.service.runs import Runs
 from leadline.service.serving import Leaving
 from leadline.service.settling import Settling
@@ -20,18 +22,25 @@ from leadline.service.streams import Streams
 from leadline.settings import Settings
 from leadline.wiring import Platform, platform
 from leadline.wiring.accounts import Accounts, gate_of, open_accounts
+from leadline.wiring.telemetry import Telemetry
 from leadline.worker import Worker
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Services:
-    """The parts. `door` says who asks and whether that is let in, `runs` does what is asked of runs."""
+    """The parts.
+
+    `door` says who asks and whether that is let in, `asking` makes questions into runs, `runs` looks
+    them up and steers them, `evidence` shows what came of them.
+    """
 
     settings: Settings
     platform: Platform
     accounts: Accounts
     door: Door
     runs: Runs
+    asking: Asking
+    evidence: Evidence
     worker: Worker
     following: Following
     streams: Streams
@@ -46,13 +55,19 @@ class Services:
 
 @asynccontextmanager
 async def open_services(
-    settings: Settings, *, leaving: Leaving, local: bool, observers: Sequence[Observer] = ()
+    settings: Settings,
+    *,
+    leaving: Leaving,
+    local: bool,
+    observers: Sequence[Observer] = (),
+    telemetry: Telemetry | None = None,
 ) -> AsyncIterator[Services]:
     """Build everything that the routes stand on, and take it down on leaving.
 
-    `local`: only this machine is listened to. Raises `SettingsError`, `StoreError`, `MissingExtra`.
+    `local`: only this machine is listened to. `telemetry` hears what happens. Raises `SettingsError`, `StoreError`, `MissingExtra`.
     """
-    async with open_accounts(settings) as accounts, platform(settings) as running:
+    told = telemetry or Telemetry()
+    async with open_accounts(settings) as accounts, platform(settings, telemetry=told) as running:
         gate = await gate_of(settings, accounts, outgoing=running.outgoing, store=running.store)
         hub, settling = Hub(), Settling(gate.admission)
         worker = Worker(
@@ -62,18 +77,24 @@ async def open_services(
             provides=running.means,
             owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
             lease=settings.tasks.lease_seconds,
-            observers=(hub, settling, *observers),
+            observers=(hub, settling, *told.observers, *observers),
+            signals=told.signals,
+            traced=told.share,
             released=hub.ended,
         )
+        door = Door(accounts=accounts, gate=gate, settings=settings, local=local, now=running.clock.now)
+        runs = Runs(platform=running, worker=worker)
         async with worker.working():
             yield Services(
                 settings=settings,
                 platform=running,
                 accounts=accounts,
-                door=Door(accounts=accounts, gate=gate, settings=settings, local=local, now=running.clock.now),
-                runs=Runs(settings=settings, platform=running, accounts=accounts, worker=worker, gate=gate),
+                door=door,
+                runs=runs,
+                asking=Asking(settings=settings, platform=running, accounts=accounts, door=door, runs=runs),
+                evidence=Evidence(platform=running, exports=settings.service.exports),
                 worker=worker,
-                following=Following(store=running.store, hub=hub, worker=worker),
+                following=Following(store=running.store, hub=hub, worker=worker, patient=True),
                 streams=Streams(settings.service),
                 settling=settling,
                 leaving=leaving,

@@ -13,7 +13,7 @@ import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -51,13 +51,17 @@ class Leaving:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listen:
-    """Where and how to serve: seconds of `notice` and `drain`, requests at a time (`None`: any)."""
+    """Where and how to serve: seconds of `notice` and `drain`, requests at a time (`None`: any).
+
+    `taken` is a socket that is bound already; `host` and `port` then only say to what.
+    """
 
     host: str
     port: int
     notice: float = 0.0
     drain: float = 30.0
     at_once: int | None = None
+    taken: socket.socket | None = None
 
 
 async def serve(app: Asgi, listen: Listen, *, leaving: Leaving, started: Callable[[str, int], None]) -> None:
@@ -69,7 +73,7 @@ async def serve(app: Asgi, listen: Listen, *, leaving: Leaving, started: Callabl
         from leadline.service.server import Server  # noqa: PLC0415 an extra
     except ModuleNotFoundError as error:
         raise MissingExtra(EXTRA) from error
-    with bound(listen.host, listen.port) as listener:
+    with bound(listen.host, listen.port) if listen.taken is None else nullcontext(listen.taken) as listener:
         host, port = listener.getsockname()[:2]
         server = Server(app, drain=listen.drain, at_once=listen.at_once, started=lambda: started(host, port))
         with _signals(server, leaving):

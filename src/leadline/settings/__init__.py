@@ -7,12 +7,15 @@ only where it is named: a cloned repository must not be able to set an address o
 
 from leadline.settings.accounts import AdmissionSettings, AuthSettings, SecretsSettings
 from leadline.settings.cache import CachingSettings, OutgoingSettings
+from leadline.settings.eventlog import EventsSettings, LogPlace
 from leadline.settings.kinds import Secret
 from leadline.settings.load import default_config_path, load
+from leadline.settings.mcp import McpServer, McpSettings
 from leadline.settings.models import ANTHROPIC_URL, GatewaySettings, JudgeSettings, ModelSettings, VllmSettings
 from leadline.settings.prices import ModelPrice, Prices, load_prices
 from leadline.settings.programs import PythonSettings
-from leadline.settings.registry import Item, Row, describe, items
+from leadline.settings.registry import Item, Row, describe, items, secrets_of
+from leadline.settings.s3 import S3Settings
 from leadline.settings.save import save_table
 from leadline.settings.scholar import ScholarSettings
 from leadline.settings.sections import (
@@ -26,6 +29,7 @@ from leadline.settings.sections import (
 )
 from leadline.settings.service import ServiceSettings
 from leadline.settings.tasks import TaskSettings, WorkerSettings
+from leadline.settings.telemetry import LogSettings, MetricsSettings, TraceSettings
 from leadline.settings.tenants import Tenant, load_tenants
 from leadline.settings.tools import LOCAL, SummarizerSettings, ToolsSettings
 from leadline.settings.web import FetchSettings, HostHeaders, ProviderSettings, SearchSettings
@@ -39,12 +43,18 @@ __all__ = [
     "CachingSettings",
     "CpuSettings",
     "EmbedSettings",
+    "EventsSettings",
     "ExtractSettings",
     "FetchSettings",
     "GatewaySettings",
     "HostHeaders",
     "Item",
     "JudgeSettings",
+    "LogPlace",
+    "LogSettings",
+    "McpServer",
+    "McpSettings",
+    "MetricsSettings",
     "ModelPrice",
     "ModelSettings",
     "OutgoingSettings",
@@ -53,6 +63,7 @@ __all__ = [
     "PythonSettings",
     "RetentionSettings",
     "Row",
+    "S3Settings",
     "ScholarSettings",
     "SearchSettings",
     "Secret",
@@ -63,6 +74,7 @@ __all__ = [
     "TaskSettings",
     "Tenant",
     "ToolsSettings",
+    "TraceSettings",
     "VisitSettings",
     "VllmSettings",
     "WorkerSettings",
@@ -73,4 +85,5 @@ __all__ = [
     "load_prices",
     "load_tenants",
     "save_table",
+    "secrets_of",
 ]

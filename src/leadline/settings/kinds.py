@@ -219,28 +219,6 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
-class Adapter:
-    """An address whose scheme chooses an adapter; `later` are schemes of later versions."""
-
-    scheme: str
-    later: tuple[str, ...] = ()
-
-    @property
-    def allowed(self) -> str:
-        """Say in words which values are allowed."""
-        return f"`{self.scheme}://` for the data folder, or `{self.scheme}:///` and a path"
-
-    def parse(self, raw: object, base: Path) -> str:
-        """Return the address."""
-        if not isinstance(raw, str):
-            raise TypeError
-        scheme, found, rest = raw.strip().partition("://")
-        if scheme != self.scheme or not found or (rest and not rest.startswith("/")):
-            raise ValueError
-        return raw.strip()
-
-
-@dataclass(frozen=True, slots=True)
 class Servers:
     """Base URLs of HTTP servers: a TOML or JSON list, or text separated by commas."""
 
@@ -303,8 +281,6 @@ def is_secret(kind: Kind) -> bool:
 def comes_later(kind: Kind, raw: object) -> bool:
     """Return whether a refused value names a part that this version does not have."""
     text = str(raw).strip()
-    if isinstance(kind, Adapter):
-        return text.partition("://")[0] in kind.later
     return isinstance(kind, Choice) and text in kind.later
 
 

@@ -20,6 +20,7 @@ from leadline.settings.kinds import comes_later, is_secret
 from leadline.settings.models import check_model
 from leadline.settings.prices import load_prices
 from leadline.settings.registry import PREFIX, Item, items
+from leadline.settings.s3 import check_s3
 from leadline.settings.scholar import NEED_KEYS
 from leadline.settings.sections import APP, Settings
 from leadline.settings.tasks import check_engine
@@ -240,6 +241,7 @@ def _check(settings: Settings) -> None:
         )
     check_model(model)
     check_engine(engine=settings.engine, store=settings.store)
+    check_s3(settings.s3)
     _check_others(settings)
     _check_auth(settings)
     _check_search(settings)

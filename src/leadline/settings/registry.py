@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import unquote, urlsplit
 
 from leadline.settings.kinds import Kind, Secret
 from leadline.settings.sections import Settings
@@ -92,6 +93,30 @@ def printable(value: object) -> str:
     if isinstance(value, float):
         return f"{value:g}" if abs(value) < 100_000 else repr(value)
     return _PASSWORD.sub("//********@", str(value))
+
+
+def secrets_of(settings: Settings) -> frozenset[str]:
+    """Return every secret in force, passwords of addresses as well: what must stand in no output."""
+    found: set[str] = set()
+    for name in items():
+        _collect(value_of(settings, name), found)
+    return frozenset(found)
+
+
+def _collect(value: object, found: set[str]) -> None:
+    if isinstance(value, Secret):
+        found.add(value.reveal())
+    elif isinstance(value, tuple | list):
+        for item in value:
+            _collect(item, found)
+    elif isinstance(value, Mapping):
+        _collect(list(value.values()), found)
+    elif is_dataclass(value):
+        _collect([getattr(value, entry.name) for entry in fields(value)], found)
+    elif isinstance(value, str) and "@" in value and "://" in value:
+        password = urlsplit(value).password
+        if password:
+            found.update({password, unquote(password)})
 
 
 def _walk(section: type[Any], prefix: str) -> Iterator[Item]:

@@ -16,8 +16,8 @@ import platformdirs
 
 from leadline.settings.accounts import AdmissionSettings, AuthSettings, SecretsSettings
 from leadline.settings.cache import CachingSettings, OutgoingSettings, Store, StoreUrl
+from leadline.settings.eventlog import EventsSettings, LogPlace, LogUrl
 from leadline.settings.kinds import (
-    Adapter,
     Choice,
     Key,
     Location,
@@ -30,11 +30,14 @@ from leadline.settings.kinds import (
     Whole,
     setting,
 )
+from leadline.settings.mcp import McpSettings
 from leadline.settings.models import GatewaySettings, JudgeSettings, ModelSettings, VllmSettings
 from leadline.settings.programs import PythonSettings, SandboxKind
+from leadline.settings.s3 import BlobsUrl, S3Settings
 from leadline.settings.scholar import ScholarSettings
 from leadline.settings.service import ServiceSettings
 from leadline.settings.tasks import EngineKind, RunStoreUrl, TaskSettings, WorkerSettings
+from leadline.settings.telemetry import LogSettings, MetricsSettings, TraceSettings
 from leadline.settings.tools import SummarizerSettings, ToolsSettings
 from leadline.settings.web import FetchSettings, SearchSettings
 
@@ -95,6 +98,18 @@ class VisitSettings:
     summarise_above: int = setting(
         20_000, Whole(0), "Characters above which a page is summed up besides, where `summarizer.use` says by whom."
     )
+    render: Literal["off", "fallback"] = setting(
+        "off",
+        Choice(("off", "fallback")),
+        "Whether a page that says almost nothing without its scripts is built by a confined Chromium (extra "
+        "`browser`; needs Chromium and bubblewrap).",
+    )
+    browser: Path | None = setting(  # noqa: RUF009 makes a dataclass field
+        None, OrNone(Location()), "Chromium's program, not a script that starts it. `none`: the known places."
+    )
+    render_seconds: float = setting(15.0, Number(2, 60), "Seconds that a page may take in the browser.")
+    render_memory: int = setting(1 << 30, Size(512 << 20), "Memory of the browser and all its pages, in bytes.")
+    render_pages: int = setting(1, Whole(1, 2), "Pages that the browser has open at a time.")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -167,8 +182,15 @@ class Settings:
     )
     blobs: str = setting(
         "file://",
-        Adapter("file", later=("s3",)),
-        "Where stored texts and bytes are kept; without a path, a folder in the data folder.",
+        BlobsUrl(),
+        "Where stored texts and bytes are kept: a folder of this machine (without a path, in the data folder), or a "
+        "bucket of S3 that several machines share.",
+    )
+    event_log: LogPlace = setting(  # noqa: RUF009 makes a dataclass field
+        LogPlace(),
+        LogUrl(),
+        "Where what happens in runs is shipped to for others to read: a file, a topic of Kafka or a stream of a Redis. "
+        "The journal is kept in `store` either way.",
     )
     cache: Store = setting(  # noqa: RUF009 makes a dataclass field
         Store("sqlite://"),
@@ -217,20 +239,24 @@ class Settings:
     scholar: ScholarSettings = field(default_factory=ScholarSettings, metadata={"section": ScholarSettings})
     python: PythonSettings = field(default_factory=PythonSettings, metadata={"section": PythonSettings})
     tools: ToolsSettings = field(default_factory=ToolsSettings, metadata={"section": ToolsSettings})
-    summarizer: SummarizerSettings = field(
-        default_factory=SummarizerSettings, metadata={"section": SummarizerSettings}
-    )
+    summarizer: SummarizerSettings = field(default_factory=SummarizerSettings, metadata={"section": SummarizerSettings})
     caching: CachingSettings = field(default_factory=CachingSettings, metadata={"section": CachingSettings})
     outgoing: OutgoingSettings = field(default_factory=OutgoingSettings, metadata={"section": OutgoingSettings})
     extract: ExtractSettings = field(default_factory=ExtractSettings, metadata={"section": ExtractSettings})
     worker: WorkerSettings = field(default_factory=WorkerSettings, metadata={"section": WorkerSettings})
     tasks: TaskSettings = field(default_factory=TaskSettings, metadata={"section": TaskSettings})
     cpu: CpuSettings = field(default_factory=CpuSettings, metadata={"section": CpuSettings})
+    s3: S3Settings = field(default_factory=S3Settings, metadata={"section": S3Settings})
+    events: EventsSettings = field(default_factory=EventsSettings, metadata={"section": EventsSettings})
     retention: RetentionSettings = field(default_factory=RetentionSettings, metadata={"section": RetentionSettings})
     auth: AuthSettings = field(default_factory=AuthSettings, metadata={"section": AuthSettings})
     secrets: SecretsSettings = field(default_factory=SecretsSettings, metadata={"section": SecretsSettings})
     admission: AdmissionSettings = field(default_factory=AdmissionSettings, metadata={"section": AdmissionSettings})
+    mcp: McpSettings = field(default_factory=McpSettings, metadata={"section": McpSettings})
     service: ServiceSettings = field(default_factory=ServiceSettings, metadata={"section": ServiceSettings})
+    log: LogSettings = field(default_factory=LogSettings, metadata={"section": LogSettings})
+    metrics: MetricsSettings = field(default_factory=MetricsSettings, metadata={"section": MetricsSettings})
+    traces: TraceSettings = field(default_factory=TraceSettings, metadata={"section": TraceSettings})
     sources: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}), compare=False, repr=False)
     config_file: Path | None = field(default=None, compare=False)
     warnings: tuple[str, ...] = field(default=(), compare=False)

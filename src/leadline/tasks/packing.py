@@ -46,6 +46,15 @@ class Packer:
                 raise ValueError(f"a stored {type_name} is damaged: {error}") from error
         return event_from(type_name, orjson.loads(body))
 
+    def opened(self, body: bytes, *, compressed: bool) -> bytes | None:
+        """Return a stored body as JSON that is not parsed, `None` for one that is damaged."""
+        if not compressed:
+            return body
+        try:
+            return self._decompressor.decompress(body)
+        except zstandard.ZstdError:
+            return None
+
 
 def folded(text: str) -> str:
     """Return text as it is searched: without case, without what a database's text cannot hold."""

@@ -53,6 +53,9 @@ _WRAP_MOST: Final = 130
 _WRAP_LEAST_CJK: Final = 22
 # Shorter lines of lower-case words are a list rather than a wrapped paragraph.
 _LOWER_LEAST: Final = 20
+# Full lines of proportional type, as PDF has them, hold up to so much less than the longest in characters.
+_PROPORTIONAL: Final = 0.9
+_STOPS: Final = ".!?:;\u3002\uff01\uff1f"
 _GOES_ON: Final = ",，、-\u2010(（"
 
 
@@ -136,7 +139,10 @@ def _continues(text: str, before: Span, *, line: Span, width: int) -> bool:
         return before.length >= max(_WRAP_LEAST_CJK, width - 2, line.length - 2)
     if not _WRAP_LEAST <= before.length <= _WRAP_MOST:
         return False
-    return before.length + 1 + _first_word(text, line) > max(width, line.length)
+    most = max(width, line.length)
+    if last not in _STOPS:
+        most = int(most * _PROPORTIONAL)
+    return before.length + 1 + _first_word(text, line) > most
 
 
 def _first_word(text: str, line: Span) -> int:

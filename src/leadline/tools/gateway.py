@@ -21,6 +21,7 @@ from leadline.errors import Forbidden, LimitReached, ToolFailed
 from leadline.ports import CallContext, Clock
 from leadline.resilience import Backoff, Breaker, BreakerState, Deadline, retry
 from leadline.tools.leaks import PrivateText
+from leadline.tools.mcp.servers import server_of
 from leadline.tools.provenance import Provenance
 from leadline.tools.registry import ToolSet
 
@@ -100,7 +101,8 @@ class Gateway:
     ) -> None:
         self._tools = tools
         self._question = question
-        self._guarded = bool(options.web or options.urls)
+        self._guarded = bool(options.web or options.urls or options.external)
+        self._external = frozenset(spec.name for spec in options.external)
         self._provenance = Provenance(options, question=question)
         self._private = PrivateText()
         self._doors = doors
@@ -151,19 +153,25 @@ class Gateway:
         outgoing = _strings(call.arguments if wanted is None else call.arguments.get(wanted))
         refused: dict[str, str] = {}
         for text in outgoing:
-            reason = self._reason(text, context, is_address=wanted == "url")
+            reason = self._reason(text, context, is_address=wanted == "url", allowed=self._allowed(call, context))
             if reason is not None:
                 refused[text] = reason
         return refused
 
-    def _reason(self, text: str, context: CallContext, *, is_address: bool) -> str | None:
+    def _allowed(self, call: ToolCall, context: CallContext) -> str:
+        """Return what may go out in this call: the user's own text, and to a server what it said itself."""
+        if call.name not in self._external:
+            return self._question
+        return "\n".join((self._question, *context.told.get(server_of(call.name), ())))
+
+    def _reason(self, text: str, context: CallContext, *, is_address: bool, allowed: str) -> str | None:
         if is_address:
             if not text.lower().startswith(("http:", "https:")) or self._provenance.is_given(text):
                 return None
             reason = self._provenance.refusal(text, context.known)
             if reason is not None:
                 return reason
-        return PRIVATE if self._private.repeated_in(text, allowed=self._question) else None
+        return PRIVATE if self._private.repeated_in(text, allowed=allowed) else None
 
     # -- how it goes --------------------------------------------------------------------------
 

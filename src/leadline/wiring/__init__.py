@@ -11,6 +11,7 @@ from leadline.wiring.models import Models
 from leadline.wiring.platform import Platform, data_folder, platform
 from leadline.wiring.programs import has_sandbox
 from leadline.wiring.store import migrate_down, migrate_status, migrate_up
+from leadline.wiring.telemetry import Telemetry, telemetry
 
 __all__ = [
     "CacheFigures",
@@ -19,6 +20,7 @@ __all__ = [
     "IndexReport",
     "Models",
     "Platform",
+    "Telemetry",
     "cache_figures",
     "data_folder",
     "forget_answers",
@@ -28,4 +30,5 @@ __all__ = [
     "migrate_status",
     "migrate_up",
     "platform",
+    "telemetry",
 ]

@@ -36,9 +36,7 @@ class Places(Protocol):
 class HeldTools:
     """Every tool; each opens what it needs at its first use."""
 
-    def __init__(
-        self, settings: Settings, *, cpu: Cpu, places: Places, programs: Programs, summing: Summing
-    ) -> None:
+    def __init__(self, settings: Settings, *, cpu: Cpu, places: Places, programs: Programs, summing: Summing) -> None:
         self._settings = settings
         self._cpu = cpu
         self._places = places

@@ -20,7 +20,8 @@ from leadline.settings import ModelSettings, Prices, Settings, load_prices
 if TYPE_CHECKING:
     from leadline.model.budgets import Budgets
     from leadline.model.concurrency import Counts, Limiter
-    from leadline.model.pool_types import HealthChange, PoolPolicy, PoolView, ServerSpec
+    from leadline.model.pool import Lease
+    from leadline.model.pool_types import HealthChange, Outcome, PoolPolicy, PoolView, ServerSpec
     from leadline.model.pooled import PooledModel
     from leadline.model.tokens import TokenEstimator
 
@@ -44,7 +45,7 @@ class _Served:
 class Models:
     """The models that the settings name, opened when a run first needs one.
 
-    `on_health` is told each change of a server's health, besides the log.
+    `on_health` is told each change of a server's health, besides the log; `on_call` each call's end.
     """
 
     def __init__(
@@ -54,11 +55,13 @@ class Models:
         *,
         clock: Clock | None = None,
         on_health: Callable[[HealthChange], None] | None = None,
+        on_call: Callable[[Lease, Outcome], None] | None = None,
     ) -> None:
         self._settings = settings
         self._stack = stack
         self._clock = clock or SystemClock()
         self._on_health = on_health
+        self._on_call = on_call
         self._opening = asyncio.Lock()
         self._open: dict[str, _Served] = {}
         self._limiter: Limiter | None = None
@@ -161,6 +164,7 @@ class Models:
             hedging=Hedging() if section.hedge else None,
             clock=self._clock,
             on_health=self._on_health,
+            on_call=self._on_call,
         )
         return _Served(pool=await self._stack.enter_async_context(pool), estimator=estimator)
 

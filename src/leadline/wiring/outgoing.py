@@ -12,9 +12,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self, TypeVar
 
 from leadline.errors import StoreError
-from leadline.ports import Clock
+from leadline.ports import Clock, Quiet, Signals
+from leadline.resilience import Breaker
 from leadline.settings import CachingSettings, Secret, Settings
 from leadline.settings.cache import OFF
+from leadline.wiring.telemetry import breaker_told, cache_told
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from redis.asyncio import Redis
 
     from leadline.cache.tiered import TieredCache
-    from leadline.cache.types import Category, Policy, Store
+    from leadline.cache.types import Category, Policy, Store, Told
     from leadline.limits.turns import ServiceTurns
     from leadline.limits.types import Limiter
     from leadline.wire.http import Http
@@ -39,11 +41,12 @@ log = logging.getLogger("leadline.wiring.outgoing")
 class Outgoing:
     """The client, the limits and the cache of a process; an asynchronous context.
 
-    Each is opened at its first use. At the end the cache goes first: what it still loads anew in
-    the background needs the rest.
+    `signals` hear of what limits, cache and providers do. Each is opened at its first use. At the
+    end the cache goes first: what it still loads anew in the background needs the rest.
     """
 
-    def __init__(self, settings: Settings, *, clock: Clock, folder: Path) -> None:
+    def __init__(self, settings: Settings, *, clock: Clock, folder: Path, signals: Signals | None = None) -> None:
+        self.signals = signals or Quiet()
         self._settings = settings
         self._clock = clock
         self._folder = folder
@@ -88,16 +91,20 @@ class Outgoing:
         async with self._opening:
             if self._limiter is None:
                 from leadline.limits.memory import MemoryLedger  # noqa: PLC0415 as above
+                from leadline.limits.observed import ObservedLimiter  # noqa: PLC0415 as above
                 from leadline.limits.waiting import GcraLimiter  # noqa: PLC0415 as above
 
                 place = self._settings.limits
                 if place.scheme == "memory":
-                    self._limiter = GcraLimiter(MemoryLedger(), clock=self._clock)
+                    limiter = GcraLimiter(MemoryLedger(), clock=self._clock)
                 else:
                     from leadline.limits.redis import RedisLedger  # noqa: PLC0415 an extra
 
-                    ledger = RedisLedger(await self._client(place.url), alone=self._settings.outgoing.alone)
-                    self._limiter = GcraLimiter(ledger, clock=self._clock)
+                    breaker = Breaker(threshold=3, cooldown=2.0, changed=breaker_told(self.signals, "limits"))
+                    client = await self._client(place.url)
+                    ledger = RedisLedger(client, alone=self._settings.outgoing.alone, breaker=breaker)
+                    limiter = GcraLimiter(ledger, clock=self._clock)
+                self._limiter = ObservedLimiter(limiter, self.signals)
             return self._limiter
 
     async def turns(self, service: str, *, rate: float, tenant: str) -> ServiceTurns:
@@ -129,6 +136,11 @@ class Outgoing:
                     log.warning(CACHE_UNUSABLE, extra={"code": error.code})
             return self._cache
 
+    @property
+    def told(self) -> Told:
+        """What hears where answers came from."""
+        return cache_told(self.signals)
+
     async def store(self) -> Store | None:
         """Return the store behind the cache, for commands about it; `None` where it is `off`. Raises `StoreError`."""
         await self.cache()
@@ -146,6 +158,7 @@ class Outgoing:
             now=self._clock.now,
             policies=policies(self._settings.caching),
             memory_bytes=self._settings.caching.memory,
+            breaker=Breaker(threshold=3, cooldown=5.0, changed=breaker_told(self.signals, "cache")),
         )
         return await self._caches.enter_async_context(tiered)
 

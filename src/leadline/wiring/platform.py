@@ -5,12 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from leadline.blobs.directory import DirectoryBlobs
 from leadline.cpu import ProcessCpu
 from leadline.errors import SettingsError
 from leadline.extract.children import ExtractPool
@@ -21,7 +19,10 @@ from leadline.resilience import SystemClock
 from leadline.settings import Settings
 from leadline.tools import python, scholar
 from leadline.tools.gateway import Doors
+from leadline.wiring.blobs import blob_store
 from leadline.wiring.corpora import Corpora
+from leadline.wiring.eventlog import EventLog, event_log
+from leadline.wiring.external import External
 from leadline.wiring.held_tools import HeldTools
 from leadline.wiring.models import Models
 from leadline.wiring.outgoing import Outgoing
@@ -31,6 +32,7 @@ from leadline.wiring.remote import Reach
 from leadline.wiring.scholarly import Scholarly
 from leadline.wiring.store import run_store, wake_of
 from leadline.wiring.summaries import Summing
+from leadline.wiring.telemetry import Telemetry, call_told, health_told, tool_breaker_told
 from leadline.wiring.warming import Warming
 from leadline.wiring.web import Web
 
@@ -55,28 +57,41 @@ class Platform:
     past_means: Callable[[Run, Model], Means]
     outgoing: Outgoing
     tools: HeldTools
+    external: External
+    event_log: EventLog | None
+
+    def shipping(self) -> AbstractAsyncContextManager[None]:
+        """Ship to the event log, where there is one, while the context is open: for processes that stay."""
+        return self.event_log.shipping() if self.event_log is not None else nullcontext()
 
 
 @asynccontextmanager
-async def platform(settings: Settings, *, clock: Clock | None = None) -> AsyncIterator[Platform]:
-    """Build everything that `settings` choose, and take it down on leaving.
+async def platform(
+    settings: Settings, *, clock: Clock | None = None, telemetry: Telemetry | None = None
+) -> AsyncIterator[Platform]:
+    """Build everything that `settings` choose, and take it down on leaving; `telemetry` hears what its parts do.
 
     Raises `SettingsError` for what cannot work, `StoreError` where data cannot be kept.
     """
     clock = clock or SystemClock()
+    telemetry = telemetry or Telemetry()
+    signals = telemetry.signals
     folder = await asyncio.to_thread(data_folder, settings)
     limits = Limits(seconds=settings.extract.seconds, memory=settings.extract.memory, bytes=settings.extract.max_bytes)
     cores = os.cpu_count() or 1
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(run_store(settings, folder))
-        blobs = await stack.enter_async_context(DirectoryBlobs(_place(settings.blobs, folder / "blobs")))
+        blobs = await stack.enter_async_context(blob_store(settings, folder))
         cpu = await stack.enter_async_context(ProcessCpu(settings.cpu.workers or min(cores, MOST_CPU_WORKERS)))
         parser = await stack.enter_async_context(ExtractPool(workers=min(cores, MOST_CPU_WORKERS), limits=limits))
         corpora = Corpora(
             folder / "corpora", parser=parser, clock=clock, limits=limits, embed=settings.embed, stack=stack
         )
-        models = await asyncio.to_thread(Models, settings, stack, clock=clock)
-        outgoing = await stack.enter_async_context(Outgoing(settings, clock=clock, folder=folder))
+        telemetry.watch(store)
+        models = await asyncio.to_thread(
+            Models, settings, stack, clock=clock, on_health=health_told(signals), on_call=call_told(signals)
+        )
+        outgoing = await stack.enter_async_context(Outgoing(settings, clock=clock, folder=folder, signals=signals))
         web = Web(settings, clock=clock, parser=parser, outgoing=outgoing)
         programs = Programs(settings, folder=folder, stack=stack)
         summing = Summing(settings, models=models, outgoing=outgoing, cpu=cpu)
@@ -87,6 +102,7 @@ async def platform(settings: Settings, *, clock: Clock | None = None) -> AsyncIt
             outgoing=outgoing,
             blobs=blobs,
         )
+        external = External(settings, outgoing=outgoing, clock=clock, folder=folder)
         provider = Provider(
             settings=settings,
             store=store,
@@ -96,10 +112,12 @@ async def platform(settings: Settings, *, clock: Clock | None = None) -> AsyncIt
             corpora=corpora,
             models=models,
             programs=programs,
+            external=external,
             summing=summing,
             doors=Doors(
                 rooms={python.NAME: programs.at_once},
                 same={python.TONGYI_NAME: python.NAME, scholar.NAMES[1]: scholar.NAMES[0]},
+                changed=tool_breaker_told(signals),
             ),
             reach=reach,
         )
@@ -118,6 +136,8 @@ async def platform(settings: Settings, *, clock: Clock | None = None) -> AsyncIt
             past_means=provider.past_means,
             outgoing=outgoing,
             tools=HeldTools(settings, cpu=cpu, places=reach, programs=programs, summing=summing),
+            external=external,
+            event_log=event_log(settings, store=store, clock=clock, folder=folder),
         )
 
 
@@ -129,8 +149,3 @@ def data_folder(settings: Settings) -> Path:
     except OSError as error:
         raise SettingsError(f"cannot make the data folder {folder}: {error.strerror}; set LEADLINE_DATA_DIR") from error
     return folder
-
-
-def _place(url: str, default: Path) -> Path:
-    path = urlsplit(url).path
-    return Path(path) if path else default

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from leadline.domain import Dialect, Options
+from leadline.domain import Dialect
 from leadline.errors import SettingsError
 from leadline.ports import Blobs, Clock, Cpu, Model, Reader, Run, RunStore, Sandbox, Search, Tool
 from leadline.research.study import Means
@@ -20,6 +20,7 @@ from leadline.tools.summary import Summaries
 from leadline.tools.visit import VisitTool
 from leadline.wire.papers import Scholar
 from leadline.wiring.corpora import Corpora
+from leadline.wiring.external import External
 from leadline.wiring.models import Models
 from leadline.wiring.programs import NoPrograms, Programs
 from leadline.wiring.remote import Reach
@@ -45,6 +46,7 @@ class Provider:
     reach: Reach
     summing: Summing
     programs: Programs
+    external: External
     doors: Doors = field(default_factory=Doors)
 
     @asynccontextmanager
@@ -69,7 +71,7 @@ class Provider:
             *([await self.reach.reader(run.tenant)] if options.web or options.urls else []),
         ]
         library: Scholar = await self.reach.library(run.tenant) if options.scholar else NoWorks()
-        extras = self._extras(options, self.programs, library)
+        extras = self._extras(run, self.programs, library, live=True)
         try:
             summaries = await self.summing.of(run)
             yield self._means(run, searches, readers, extras=extras, summaries=summaries, model=model, judge=judge)
@@ -84,13 +86,14 @@ class Provider:
             run,
             [],
             [],
-            extras=self._extras(options, NoPrograms(), NoWorks()),
+            extras=self._extras(run, NoPrograms(), NoWorks(), live=False),
             model=model if options.model else None,
             judge=model if options.judge else None,
         )
 
-    def _extras(self, options: Options, sandbox: Sandbox, library: Scholar) -> list[Tool]:
+    def _extras(self, run: Run, sandbox: Sandbox, library: Scholar, *, live: bool) -> list[Tool]:
         """Return the tools beside searching and visiting, by the names that the run's dialect has for them."""
+        options = run.options
         trained = options.dialect is Dialect.TONGYI
         tools: list[Tool] = []
         if options.scholar:
@@ -105,7 +108,7 @@ class Provider:
                     name=python.TONGYI_NAME if trained else python.NAME,
                 )
             )
-        return tools
+        return tools + self.external.tools(options, live=live, limit=visit_limit(self.settings, run))
 
     def _means(
         self,
@@ -127,6 +130,7 @@ class Provider:
             tools.append(VisitTool(readers, cpu=self.cpu, limit=limit, summaries=summaries))
         tools += extras
         seconds = dict.fromkeys((python.NAME, python.TONGYI_NAME), self.settings.python.seconds + PYTHON_MARGIN)
+        seconds |= self.external.seconds(options)
         gateway = Gateway(
             ToolSet(tools, seconds=seconds),
             options=options,

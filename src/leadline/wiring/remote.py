@@ -12,6 +12,7 @@ from leadline.settings import LOCAL, Settings
 from leadline.wire.papers import Scholar
 from leadline.wiring.outgoing import Outgoing
 from leadline.wiring.scholarly import Scholarly
+from leadline.wiring.telemetry import breaker_told
 from leadline.wiring.web import WEB, Web
 
 if TYPE_CHECKING:
@@ -81,7 +82,8 @@ class Reach:
         async with self._opening:
             if self._http is None:
                 self._http = await self._outgoing.enter(AiohttpHttp.open(most_bytes=_MOST_ANSWER))
-        breaker = self._breakers.setdefault(tool, Breaker())
+        told = breaker_told(self._outgoing.signals, f"service:{tool}")
+        breaker = self._breakers.setdefault(tool, Breaker(changed=told))
         return ToolClient(self._http, address, tool=tool, key=tools_key(self._settings), breaker=breaker)
 
 

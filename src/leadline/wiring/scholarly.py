@@ -41,6 +41,7 @@ class Scholarly:
         from leadline.cache.searches import CachedWorks  # noqa: PLC0415 only where a run may ask for works
         from leadline.scholar.choose import source_named  # noqa: PLC0415 as above
         from leadline.scholar.library import Library, ScholarService  # noqa: PLC0415 as above
+        from leadline.scholar.observed import ObservedWorks  # noqa: PLC0415 as above
 
         section, http = self._settings.scholar, await self._outgoing.http()
         cache = await self._outgoing.cache()
@@ -50,8 +51,9 @@ class Scholarly:
             source = source_named(name, own.base_url, contact=mail_address(self._settings.fetch.contact))
             turns = await self._outgoing.turns(source.name, rate=own.qps or source.rate, tenant=tenant)
             keys = self._outgoing.keys(source.name, own.api_keys)
-            service = ScholarService(source, http, keys=keys, turns=turns)
-            services.append(service if cache is None else CachedWorks(service, cache, address=own.base_url or ""))
+            service = ObservedWorks(ScholarService(source, http, keys=keys, turns=turns), self._outgoing.signals)
+            told, address = self._outgoing.told, own.base_url or ""
+            services.append(service if cache is None else CachedWorks(service, cache, address=address, told=told))
         return Library(services, unpaywall=await self._unpaywall(tenant), told=_told)
 
     async def _unpaywall(self, tenant: str) -> Copies | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from leadline.errors import InputError, MissingExtra, SettingsError
-from leadline.ports import RunStore, Wake
+from leadline.ports import RunStore, Store, Wake
 from leadline.settings import Settings
 from leadline.tasks.engines import StoreWake
 from leadline.tasks.sqlite.store import SqliteStore
@@ -35,7 +35,7 @@ class Version:
 
 
 @asynccontextmanager
-async def run_store(settings: Settings, folder: Path) -> AsyncIterator[RunStore]:
+async def run_store(settings: Settings, folder: Path) -> AsyncIterator[Store]:
     """Open the store that the settings name.
 
     Raises `SettingsError` for what cannot work together, `MissingExtra`, `StoreError`.

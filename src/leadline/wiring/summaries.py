@@ -63,7 +63,8 @@ class Summing:
             return summarizer
         from leadline.cache.summaries import CachedSummarizer  # noqa: PLC0415 only where a summariser is set
 
-        return CachedSummarizer(summarizer, cache, tenant=run.tenant if run is not None else SERVED)
+        tenant = run.tenant if run is not None else SERVED
+        return CachedSummarizer(summarizer, cache, tenant=tenant, told=self._outgoing.told)
 
     async def summarizer(self, run: Run | None = None) -> Summarizer | None:
         """Return the summariser itself."""

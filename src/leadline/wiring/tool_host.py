@@ -12,7 +12,7 @@ from leadline.cpu import ProcessCpu
 from leadline.errors import SettingsError
 from leadline.extract.children import ExtractPool
 from leadline.extract.types import Limits
-from leadline.ports import Clock, Program, Reader, Search
+from leadline.ports import Clock, Program, Quiet, Reader, Search, Signals
 from leadline.resilience import SystemClock
 from leadline.settings import LOCAL, Settings, ToolsSettings
 from leadline.wire.papers import Scholar
@@ -23,6 +23,7 @@ from leadline.wiring.platform import MOST_CPU_WORKERS, data_folder
 from leadline.wiring.programs import Programs
 from leadline.wiring.scholarly import Scholarly
 from leadline.wiring.summaries import Summing
+from leadline.wiring.telemetry import call_told, health_told
 from leadline.wiring.web import Web
 
 PROOF_SECONDS = 20.0
@@ -67,12 +68,15 @@ class _Here:
 
 
 @asynccontextmanager
-async def tool_host(settings: Settings, tool: str, *, clock: Clock | None = None) -> AsyncIterator[ToolHost]:
-    """Build what the service of `tool` stands on, and take it down on leaving.
+async def tool_host(
+    settings: Settings, tool: str, *, clock: Clock | None = None, signals: Signals | None = None
+) -> AsyncIterator[ToolHost]:
+    """Build what the service of `tool` stands on, and take it down on leaving; `signals` hear what its parts do.
 
     Whatever the settings say of tools elsewhere, it does its work itself. Raises `SettingsError`
     for what cannot work.
     """
+    signals = signals or Quiet()
     settings = at_home(settings, tool)
     clock = clock or SystemClock()
     folder = await asyncio.to_thread(data_folder, settings)
@@ -82,8 +86,10 @@ async def tool_host(settings: Settings, tool: str, *, clock: Clock | None = None
         cpu = await stack.enter_async_context(ProcessCpu(settings.cpu.workers or cores))
         limits = Limits(seconds=extract.seconds, memory=extract.memory, bytes=extract.max_bytes)
         parser = await stack.enter_async_context(ExtractPool(workers=cores, limits=limits))
-        models = await asyncio.to_thread(Models, settings, stack, clock=clock)
-        outgoing = await stack.enter_async_context(Outgoing(settings, clock=clock, folder=folder))
+        models = await asyncio.to_thread(
+            Models, settings, stack, clock=clock, on_health=health_told(signals), on_call=call_told(signals)
+        )
+        outgoing = await stack.enter_async_context(Outgoing(settings, clock=clock, folder=folder, signals=signals))
         here = _Here(
             web=Web(settings, clock=clock, parser=parser, outgoing=outgoing),
             scholarly=Scholarly(settings, outgoing=outgoing),

@@ -29,6 +29,9 @@ WEB = "web"
 PROVIDER_FAILED = "search_provider_failed"
 """Name of the log line that tells of a provider that gave no answer."""
 
+RENDERING_FAILED = "rendering_failed"
+"""Name of the log line that tells of a page that the browser could not build."""
+
 log = logging.getLogger("leadline.wiring.web")
 
 
@@ -58,19 +61,26 @@ class Web:
         async with self._opening:
             self._pages = self._pages or await self._opened()
         cache = await self._outgoing.cache()
+        told = told or self._outgoing.told
         return self._pages if cache is None else self._cached(self._pages, cache, tenant=tenant, told=told)
 
     async def search(self, tenant: str, *, told: Told | None = None) -> Search:
         """Return what searches the web for a tenant. Raises `SettingsError`."""
         from leadline.cache.searches import CachedSearch  # noqa: PLC0415 only where a run may reach the web
         from leadline.search.web.failover import Failover  # noqa: PLC0415 as above
+        from leadline.search.web.observed import ObservedSearch  # noqa: PLC0415 as above
 
         section = self._settings.search
-        engines = [await self._engine(name, tenant) for name in section.providers]
+        signals = self._outgoing.signals
+        engines: list[Search] = [
+            ObservedSearch(await self._engine(name, tenant), signals) for name in section.providers
+        ]
         cache = await self._outgoing.cache()
         if cache is not None:
             engines = [
-                CachedSearch(engine, cache, address=section.of(engine.name).base_url or "", told=told)
+                CachedSearch(
+                    engine, cache, address=section.of(engine.name).base_url or "", told=told or self._outgoing.told
+                )
                 for engine in engines
             ]
         return Failover(engines, name=WEB, told=_provider_failed)
@@ -107,7 +117,14 @@ class Web:
             proxy=self._settings.proxy,
         )
         self._fetcher = await self._outgoing.enter(fetcher)
-        direct: Pages = WebReader(self._fetcher, self._parser)
+        browser = None
+        if visit.render != "off":
+            from leadline.wiring.rendering import open_browser  # noqa: PLC0415 only where it is chosen
+
+            browser = await open_browser(
+                self._settings, guard=self._guard(), admit=self._fetcher.admit, outgoing=self._outgoing
+            )
+        direct: Pages = WebReader(self._fetcher, self._parser, browser=browser, failed=_rendering_failed)
         if visit.reader_url is None:
             return direct
         key = visit.reader_key.reveal() if visit.reader_key else None
@@ -176,6 +193,7 @@ def page_policy(settings: Settings) -> str:
         "robots": fetch.robots,
         "headers": [(one.host, sorted(one.plain().items())) for one in fetch.headers],
         "reader": [visit.reader_url, visit.reader_order],
+        "render": visit.render,
         "extractors": dict(EXTRACTOR_VERSION),
         "most_bytes": settings.extract.max_bytes,
     }
@@ -184,3 +202,7 @@ def page_policy(settings: Settings) -> str:
 
 def _provider_failed(provider: str, error: ToolFailed) -> None:
     log.warning(PROVIDER_FAILED, extra={"provider": provider, "code": error.code})
+
+
+def _rendering_failed(error: ToolFailed) -> None:
+    log.warning(RENDERING_FAILED, extra={"code": error.code, "reason": str(error)})

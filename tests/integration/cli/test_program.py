@@ -124,7 +124,7 @@ def test_bad_input_is_one_clear_line_and_its_code(
     ("env", "says"),
     [
         ({"LEADLINE_POLCY": "drop"}, "did you mean LEADLINE_POLICY?"),
-        ({"LEADLINE_STORE": "postgresql://x/y"}, "not available in this version"),
+        ({"LEADLINE_ENGINE": "postgres"}, "set LEADLINE_STORE=postgresql://"),
         ({"LEADLINE_BUDGET__USD": "-1"}, "above 0"),
     ],
 )

@@ -105,6 +105,8 @@ def test_relative_paths_start_where_they_are_written(tmp_path: Path, monkeypatch
         ("LEADLINE_VLLM__ARGUMENTS", "--seed 7 --name 'a b'", "vllm.arguments", ("--seed", "7", "--name", "a b")),
         ("LEADLINE_GATEWAY__PORT", "0", "gateway.port", 0),
         ("LEADLINE_STORE", "sqlite:///srv/runs.db", "store", "sqlite:///srv/runs.db"),
+        ("LEADLINE_STORE", "postgres://u:p@db/x?sslmode=require", "store", "postgresql://u:p@db/x?sslmode=require"),
+        ("LEADLINE_STORE", "postgresql://u@one,two:5433/x", "store", "postgresql://u@one,two:5433/x"),
     ],
 )
 def test_text_becomes_values(variable: str, text: str, name: str, value: object) -> None:
@@ -142,9 +144,13 @@ def test_servers_have_numbers_of_their_own() -> None:
         ({"LEADLINE_MODEL__TOP_P": "1.5"}, "at most 1"),
         ({"LEADLINE_MODEL__FREE": "maybe"}, "true or false"),
         ({"LEADLINE_POLICY": "keep"}, "`mark`, `drop` or `research`"),
-        ({"LEADLINE_STORE": "postgresql://db/x"}, "not available in this version"),
-        ({"LEADLINE_STORE": "mongodb://db/x"}, "not allowed: mongodb://db/x"),
-        ({"LEADLINE_BLOBS": "s3://bucket/x"}, "not available in this version"),
+        ({"LEADLINE_STORE": "mongodb://db/x"}, "the value (not shown)"),  # it may hold a password
+        ({"LEADLINE_STORE": "postgresql://u:s3cret@db"}, "`postgresql://USER:PASSWORD@HOST"),
+        ({"LEADLINE_ENGINE": "postgres"}, "`engine` is `postgres`, but `store` is SQLite"),
+        ({"LEADLINE_ENGINE": "threads"}, "`embedded` or `postgres`"),
+        ({"LEADLINE_BLOBS": "s3://Bucket/x"}, "`s3://BUCKET/PREFIX`"),
+        ({"LEADLINE_S3__ACCESS_KEY": "id"}, "`s3.secret_key` is not set"),
+        ({"LEADLINE_EVENT_LOG": "kafka://broker:9092"}, "BROKER:PORT"),
         ({"LEADLINE_MODEL__KIND": "gemini"}, "`openai` or `anthropic`"),
         ({**MODEL, "LEADLINE_MODEL__URLS": "http://a/v1,http://a/v1/"}, "names a server twice: http://a/v1"),
         ({**MODEL, "LEADLINE_MODEL__WEIGHTS": "1,2,3"}, "`model.weights` has 3 numbers"),

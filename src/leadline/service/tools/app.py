@@ -18,6 +18,8 @@ from leadline.service.health import add_health
 from leadline.service.keys import OwnHost, SharedKey
 from leadline.service.leaving import ClientGone, while_there
 from leadline.service.limits import BodyLimits
+from leadline.service.metrics import add_metrics
+from leadline.service.observed import Observed
 from leadline.service.problems import plain_problem, told
 from leadline.service.serving import Leaving
 from leadline.service.tools.asked import Asked
@@ -26,6 +28,7 @@ from leadline.service.tools.work import OFFERS, Call, Offer
 from leadline.service.tracing import RequestIds
 from leadline.version import __version__
 from leadline.wire.tool_client import DEADLINE, TENANT
+from leadline.wiring.telemetry import Telemetry
 
 MOST_SECONDS: Final = 600.0
 """Seconds that a request may ask for at most."""
@@ -35,16 +38,19 @@ _MOST_TENANT: Final = 200
 _MOST_FAULTS: Final = 3
 
 
-def tool_app(host: Host, tool: str, *, key: str, leaving: Leaving) -> Asgi:
+def tool_app(host: Host, tool: str, *, key: str, leaving: Leaving, telemetry: Telemetry | None = None) -> Asgi:
     """Return the service of `tool`; `key` is demanded of every request unless it is empty.
 
-    From the outside in: an id, the key (or this machine alone), the size of the body, the work.
+    From the outside in: an id, what is told of the request, the key (or this machine alone), the
+    size of the body, the work.
     """
+    telemetry = telemetry or Telemetry()
     offer = OFFERS[tool]
     api = FastAPI(
         title=f"Leadline: {tool}", version=__version__, docs_url=None, redoc_url=None, openapi_url="/openapi.json"
     )
     add_health(api, leaving)
+    add_metrics(api, telemetry)
 
     async def answer(request: Request) -> Response:
         return await _answered(request, lambda: _done(host, offer, request))
@@ -61,7 +67,8 @@ def tool_app(host: Host, tool: str, *, key: str, leaving: Leaving) -> Asgi:
     api.add_exception_handler(404, _no_such)
     api.add_exception_handler(405, _no_such)
     app: Asgi = BodyLimits(api, most={f"/{tool}": offer.most_bytes})
-    return RequestIds(SharedKey(app, key=key) if key else OwnHost(app))
+    guarded = SharedKey(app, key=key) if key else OwnHost(app)
+    return RequestIds(Observed(guarded, telemetry.signals, traced=telemetry.share))
 
 
 async def _done(host: Host, offer: Offer, request: Request) -> bytes:

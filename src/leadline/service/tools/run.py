@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 from leadline.errors import MissingExtra
 from leadline.service.keys import check_host
 from leadline.service.serving import EXTRA, Leaving, Listen, serve
 from leadline.settings import Settings
+from leadline.wiring.telemetry import telemetry
 from leadline.wiring.tool_host import tool_host
 
 
@@ -28,7 +30,9 @@ async def run_tool(settings: Settings, tool: str, listen: Listen, *, started: Ca
     def tell(host: str, port: int) -> None:
         started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
-    async with tool_host(settings, tool) as host:
+    async with AsyncExitStack() as stack:
+        told_of = stack.enter_context(telemetry(settings, "tools", metrics=True))
+        host = await stack.enter_async_context(tool_host(settings, tool, signals=told_of.signals))
         await host.prove(tool)
-        app = tool_app(host, tool, key=key, leaving=leaving)
+        app = tool_app(host, tool, key=key, leaving=leaving, telemetry=told_of)
         await serve(app, listen, leaving=leaving, started=tell)

@@ -19,9 +19,10 @@ from leadline.domain import Flag, RunState
 from leadline.events import ENGINE, RunResumed, RunStarted
 from leadline.ports import Run
 from leadline.tasks.appends import cancelled, exhausted
+from leadline.tasks.packing import Packer
 from leadline.tasks.postgres.connection import Connection, Row
 from leadline.tasks.postgres.database import CHANNEL, NOW
-from leadline.tasks.postgres.journal import add_step, end_run
+from leadline.tasks.postgres.journal import end_run
 from leadline.tasks.postgres.rows import COLUMNS, run_from
 
 LANES: Final = 64
@@ -45,7 +46,14 @@ _TOLD: Final = f"""
         pg_notify('{CHANNEL}', r.id)
 """  # noqa: S608 constants
 
-TAKE_BEST: Final = f"""
+
+def _best(*, beyond: str, expired: str) -> str:
+    """Return the statement.
+
+    `beyond` is what makes a row of the index belong to a lane behind the last one found, `expired`
+    which of the expired runs are candidates.
+    """
+    return f"""
     WITH RECURSIVE lane AS (
         (
             SELECT r.urgency, r.engine, r.tenant FROM run AS r WHERE {_FREE}
@@ -54,8 +62,7 @@ TAKE_BEST: Final = f"""
         UNION ALL
         SELECT n.urgency, n.engine, n.tenant FROM lane AS l CROSS JOIN LATERAL (
             SELECT r.urgency, r.engine, r.tenant FROM run AS r
-            WHERE {_FREE} AND (r.urgency, r.engine, r.tenant) > (l.urgency, l.engine, l.tenant)
-                AND ($6::bool OR r.urgency = l.urgency)
+            WHERE {_FREE} AND {beyond}
             ORDER BY r.urgency, r.engine, r.tenant LIMIT 1
         ) AS n
     ), share AS (
@@ -83,12 +90,13 @@ TAKE_BEST: Final = f"""
         SELECT r.key, r.urgency, coalesce(s.held, 0), r.created_at
         FROM run AS r LEFT JOIN share AS s ON s.tenant = r.tenant
         WHERE {_EXPIRED} AND NOT r.local AND r.engine = ANY($4::text[]) AND {NOW} >= $5::float8
+            AND {expired}
     ), taken AS (
         SELECT r.key, r.reply, r.state AS was
         FROM candidate AS c JOIN run AS r ON r.key = c.key
         WHERE {_FREE} OR {_EXPIRED}
         ORDER BY c.urgency, c.held, c.created_at, c.key
-        LIMIT $7::int
+        LIMIT $6::int
         FOR NO KEY UPDATE OF r SKIP LOCKED
     )
     UPDATE run AS r {_SET}
@@ -96,6 +104,15 @@ TAKE_BEST: Final = f"""
     WHERE r.key = t.key
     {_TOLD}
 """  # noqa: S608 constants
+
+
+TAKE_TOP: Final = _best(
+    beyond="r.urgency = l.urgency AND (r.engine, r.tenant) > (l.engine, l.tenant)",
+    expired="r.urgency <= coalesce((SELECT min(l.urgency) FROM lane AS l), r.urgency)",
+)
+"""Looks into the lanes of the highest priority alone."""
+
+TAKE_ANY: Final = _best(beyond="(r.urgency, r.engine, r.tenant) > (l.urgency, l.engine, l.tenant)", expired="true")
 
 TAKE_NAMED: Final = f"""
     WITH taken AS (
@@ -111,8 +128,14 @@ TAKE_NAMED: Final = f"""
 
 _BEGIN: Final = f"""
     INSERT INTO step (run, seq, at, branch, type, compressed, body)
-    SELECT a.run, 1, {NOW}, '', '{RunStarted.type}', a.compressed, a.body FROM asked AS a WHERE a.run = $1
-    RETURNING seq
+    SELECT a.run, 1, {NOW}, '', '{RunStarted.type}', a.compressed, a.body FROM asked AS a
+    WHERE a.run = ANY($1::bigint[])
+"""  # noqa: S608 constants
+
+_RESUME: Final = f"""
+    INSERT INTO step (run, seq, at, branch, type, compressed, body)
+    SELECT c.run, c.seq, {NOW}, '', '{RunResumed.type}', c.compressed, c.body
+    FROM unnest($1::bigint[], $2::int[], $3::bool[], $4::bytea[]) AS c(run, seq, compressed, body)
 """  # noqa: S608 constants
 
 
@@ -145,9 +168,9 @@ async def take_best(connection: Connection, wish: Claim, count: int) -> Taken:
     Lanes below the highest priority are looked into where that has nothing: others may have locked it.
     """
     values = (wish.owner, wish.token, wish.lease, list(wish.engines), wish.patient_until)
-    rows = await connection.fetch(TAKE_BEST, *values, False, count)
+    rows = await connection.fetch(TAKE_TOP, *values, count)
     if len(rows) < count:
-        rows += await connection.fetch(TAKE_BEST, *values, True, count - len(rows))
+        rows += await connection.fetch(TAKE_ANY, *values, count - len(rows))
     return await _begun(connection, rows, wish)
 
 
@@ -159,22 +182,24 @@ async def take_named(connection: Connection, wish: Claim, run_id: str) -> Taken:
 
 async def _begun(connection: Connection, rows: Sequence[Row], wish: Claim) -> Taken:
     """Write the first event of each hold; a run whose workers died too often, or that was to be cancelled, is ended."""
-    runs, ended = [], 0
-    for row in rows:
-        if row["was"] == RunState.RUNNING and (row["flag"] == Flag.CANCEL or row["attempts"] >= wish.attempts):
-            end = cancelled() if row["flag"] == Flag.CANCEL else exhausted(row["attempts"])
-            await end_run(connection, row["key"], end)
-            ended += 1
-        else:
-            runs.append(await _held(connection, row, wish.owner))
-    return Taken(runs=runs, ended=ended)
+    over = [row for row in rows if row["was"] == RunState.RUNNING and _is_over(row, wish.attempts)]
+    for row in over:
+        end = cancelled() if row["flag"] == Flag.CANCEL else exhausted(row["attempts"])
+        await end_run(connection, row["key"], end)
+    held = [row for row in rows if row not in over]
+    fresh = [row["key"] for row in held if row["seq"] is None]
+    if fresh:
+        await connection.execute(_BEGIN, fresh)
+    resumed = [(row["key"], row["seq"] + 1, *_resumed(row, wish.owner)) for row in held if row["seq"] is not None]
+    if resumed:
+        await connection.execute(_RESUME, *([columns[i] for columns in resumed] for i in range(4)))
+    return Taken(runs=[run_from({**row, "seq": (row["seq"] or 0) + 1}) for row in held], ended=len(over))
 
 
-async def _held(connection: Connection, row: Row, owner: str) -> Run:
-    if row["seq"] is None:
-        seq = await connection.fetchval(_BEGIN, row["key"])
-    else:
-        reply = None if row["reply"] is None else orjson.loads(row["reply"])
-        resumed = RunResumed(owner=owner, attempt=row["attempts"], engine=ENGINE, reply=reply)
-        seq = await add_step(connection, row["key"], resumed)
-    return run_from({**row, "seq": seq})
+def _is_over(row: Row, attempts: int) -> bool:
+    return bool(row["flag"] == Flag.CANCEL or row["attempts"] >= attempts)
+
+
+def _resumed(row: Row, owner: str) -> tuple[bool, bytes]:
+    reply = None if row["reply"] is None else orjson.loads(row["reply"])
+    return Packer().pack(RunResumed(owner=owner, attempt=row["attempts"], engine=ENGINE, reply=reply))

@@ -29,7 +29,7 @@ GROUP_STEPS: Final = 2_000
 GROUP_BYTES: Final = 16 * 1024 * 1024
 """What one statement carries at most, unless a single append has more."""
 
-GROUPS: Final = 3
+GROUPS: Final = 2
 """Groups under way at a time, of different runs: while one waits for the disk the next is made."""
 
 _UNKNOWN: Final = -1

@@ -15,6 +15,13 @@ C: Final = "C"
 def metadata() -> sa.MetaData:
     """Return the tables."""
     tables = sa.MetaData()
+    _run(tables)
+    _asked(tables)
+    _step(tables)
+    return tables
+
+
+def _run(tables: sa.MetaData) -> None:
     _ = sa.Table(
         "run",
         tables,
@@ -61,6 +68,9 @@ def metadata() -> sa.MetaData:
         sa.Index("run_states", "tenant", "state", "created_at", "id"),
         sa.Index("run_ended", "updated_at", postgresql_where=sa.text(ENDED)),
     )
+
+
+def _asked(tables: sa.MetaData) -> None:
     _ = sa.Table(
         "asked",
         tables,
@@ -69,6 +79,9 @@ def metadata() -> sa.MetaData:
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.Column("folded", sa.Text, nullable=False),
     )
+
+
+def _step(tables: sa.MetaData) -> None:
     _ = sa.Table(
         "step",
         tables,
@@ -80,6 +93,14 @@ def metadata() -> sa.MetaData:
         sa.Column("compressed", sa.Boolean, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.Column("tx", sa.BigInteger, nullable=False, server_default=sa.text("(pg_current_xact_id()::text::bigint)")),
-        sa.Index("step_tx", "tx", postgresql_using="brin"),
+        sa.Index("step_tx", "tx"),
     )
-    return tables
+    _ = sa.Table(
+        "shipping",
+        tables,
+        sa.Column("log", sa.Text(collation=C), primary_key=True),
+        sa.Column("owner", sa.Text(collation=C)),
+        sa.Column("lease_until", sa.Double, nullable=False),
+        sa.Column("fence", sa.BigInteger, nullable=False),
+        sa.Column("place", sa.Text(collation=C), nullable=False),
+    )

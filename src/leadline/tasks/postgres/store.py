@@ -22,6 +22,7 @@ from leadline.tasks.postgres import figures, verbs
 from leadline.tasks.postgres.claimer import Claimer, Wish
 from leadline.tasks.postgres.connection import Connection, Row
 from leadline.tasks.postgres.database import Database
+from leadline.tasks.postgres.feed import Feeding
 from leadline.tasks.postgres.journal import Writer
 from leadline.tasks.postgres.rows import RUN, run_from
 from leadline.tasks.postgres.tables import check
@@ -36,7 +37,7 @@ _HEAVY: Final = 100
 """Records above which they are unpacked beside the event loop."""
 
 
-class PostgresStore:
+class PostgresStore(Feeding):
     """Runs and journals in one database; made by `open`.
 
     A call whose caller is cancelled may still be carried out; a claim and a claimed creation are

@@ -14,7 +14,7 @@ FREE: Final = "state = 'queued' AND NOT local"
 VERSIONS: Final = "leadline_version"
 """The table that tells which migration the database is at."""
 
-NUMBERS: Final = ("0001", "0002")
+NUMBERS: Final = ("0001", "0002", "0003")
 """The migrations, the newest last; a test compares them with `migrations/versions`."""
 
 

@@ -61,6 +61,30 @@ _MIGRATIONS = (
     ALTER TABLE run ADD COLUMN waits_for TEXT;
     ALTER TABLE run ADD COLUMN reply TEXT;
     """,
+    # Keys are places of the feed: one that a deleted row had is never given again.
+    """
+    CREATE TABLE step_kept (
+        key INTEGER PRIMARY KEY AUTOINCREMENT,
+        run INTEGER NOT NULL,
+        seq INTEGER NOT NULL,
+        at REAL NOT NULL,
+        branch TEXT NOT NULL,
+        type TEXT NOT NULL,
+        compressed INTEGER NOT NULL,
+        body BLOB NOT NULL
+    );
+    INSERT INTO step_kept SELECT key, run, seq, at, branch, type, compressed, body FROM step;
+    DROP TABLE step;
+    ALTER TABLE step_kept RENAME TO step;
+    CREATE UNIQUE INDEX step_place ON step (run, seq);
+    CREATE TABLE shipping (
+        log TEXT PRIMARY KEY,
+        owner TEXT,
+        lease_until REAL NOT NULL,
+        fence INTEGER NOT NULL,
+        place INTEGER NOT NULL DEFAULT 0
+    ) WITHOUT ROWID;
+    """,
 )
 
 # WAL needs shared memory between its processes, which these do not give.

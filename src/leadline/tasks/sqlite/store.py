@@ -24,6 +24,7 @@ from leadline.tasks.appends import Append, check_id, packed
 from leadline.tasks.packing import Packer
 from leadline.tasks.sqlite import figures, verbs
 from leadline.tasks.sqlite.changes import Changes
+from leadline.tasks.sqlite.feed import Feeding
 from leadline.tasks.sqlite.journal import append_closing
 from leadline.tasks.sqlite.rows import RUN, run_from
 from leadline.tasks.sqlite.schema import connect, translated
@@ -34,7 +35,7 @@ T = TypeVar("T")
 _READERS = 2
 
 
-class SqliteStore:
+class SqliteStore(Feeding):
     """Runs and journals in one SQLite file; made by `open`.
 
     A call whose caller is cancelled may still be carried out; a claim and a claimed creation are

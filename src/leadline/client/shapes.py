@@ -1,0 +1,106 @@
+"""What a service tells, as values. Times are UTC, ISO 8601, as the service writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from leadline.domain import Failure, Json, RunState, Source, Usage
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunView:
+    """A run. `asks` is what one that waits wants to know, where it was looked at alone."""
+
+    id: str
+    state: RunState
+    question: str
+    language: str
+    strategy: str
+    created_at: str
+    updated_at: str
+    usage: Usage
+    web: bool = False
+    corpora: tuple[str, ...] = ()
+    continues: str | None = None
+    last_event: int = 0
+    flag: str | None = None
+    waits_for: str | None = None
+    asks: Mapping[str, Json] | None = None
+    stop_reason: str | None = None
+    failure: Failure | None = None
+    has_report: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunsPage:
+    """Some runs, newest first; `next` is the cursor of what follows, `None` after the last."""
+
+    items: tuple[RunView, ...]
+    next: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Span:
+    """A piece of a source's text that a claim rests on; offsets count Unicode code points."""
+
+    claim_id: str
+    claim: str
+    verdict: str
+    start: int
+    end: int
+    locator: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SourceText:
+    """A source as it was stored, and what of it claims rest on."""
+
+    source: Source
+    text: str
+    spans: tuple[Span, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyView:
+    """A key without its secret."""
+
+    id: str
+    name: str
+    role: str
+    created_at: str
+    made_by: str = ""
+    scopes: tuple[str, ...] | None = None
+    expires_at: str | None = None
+    last_used_at: str | None = None
+    revoked_at: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MadeKey:
+    """A key that was just made; `credential` is told this once."""
+
+    key: KeyView
+    credential: str
+
+    def __repr__(self) -> str:
+        return f"MadeKey(key={self.key!r}, credential='********')"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Corpus:
+    """A tenant's corpus."""
+
+    id: str
+    name: str
+    version: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Document:
+    """A document of a corpus."""
+
+    name: str
+    bytes: int = 0
+    sha256: str = ""
+    content_type: str = ""

@@ -1,0 +1,1 @@
+"""What operators do: configuration of what stands around the service."""

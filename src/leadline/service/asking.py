@@ -1,0 +1,169 @@
+"""A question as a request brings it, made into a run: checked, let in, and stored once."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final, NamedTuple, TypeVar
+
+from leadline.api import asking
+from leadline.codec import canonical
+from leadline.domain import Budget, Length, Options, Policy, Question, StrategyName, sha256
+from leadline.domain.run import Origin
+from leadline.errors import InputError, SettingsError, UnknownRun, WrongState
+from leadline.ports import NewRun, Run
+from leadline.ports.access import Caller
+from leadline.ports.admission import Admitted, Wanted, Wish
+from leadline.service.door import Door
+from leadline.service.runs import Runs, corpus_name
+from leadline.service.shapes import ResearchTaken
+from leadline.settings import Settings
+from leadline.text.language import detect
+from leadline.version import __version__
+from leadline.wiring import Platform
+from leadline.wiring.accounts import Accounts
+
+N = TypeVar("N", int, float)
+
+SCOPE: Final = "research:"
+"""What keys of repeated requests begin with here, so that other resources may have the same keys."""
+
+_PLAIN: Final = ("web", "scholar", "python", "since", "instructions", "researchers", "approve", "clarify")
+_LISTS: Final = ("urls", "sites", "exclude")
+
+
+class Asked(NamedTuple):
+    """A run that was asked for. `new` is false where the same request came before."""
+
+    run: Run
+    new: bool
+
+
+class Asking:
+    """Starts runs for callers."""
+
+    def __init__(self, *, settings: Settings, platform: Platform, accounts: Accounts, door: Door, runs: Runs) -> None:
+        self._settings = settings
+        self._platform = platform
+        self._accounts = accounts
+        self._door = door
+        self._runs = runs
+
+    async def start(self, taken: ResearchTaken, caller: Caller, *, origin: Origin, repeat: str | None = None) -> Asked:
+        """Store a run for whoever has a free slot, or return the one that the same request made before.
+
+        `repeat` is the request's `Idempotency-Key`. Raises `InputError` for what cannot be asked,
+        `IdempotencyConflict`, `BudgetError`, `UnknownRun` for a run to continue that is not the
+        caller's, and `Limited`.
+        """
+        text = asking.checked_question(taken.question)
+        question = Question(text=text, language=taken.language or detect(text))
+        options = await self._options(taken, text, caller)
+        run_id = asking.new_run_id(self._platform.clock.now())
+        if repeat is not None:
+            run_id = await self._accounts.once.first(
+                caller.tenant, SCOPE + repeat, body_hash=sha256(canonical(taken.model_dump())), object=run_id
+            )
+            known = await self._known(run_id, caller)
+            if known is not None:
+                return Asked(known, new=False)
+        budget = options.budget
+        wish = Wish(
+            tenant=caller.tenant,
+            key=caller.key,
+            wanted=Wanted.RUN,
+            id=run_id,
+            characters=len(text),
+            tokens=budget.tokens,
+            usd=budget.usd,
+        )
+        budget = within(budget, await self._door.admit(wish))
+        new = NewRun(
+            id=run_id,
+            tenant=caller.tenant,
+            question=question,
+            options=replace(options, budget=budget),
+            seed=secrets.randbits(32),
+            software=__version__,
+            origin=origin,
+        )
+        return await self._stored(new, caller)
+
+    async def _stored(self, new: NewRun, caller: Caller) -> Asked:
+        try:
+            return Asked(await self._platform.store.create(new), new=True)
+        except WrongState:
+            # Of two equal requests at once the other one was quicker.
+            known = await self._known(new.id, caller)
+            if known is None:
+                raise
+            return Asked(known, new=False)
+
+    async def _known(self, run_id: str, caller: Caller) -> Run | None:
+        try:
+            return await self._runs.get(run_id, tenant=caller.tenant)
+        except UnknownRun:
+            return None
+
+    async def _options(self, taken: ResearchTaken, text: str, caller: Caller) -> Options:
+        """Return a run's options. Raises `InputError`, also for what this service is not set up for."""
+        platform, settings = self._platform, self._settings
+        overrides = overrides_of(taken)
+        if taken.corpora:
+            overrides["corpora"] = await self._corpora(taken.corpora, caller)
+        if taken.continues is not None:
+            overrides["ledger_of"] = (await self._runs.get(taken.continues, tenant=caller.tenant)).id
+        try:
+            options = asking.options_of(settings, overrides, can_compute=platform.can_compute)
+            options = replace(options, budget=budget_of(taken, options.budget))
+            options = asking.checked(options, settings, platform.models)
+            asking.check_tools(options, can_compute=platform.can_compute)
+            return asking.decided(await asking.with_window(options, settings, platform.models), text)
+        except SettingsError as error:
+            raise InputError(f"this service is not set up for what is asked: {_wants(taken)}") from error
+
+    async def _corpora(self, ids: Sequence[str], caller: Caller) -> tuple[str, ...]:
+        """Return the tenant's corpora as runs name them, at their present versions. Raises `UnknownObject`."""
+        found = [await self._accounts.corpora.get(caller.tenant, id) for id in dict.fromkeys(ids)]
+        return tuple(corpus_name(corpus.id, corpus.version) for corpus in found)
+
+
+def overrides_of(taken: ResearchTaken) -> dict[str, Any]:
+    """Return what a request says of a run's options, by field name of `Options`."""
+    found: dict[str, Any] = {name: getattr(taken, name) for name in _PLAIN if getattr(taken, name) is not None}
+    found |= {name: tuple(getattr(taken, name)) for name in _LISTS}
+    found["strategy"] = StrategyName(taken.strategy)
+    if taken.web is None:
+        found["web"] = not (taken.corpora or taken.urls)
+    if taken.policy is not None:
+        found["policy"] = Policy(taken.policy)
+    if taken.length is not None:
+        found["length"] = Length(taken.length)
+    if taken.json_schema is not None:
+        found["schema"] = taken.json_schema
+    return found
+
+
+def budget_of(taken: ResearchTaken, default: Budget) -> Budget:
+    """Return a run's budget: what the request names, else what is set."""
+    given = {name: value for name, value in taken.budget.model_dump().items() if value is not None}
+    return replace(default, **given)
+
+
+def within(budget: Budget, admitted: Admitted) -> Budget:
+    """Return the budget with no more than what was set aside."""
+    return replace(budget, tokens=_least(budget.tokens, admitted.tokens), usd=_least(budget.usd, admitted.usd))
+
+
+def _least(one: N | None, other: N | None) -> N | None:
+    if one is None or other is None:
+        return other if one is None else one
+    return min(one, other)
+
+
+def _wants(taken: ResearchTaken) -> str:
+    """Name what in a request may need something that a service lacks."""
+    named = {"a model": taken.approve or taken.clarify or taken.json_schema is not None, "programs": taken.python}
+    wants = [f"the strategy `{taken.strategy}`", *(name for name, wanted in named.items() if wanted)]
+    return ", ".join(wants)

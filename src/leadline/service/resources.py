@@ -1,0 +1,20 @@
+"""All resources of the service; a new file of routes gets its line here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from leadline.service.routes import access, evidence, health, research, steering, streaming, tools
+from leadline.service.routing import Routes
+
+ROUTES: Final[Sequence[Callable[[], Routes]]] = (
+    health.routes,
+    research.routes,
+    steering.routes,
+    streaming.routes,
+    evidence.routes,
+    tools.routes,
+    access.routes,
+)
+"""All of them, in the order of the OpenAPI document."""

@@ -1,0 +1,224 @@
+"""Settings -> what this process tells of itself; open it before, and close it after, everything else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from urllib.parse import urlsplit
+
+from leadline.errors import MissingExtra, SettingsError
+from leadline.ports import Observer, Quiet, RunFigures, Signals
+from leadline.ports.signals import (
+    BreakerChanged,
+    CacheAnswered,
+    QueueSeen,
+    ServerCalled,
+    ServerTurned,
+)
+from leadline.resilience import BreakerState, SystemClock
+from leadline.settings import Settings, secrets_of
+from leadline.settings.telemetry import STDERR
+
+if TYPE_CHECKING:
+    import logging
+
+    from leadline.cache.types import Cached, Category, Told
+    from leadline.model.pool import Lease
+    from leadline.model.pool_types import HealthChange, Outcome
+    from leadline.telemetry.exposition import Exposition
+    from leadline.telemetry.follow import Reader
+
+Process: TypeAlias = Literal["cli", "library", "worker", "service", "tools", "models"]
+
+METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+"""Content type of `Telemetry.text`."""
+
+_TOOL_NAMES: Final = {"google_scholar": "scholar", "PythonInterpreter": "python"}
+_EXTRA: Final = "traces need an extra: pip install 'leadline[otel]'"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Telemetry:
+    """What reads a process's runs and hears its signals.
+
+    `share` is how many of the traces that begin here are recorded. `metrics` is `None` where nobody
+    may ask for them.
+    """
+
+    observers: tuple[Observer, ...] = ()
+    signals: Signals = field(default_factory=Quiet)
+    share: float = 0.0
+    metrics: Exposition | None = None
+
+    async def text(self) -> bytes:
+        """Return what `GET /metrics` answers. Raises `SettingsError` where metrics were not asked for."""
+        if self.metrics is None:
+            raise SettingsError("this process counts nothing: its telemetry was opened without metrics")
+        return await self.metrics.text()
+
+    def watch(self, figures: RunFigures) -> None:
+        """Let the depth of the queue be read from the store whenever somebody asks for metrics."""
+        if self.metrics is not None:
+            self.metrics.refresher(partial(_look, figures, self.signals))
+
+    @asynccontextmanager
+    async def served(self, host: str, port: int) -> AsyncIterator[int]:
+        """Answer `GET /metrics` while the context is open; yield the port. Raises `SettingsError`."""
+        from leadline.telemetry.serving import serving  # noqa: PLC0415 aiohttp's server only where it is wanted
+
+        async with serving(self.text, host=host, port=port) as taken:
+            yield taken
+
+
+@contextmanager
+def telemetry(settings: Settings, process: Process, *, metrics: bool = False) -> Iterator[Telemetry]:
+    """Yield what this process tells of itself, as the settings choose; what waits is written on leaving.
+
+    A person's command and a library leave the program's log alone where lines would go to standard
+    error. Raises `SettingsError`, `MissingExtra`.
+    """
+    readers: list[Reader] = []
+    with ExitStack() as stack:
+        _log(settings, process, stack)
+        if process not in {"cli", "library"} or settings.log.sink != STDERR:
+            from leadline.telemetry.lines import Lines  # noqa: PLC0415 only where lines are written
+
+            readers.append(Lines(content=settings.log.content))
+        exposition = None
+        if metrics:
+            exposition = _metrics(readers)
+        if settings.traces.url is not None:
+            _traces(settings, settings.traces.url, process, readers=readers, stack=stack)
+        if not readers:
+            yield Telemetry()
+            return
+        from leadline.telemetry.follow import Broadcast  # noqa: PLC0415 only where somebody reads
+
+        broadcast = Broadcast(readers)
+        share = settings.traces.share if settings.traces.url is not None else 0.0
+        yield Telemetry(observers=(broadcast,), signals=broadcast, share=share, metrics=exposition)
+
+
+# --- what gives signals, in its own words ----------------------------------------------------------
+
+
+def cache_told(signals: Signals) -> Told:
+    """Return what hears where answers came from."""
+
+    def told(category: Category, cached: Cached) -> None:
+        signals.signal(CacheAnswered(category=category.value, layer=cached.origin.value, stale=cached.stale))
+
+    return told
+
+
+def breaker_told(signals: Signals, part: str) -> Callable[[BreakerState], None]:
+    """Return what hears a breaker change."""
+
+    def told(state: BreakerState) -> None:
+        signals.signal(BreakerChanged(part=part, state=state.value))
+
+    return told
+
+
+def tool_breaker_told(signals: Signals) -> Callable[[str, BreakerState], None]:
+    """Return what hears the breakers of tools change."""
+
+    def told(tool: str, state: BreakerState) -> None:
+        signals.signal(BreakerChanged(part=f"tool:{tool}", state=state.value))
+
+    return told
+
+
+def health_told(signals: Signals) -> Callable[[HealthChange], None]:
+    """Return what hears of model servers that went out of service or came back."""
+
+    def told(change: HealthChange) -> None:
+        signals.signal(ServerTurned(server=change.url, healthy=change.healthy, down_for=change.down_for))
+
+    return told
+
+
+def call_told(signals: Signals) -> Callable[[Lease, Outcome], None]:
+    """Return what hears of calls at model servers."""
+
+    def told(lease: Lease, outcome: Outcome) -> None:
+        from leadline.model.connect import shown_url  # noqa: PLC0415 aiohttp only where a model is set
+
+        signals.signal(
+            ServerCalled(
+                server=shown_url(lease.spec.url),
+                outcome=outcome.value,
+                seconds=lease.seconds,
+                first_token=lease.first_token,
+                session=lease.session,
+            )
+        )
+
+    return told
+
+
+# --- inside --------------------------------------------------------------------------------------
+
+
+async def _look(figures: RunFigures, signals: Signals) -> None:
+    signals.signal(QueueSeen(depth=await figures.depth()))
+
+
+def _log(settings: Settings, process: Process, stack: ExitStack) -> None:
+    log = settings.log
+    if log.sink == STDERR and process in {"cli", "library"}:
+        return
+    from leadline.telemetry.logs import Shape, logging_to  # noqa: PLC0415 only where lines are written
+
+    shape = Shape(level=log.level, format=log.format, per_second=log.per_second, process=process)
+    stack.enter_context(logging_to(_sink(log.sink), shape, secrets=sorted(secrets_of(settings))))
+
+
+def _sink(address: str) -> logging.Handler:
+    from leadline.telemetry import logs  # noqa: PLC0415 as above
+
+    if address == STDERR:
+        return logs.terminal()
+    parts = urlsplit(address)
+    if parts.scheme == "kafka":
+        return logs.kafka(parts.netloc, parts.path.strip("/"))
+    return logs.file(Path(parts.path))
+
+
+def _metrics(readers: list[Reader]) -> Exposition:
+    try:
+        from prometheus_client import CollectorRegistry  # noqa: PLC0415 an extra
+
+        from leadline.telemetry.exposition import Exposition  # noqa: PLC0415 as above
+        from leadline.telemetry.instruments import Instruments  # noqa: PLC0415 as above
+        from leadline.telemetry.metrics import Metrics  # noqa: PLC0415 as above
+    except ImportError as error:
+        raise MissingExtra("metrics need an extra: pip install 'leadline[server]'") from error
+    registry = CollectorRegistry()
+    readers.append(Metrics(Instruments(registry), aliases=_TOOL_NAMES))
+    return Exposition(registry)
+
+
+def _traces(settings: Settings, url: str, process: Process, *, readers: list[Reader], stack: ExitStack) -> None:
+    try:
+        from leadline.telemetry.otlp import exporting  # noqa: PLC0415 an extra
+        from leadline.telemetry.traces import Traces  # noqa: PLC0415 as above
+    except ImportError as error:
+        raise MissingExtra(_EXTRA) from error
+    key = settings.traces.key
+    headers = {} if key is None else {"Authorization": f"Bearer {key.reveal()}"}
+    sink = stack.enter_context(exporting(url, headers))
+    readers.append(
+        Traces(
+            sink,
+            service=process,
+            provider=settings.model.kind,
+            share=settings.traces.share,
+            now=SystemClock().now,
+            content=settings.log.content,
+        )
+    )

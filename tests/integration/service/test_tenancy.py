@@ -1,0 +1,273 @@
+"""Whose is what: every route and verb of the OpenAPI document, asked by the wrong ones."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from tests.support.service import Client, Running
+
+from leadline.ports.access import PERMITS, Action, Role
+from leadline.service.app import create_app
+from leadline.service.routing import ACTION
+from leadline.settings import Settings
+
+OBJECTS = {"run_id", "source_id", "key_id", "corpus_id", "schedule_id", "webhook_id", "share_id"}
+"""What paths name that belongs to somebody."""
+
+FREE = {"name", "token", "path", "tool"}
+"""What paths name that does not: a document's name stands behind its corpus, a token is its own permission."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One verb of one path."""
+
+    method: str
+    path: str
+    told: Any
+
+    @property
+    def action(self) -> Action | None:
+        named = self.told.get(ACTION)
+        return None if named is None else Action(named)
+
+    @property
+    def body(self) -> Any:
+        content = self.told.get("requestBody", {}).get("content", {})
+        return None if "application/json" not in content else example(content["application/json"]["schema"])
+
+    def filled(self, ids: dict[str, str]) -> str:
+        path = self.path
+        for name, value in ids.items():
+            path = path.replace(f"{{{name}}}", value)
+        return path
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def document() -> Any:
+    return create_app(Settings()).openapi()
+
+
+def operations() -> Iterator[Operation]:
+    for path, verbs in document()["paths"].items():
+        for method, told in verbs.items():
+            yield Operation(method.upper(), path, told)
+
+
+GUARDED = [operation for operation in operations() if operation.action is not None]
+OPEN = [operation for operation in operations() if operation.action is None]
+
+
+def example(schema: Any) -> Any:
+    """Return the smallest body that fits; what a body must have is known by name."""
+    known = {
+        "question": "How deep is the harbour?",
+        "name": "n",
+        "role": "reader",
+        "query": "harbour",
+        "url": "http://192.0.2.1/hook",
+        "code": "print(1)",
+        "when": "every Monday 08:00",
+        "run_id": "rnone",
+        "events": ["run_finished"],
+        "model": "leadline",
+        "messages": [{"role": "user", "content": "How deep?"}],
+    }
+    components = document()["components"]["schemas"]
+    name = schema.get("$ref", "").rpartition("/")[2]
+    whole = components[name] if name else schema
+    return {field: known[field] for field in whole.get("required", [])}
+
+
+def test_every_operation_names_an_action_or_is_open_on_purpose() -> None:
+    assert {operation.path for operation in OPEN} <= {"/healthz", "/readyz", "/metrics", "/v1/share/{token}"}
+    assert len(GUARDED) >= 24
+
+
+def test_every_object_in_a_path_is_known_here() -> None:
+    named = {name for operation in GUARDED for name in _named(operation.path)}
+    assert named <= OBJECTS | FREE
+
+
+def test_every_operation_documents_what_it_may_refuse_with() -> None:
+    for operation in GUARDED:
+        told = set(operation.told["responses"])
+        assert {"401", "403", "422", "429", "500", "503"} <= told, str(operation)
+        assert ("404" in told) or "{" not in operation.path, str(operation)
+        assert operation.told["security"] == [{"key": []}]
+
+
+def _named(path: str) -> list[str]:
+    return [part[1:-1] for part in path.split("/") if part.startswith("{")]
+
+
+@pytest.fixture
+async def ids(service: Running, tenant: str) -> AsyncIterator[dict[str, str]]:
+    """Objects of a tenant, one of each kind, each there for its own."""
+    client = await service.caller(tenant, Role.ADMIN)
+    run_id = await client.research()
+    await client.ended(run_id)
+    report = (await client.get(f"/v1/research/{run_id}/report")).body
+    accounts = service.services.accounts
+    key = await accounts.keys.create(tenant, name="k", role=Role.READER, made_by="test")
+    corpus = await accounts.corpora.create(tenant, name="c")
+    schedule = await accounts.schedules.create(
+        tenant, name="s", question="q", when="every Monday 08:00", zone="UTC", made_by="test"
+    )
+    share = await accounts.shares.create(tenant, run_id, made_by="test")
+    found = {
+        "run_id": run_id,
+        "source_id": report["sources"][0]["id"],
+        "key_id": key.key.id,
+        "corpus_id": corpus.id,
+        "schedule_id": schedule.id,
+        "share_id": share.share.id,
+        "webhook_id": "none",
+        "name": "a.txt",
+        "tool": "search",
+        "token": "none",
+        "path": "none",
+    }
+    assert (await client.get(f"/v1/research/{run_id}/sources/{found['source_id']}")).status == 200
+    yield found
+
+
+async def test_nobody_gets_in_without_a_key(service: Running, tenant: str, ids: dict[str, str]) -> None:
+    nobody, stale = service.client(), service.client("ll_0000000000000000_" + "A" * 43)
+    for operation in GUARDED:
+        for client in (nobody, stale):
+            answer = await client.ask(operation.method, operation.filled(ids), operation.body)
+            assert (answer.status, answer.body["code"]) == (401, "unauthenticated"), str(operation)
+            assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_what_belongs_to_another_tenant_is_not_there(
+    service: Running, tenant: str, other: str, ids: dict[str, str]
+) -> None:
+    stranger = await service.caller(other, Role.ADMIN)
+    for operation in GUARDED:
+        if not OBJECTS & set(_named(operation.path)):
+            continue
+        answer = await stranger.ask(operation.method, operation.filled(ids), operation.body)
+        assert answer.status == 404, f"{operation}: {answer.status} {answer.raw!r}"
+        assert not any(value in answer.raw.decode() for value in (tenant, "Skerryvore", "harbour")), str(operation)
+    own = await service.caller(tenant, Role.ADMIN)
+    assert (await own.get(f"/v1/research/{ids['run_id']}")).body["state"] == "done"
+
+
+async def test_listings_show_nothing_of_another_tenant(
+    service: Running, tenant: str, other: str, ids: dict[str, str]
+) -> None:
+    stranger = await service.caller(other, Role.ADMIN)
+    listings = [o for o in GUARDED if o.method == "GET" and not _named(o.path) and "diagnostics" not in o.path]
+    for operation in listings:
+        answer = await stranger.get(operation.path)
+        assert answer.status == 200, f"{operation}: {answer.raw!r}"
+        told = answer.raw.decode()
+        assert tenant not in told, str(operation)
+        assert not any(value in told for name, value in ids.items() if name in OBJECTS and value != "none"), operation
+
+
+@pytest.mark.parametrize("role", [Role.READER, Role.RESEARCHER])
+async def test_a_role_may_do_what_the_table_says_and_nothing_else(
+    service: Running, tenant: str, role: Role, ids: dict[str, str]
+) -> None:
+    client = await service.caller(tenant, role)
+    for operation in GUARDED:
+        if operation.action in PERMITS[role]:
+            continue
+        answer = await client.ask(operation.method, operation.filled(ids), operation.body)
+        assert (answer.status, answer.body["code"]) == (403, "not_permitted"), str(operation)
+    writes = [o for o in GUARDED if o.method != "GET"]
+    if role is Role.READER:
+        assert [str(o) for o in writes if o.action in PERMITS[role]] == []
+
+
+async def test_scopes_narrow_a_key(service: Running, tenant: str) -> None:
+    key = await service.key(tenant, Role.ADMIN, scopes=frozenset({Action.RUNS_READ}))
+    client = service.client(key)
+    assert (await client.get("/v1/research")).status == 200
+    assert (await client.get("/v1/keys")).status == 403
+    assert (await client.post("/v1/research", {"question": "q"})).status == 403
+
+
+async def test_nobody_makes_a_key_that_may_do_more_than_its_maker(service: Running, tenant: str) -> None:
+    key = await service.key(tenant, Role.ADMIN, scopes=frozenset({Action.KEYS_MANAGE, Action.RUNS_READ}))
+    client = service.client(key)
+    assert (await client.post("/v1/keys", {"name": "k", "role": "reader"})).status == 403
+    made = await client.post("/v1/keys", {"name": "k", "role": "reader", "scopes": ["runs:read"]})
+    assert made.status == 201
+    assert (await service.client(made.body["credential"]).get("/v1/research")).status == 200
+
+
+async def test_a_key_lives_as_long_as_it_is_told(service: Running, tenant: str) -> None:
+    admin = await service.caller(tenant, Role.ADMIN)
+    made = (await admin.post("/v1/keys", {"name": "laptop", "role": "researcher", "expires_in_days": 1})).body
+    assert made["credential"].startswith("ll_")
+    assert made["key"]["expires_at"] is not None
+    second = (await admin.post(f"/v1/keys/{made['key']['id']}/rotate", {"grace_hours": 0})).body
+    assert (await service.client(made["credential"]).get("/v1/research")).status == 401
+    client = service.client(second["credential"])
+    assert (await client.get("/v1/research")).status == 200
+    assert (await admin.ask("DELETE", f"/v1/keys/{second['key']['id']}")).body["revoked_at"] is not None
+    assert (await client.get("/v1/research")).status == 401
+    listed = (await admin.get("/v1/keys")).raw.decode()
+    assert made["credential"].rpartition("_")[2] not in listed
+
+
+async def test_what_was_done_is_written_down_and_who_was_refused(service: Running, tenant: str, other: str) -> None:
+    admin, reader = await service.caller(tenant, Role.ADMIN), await service.caller(tenant, Role.READER)
+    run_id = await admin.research(web=False)
+    await admin.ended(run_id)
+    await admin.post(f"/v1/research/{run_id}/cancel")
+    await reader.ask("DELETE", f"/v1/research/{run_id}")
+    await admin.ask("DELETE", f"/v1/research/{run_id}")
+    await admin.ask("DELETE", f"/v1/research/{run_id}")
+    entries = (await admin.get("/v1/audit")).body["items"]
+    assert [(e["action"], e["kind"], e["object"], e["outcome"]) for e in reversed(entries)] == [
+        ("runs:start", "run", run_id, "done"),
+        ("runs:steer", "run", run_id, "failed"),
+        ("runs:delete", "run", run_id, "denied"),
+        ("runs:delete", "run", run_id, "done"),
+        ("runs:delete", "run", run_id, "denied"),
+    ]
+    assert {entry["source"] for entry in entries} == {"127.0.0.1"}
+    assert all("Skerryvore" not in str(entry) for entry in entries)
+    paged = (await admin.get("/v1/audit?limit=2")).body
+    rest = (await admin.get(f"/v1/audit?limit=200&cursor={paged['next']}")).body
+    assert [*paged["items"], *rest["items"]] == entries
+    stranger = await service.caller(other, Role.ADMIN)
+    assert (await stranger.get("/v1/audit")).body["items"] == []
+    assert (await service.services.accounts.audit.verify()).broken is None
+
+
+async def test_every_writing_operation_is_written_down(service: Running, tenant: str, ids: dict[str, str]) -> None:
+    client = await service.caller(tenant, Role.ADMIN)
+    for operation in GUARDED:
+        if operation.method == "GET":
+            continue
+        before = await _entries(client)
+        answer = await client.ask(operation.method, operation.filled(ids), operation.body)
+        assert answer.status != 500, f"{operation}: {answer.raw!r}"
+        assert len(await _entries(client)) == len(before) + 1, str(operation)
+
+
+async def test_what_a_run_used_is_counted_on_its_day(service: Running, tenant: str) -> None:
+    client = await service.caller(tenant)
+    await client.ended(await client.research(web=False))
+    async with asyncio.timeout(5):
+        while not (days := (await client.get("/v1/usage")).body) or days[0]["held_tokens"]:
+            await asyncio.sleep(0.02)
+    assert (len(days), days[0]["runs"]) == (1, 1)
+    assert (await client.get("/v1/usage?since=2026-02-01&until=2026-01-01")).status == 400
+
+
+async def _entries(client: Client) -> list[Any]:
+    items: list[Any] = (await client.get("/v1/audit?limit=200")).body["items"]
+    return items
