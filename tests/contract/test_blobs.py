@@ -6,13 +6,15 @@ import asyncio
 import os
 import pickle
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.s3 import S3Server, running_s3
 
 from leadline.blobs.directory import DirectoryBlobs
 from leadline.blobs.memory import MemoryBlobs
+from leadline.blobs.s3 import S3Blobs
 from leadline.domain import sha256
 from leadline.errors import BlobMissing
 from leadline.ports import Blobs
@@ -20,10 +22,22 @@ from leadline.ports import Blobs
 BODIES = [b"", b"a", "有多深？\n".encode() * 5000, os.urandom(100_000), bytes(3_000_000)]
 
 
-@pytest.fixture(params=["directory", "memory"])
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with running_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture(params=["directory", "memory", pytest.param("s3", marks=pytest.mark.xdist_group("s3"))])
 async def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Blobs]:
     if request.param == "memory":
         yield MemoryBlobs()
+        return
+    if request.param == "s3":
+        server = request.getfixturevalue("s3")
+        bucket = server.bucket(f"pre/{tmp_path.name}")
+        async with S3Blobs.open(bucket, copies=tmp_path / "copies") as opened_bucket:
+            yield opened_bucket
         return
     async with DirectoryBlobs(tmp_path / "blobs") as opened:
         yield opened

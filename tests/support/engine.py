@@ -24,6 +24,7 @@ from leadline.domain import (
     ModelAnswer,
     ModelRequest,
     Options,
+    Origin,
     Question,
     Report,
     RunState,
@@ -35,7 +36,7 @@ from leadline.domain import (
 )
 from leadline.errors import StoreError, ToolError
 from leadline.events import ENGINE, Entry, Event, Record
-from leadline.ports import CallContext, Clock, Cpu, Model, NewRun, Run, Tool
+from leadline.ports import CallContext, Clock, Cpu, Model, NewRun, Run, Search, Tool
 from leadline.research.pipeline import conduct
 from leadline.research.recorder import Recorder
 from leadline.research.report import from_json, to_json
@@ -198,7 +199,14 @@ class Engine:
     reader: CannedReader
     runs: list[str] = field(default_factory=list)
 
-    async def begin(self, options: Options = WITH_MODEL, *, question: str = QUESTION, language: str = "en") -> str:
+    async def begin(
+        self,
+        options: Options = WITH_MODEL,
+        *,
+        question: str = QUESTION,
+        language: str = "en",
+        traceparent: str = "",
+    ) -> str:
         """Store a run, claimed by the worker, and begin it."""
         new = NewRun(
             id=f"run-{len(self.runs)}",
@@ -206,6 +214,7 @@ class Engine:
             question=Question(text=question, language=language),
             options=options,
             seed=7,
+            origin=Origin(method="api", traceparent=traceparent),
         )
         self.runs.append(new.id)
         self.worker.take(await self.store.create(new, owner=self.worker.owner, lease=self.worker.lease))
@@ -271,13 +280,14 @@ async def rig(
     refuses: Callable[[Run], None] = lambda run: None,
     told: Broadcast | None = None,
     traced: float = 0.0,
+    searching: Search | None = None,
 ) -> AsyncIterator[Engine]:
     """Open an engine over `folder`; the model is `script` unless one is given. `told` hears what happens."""
     cpu, observer, blobs = InlineCpu(), EventRecorder(), blobs or MemoryBlobs()
     search = CannedSearch({"": [hit(uri, title=uri, rank=i) for i, uri in enumerate(pages, 1)]})
     reader = CannedReader(pages)
     scripted = model if model is not None else ScriptedModel(script)
-    toolset = ToolSet([SearchTool([search]), VisitTool([reader], cpu=cpu), *tools])
+    toolset = ToolSet([SearchTool([searching or search]), VisitTool([reader], cpu=cpu), *tools])
     async with SqliteStore.open(folder / "runs.db") as sqlite:
         store = Flaky(sqlite)
         means = Means(tools=toolset, cpu=cpu, model=scripted, judge=judge, recall=ToolSet([RecallTool(sqlite, blobs)]))

@@ -12,16 +12,17 @@ from pathlib import Path
 
 from leadline.blobs.s3_place import Bucket
 
+BUCKET = "tests"
 KEY = "key"
 SECRET = "secret-of-the-tests"
 
 
 class S3Server:
-    """A running server; its buckets are the folders in `data`. `stop` kills it, `start` brings it back with its data."""
+    """A running server; its buckets are the folders in `data`, of which there is one. `stop` kills it, `start` brings it back with its data."""
 
     def __init__(self, folder: Path) -> None:
         self.data = folder / "data"
-        self.data.mkdir()
+        (self.data / BUCKET).mkdir(parents=True)
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
         with socket.socket() as probe:
@@ -33,16 +34,17 @@ class S3Server:
         """Return where it listens."""
         return f"http://127.0.0.1:{self.port}"
 
-    def bucket(self, name: str, *, prefix: str = "", secret: str = SECRET) -> Bucket:
-        """Make a bucket and return how it is reached."""
-        (self.data / name).mkdir(exist_ok=True)
-        return Bucket(name=name, prefix=prefix, endpoint=self.endpoint, access_key=KEY, secret_key=secret)
+    def bucket(self, prefix: str = "") -> Bucket:
+        """Return how its one bucket is reached, below a prefix."""
+        return Bucket(name=BUCKET, prefix=prefix, endpoint=self.endpoint, access_key=KEY, secret_key=SECRET)
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         program = Path(sys.executable).with_name("rclone")
         words = ["serve", "s3", "--addr", f"127.0.0.1:{self.port}", "--auth-key", f"{KEY},{SECRET}"]
-        words += ["--vfs-cache-mode", "off", "--dir-cache-time", "0", "--config", "/dev/null", str(self.data)]
+        # Without a cache of writes a part that overtakes another one stops the server.
+        words += ["--vfs-cache-mode", "writes", "--vfs-write-back", "0", "--cache-dir", str(self._folder / "cache")]
+        words += ["--dir-cache-time", "0", "--config", "/dev/null", str(self.data)]
         with (self._folder / "rclone.log").open("ab") as log:
             self._process = subprocess.Popen([program, *words], stdout=log, stderr=log, cwd=self._folder)
         for _ in range(500):

@@ -14,6 +14,9 @@ from typing import Any
 import aiohttp
 from fastapi import FastAPI
 
+from leadline.api.asking import new_run_id
+from leadline.domain import Options, Question, StrategyName
+from leadline.ports import NewRun, Run
 from leadline.ports.access import Action, Role
 from leadline.service.app import create_app, wrapped
 from leadline.service.server import Server
@@ -175,6 +178,18 @@ class Running:
         made = await accounts.keys.create(tenant, name="test", role=role, made_by="test", scopes=scopes)
         return made.credential
 
+    async def held_elsewhere(self, tenant: str, *, lease: float = 300.0) -> Run:
+        """Make a run that a worker elsewhere holds, and does nothing with."""
+        platform = self.services.platform
+        new = NewRun(
+            id=new_run_id(platform.clock.now()),
+            tenant=tenant,
+            question=Question(text=QUESTION, language="en"),
+            options=Options(strategy=StrategyName.EXTRACTIVE),
+            seed=1,
+        )
+        return await platform.store.create(new, owner="elsewhere", lease=lease)
+
     async def caller(self, tenant: str, role: Role = Role.RESEARCHER) -> Client:
         """Return who asks with a new key of a tenant."""
         return self.client(await self.key(tenant, role))
@@ -185,19 +200,41 @@ async def serving(settings: Settings, *, local: bool = True) -> AsyncIterator[Ru
     """Yield a service on a free port."""
     leaving = Leaving()
     api = create_app(settings, leaving=leaving, local=local)
+    many = aiohttp.TCPConnector(limit=0)
+    async with (
+        api.router.lifespan_context(api),
+        aiohttp.ClientSession(connector=many) as session,
+        listening(api, leaving) as url,
+    ):
+        yield Running(url, api, leaving, session)
+
+
+@asynccontextmanager
+async def listening(api: FastAPI, leaving: Leaving) -> AsyncIterator[str]:
+    """Serve an application whose lifespan is open already."""
     ready = asyncio.Event()
-    async with api.router.lifespan_context(api), aiohttp.ClientSession() as session:
-        with bound("127.0.0.1", 0) as listener:
-            port = listener.getsockname()[1]
-            server = Server(wrapped(api), drain=1, at_once=None, started=ready.set)
-            async with asyncio.TaskGroup() as group:
-                group.create_task(server.serve([listener]))
-                await ready.wait()
-                try:
-                    yield Running(f"http://127.0.0.1:{port}", api, leaving, session)
-                finally:
-                    leaving.begin()
-                    server.should_exit = True
+    with bound("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        server = Server(wrapped(api), drain=1, at_once=None, started=ready.set)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(server.serve([listener]))
+            await ready.wait()
+            try:
+                yield f"http://127.0.0.1:{port}"
+            finally:
+                leaving.begin()
+                server.should_exit = True
+
+
+@asynccontextmanager
+async def small_service(
+    folder: Path, flags: Mapping[str, str], *, pages: Mapping[str, WebPage] = PAGES
+) -> AsyncIterator[Running]:
+    """Yield a service over a small web; `flags` are more of its settings."""
+    async with SmallWeb(pages) as web:
+        found = {name.removeprefix("LEADLINE_").lower(): value for name, value in web.environment.items()}
+        async with serving(await settings_for(folder, **{**found, **flags})) as running:
+            yield running
 
 
 async def settings_for(folder: Path, **flags: str) -> Settings:
@@ -205,33 +242,3 @@ async def settings_for(folder: Path, **flags: str) -> Settings:
     given = {"data_dir": str(folder), "sandbox": "off", "admission__key_rate": "none", **flags}
     named = {name.replace("__", "."): value for name, value in given.items()}
     return await asyncio.to_thread(lambda: load(flags=named, environ={}))
-
-
-def web_flags(web: SmallWeb) -> dict[str, str]:
-    """Return the settings under which the service finds a small web."""
-    return {
-        name.removeprefix("LEADLINE_").lower(): value for name, value in web.environment.items()
-    }
-
-
-class SmallService:
-    """A service over a small web, entered as one context."""
-
-    def __init__(self, folder: Path, *, pages: Mapping[str, WebPage] = PAGES, local: bool = True, **flags: str) -> None:
-        self._folder = folder
-        self._pages = pages
-        self._local = local
-        self._flags = flags
-
-    async def __aenter__(self) -> Running:
-        self._web = SmallWeb(self._pages)
-        await self._web.__aenter__()
-        settings = await settings_for(self._folder, **{**web_flags(self._web), **self._flags})
-        self._serving = serving(settings, local=self._local)
-        return await self._serving.__aenter__()
-
-    async def __aexit__(self, *failure: Any) -> None:
-        try:
-            await self._serving.__aexit__(*failure)
-        finally:
-            await self._web.__aexit__(*failure)

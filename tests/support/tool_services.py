@@ -16,6 +16,7 @@ from leadline.service.tools.app import tool_app
 from leadline.testing import CannedReader, CannedSearch
 from leadline.tools.visit import VisitTool
 from leadline.wire.papers import Papers, Scholar
+from leadline.wiring.telemetry import Telemetry
 
 
 class NoPapers:
@@ -81,11 +82,16 @@ class CannedHost:
 
 @asynccontextmanager
 async def tool_service(
-    tool: str, host: CannedHost, *, key: str = "", leaving: Leaving | None = None
+    tool: str,
+    host: CannedHost,
+    *,
+    key: str = "",
+    leaving: Leaving | None = None,
+    telemetry: Telemetry | None = None,
 ) -> AsyncIterator[str]:
     """Yield the address of a service that is up, and take it down."""
     ready = asyncio.Event()
-    app = tool_app(host, tool, key=key, leaving=leaving or Leaving())
+    app = tool_app(host, tool, key=key, leaving=leaving or Leaving(), telemetry=telemetry)
     with bound("127.0.0.1", 0) as listener:
         port = listener.getsockname()[1]
         server = Server(app, drain=1, at_once=None, started=ready.set)

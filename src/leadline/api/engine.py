@@ -32,7 +32,7 @@ from leadline.settings import Settings, load
 from leadline.telling.artefacts import paths
 from leadline.text.language import detect
 from leadline.version import __version__
-from leadline.wiring import IndexProgress, IndexReport, Platform, Telemetry, has_sandbox, platform, telemetry
+from leadline.wiring import IndexProgress, IndexReport, Platform, Telemetry, has_sandbox, library_telemetry, platform
 from leadline.worker import Worker, journal
 
 
@@ -70,7 +70,9 @@ class Leadline:
         return self
 
     async def _start(self) -> None:
-        told = self._telemetry or self._stack.enter_context(telemetry(self.settings, "library"))
+        told = self._telemetry
+        if told is None:
+            told = await self._stack.enter_async_context(library_telemetry(self.settings))
         running = await self._stack.enter_async_context(platform(self.settings, telemetry=told))
         worker = Worker(
             store=running.store,

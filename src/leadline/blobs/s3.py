@@ -161,12 +161,18 @@ class S3Blobs:
 
         with translating(self._bucket):
             if len(stored) > PART:
-                await self._store.put_async(
-                    key, stored, use_multipart=True, chunk_size=PART, max_concurrency=PARTS_AT_ONCE
-                )
+                await self._upload_parts(key, stored)
                 return
             with suppress(AlreadyExistsError, PreconditionError):  # another writer was faster, with the same bytes
                 await self._store.put_async(key, stored, use_multipart=False, mode="create" if new else "overwrite")
+
+    async def _upload_parts(self, key: str, stored: bytes) -> None:
+        try:
+            await self._store.put_async(key, stored, use_multipart=True, chunk_size=PART, max_concurrency=PARTS_AT_ONCE)
+        except FileNotFoundError:
+            # Whose end was told twice, since the first answer was lost, is no upload any more: it is an object.
+            if await self._age(key) is None:
+                raise
 
     def _forget(self, tenant: str, names: list[str]) -> None:
         for name in names:

@@ -60,7 +60,7 @@ class Bucket:
         options: dict[str, Any] = {
             "region": self.region,
             "virtual_hosted_style_request": not self.path_style,
-            "disable_bulk_delete": True,  # several servers do not answer a deletion of many
+            "disable_bulk_delete": True,  # not every server has the deletion of many
         }
         if self.endpoint is not None:
             options["endpoint"] = self._endpoint(self.endpoint)

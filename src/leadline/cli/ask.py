@@ -21,6 +21,8 @@ from leadline.cli.options import (
     check_sources,
     chosen,
     common,
+    elsewhere,
+    hosted,
     limits,
     person,
     reach,
@@ -62,6 +64,7 @@ class Wish:
 
     question: str
     docs: tuple[Path, ...]
+    servers: tuple[str, ...]
     reach: Mapping[str, Any]
     earlier: str | None
     strategy: StrategyName
@@ -77,6 +80,7 @@ class Wish:
 @click.option("--from", "earlier", metavar="RUN", help="Begin with the evidence of a run.")
 @strategy
 @tools
+@hosted
 @person
 @limits
 @click.option(
@@ -94,6 +98,7 @@ class Wish:
 @click.option("--lang", type=click.Choice(("en", "zh")), help="Language of the report, if not the question's.")
 @click.option("--dry-run", is_flag=True, help="Only estimate what it would use.")
 @watching
+@elsewhere
 @common
 @pass_shell
 def ask(
@@ -110,6 +115,8 @@ def ask(
     strategy: str,
     python: bool | None,
     scholar: bool | None,
+    corpora: tuple[str, ...],
+    servers: tuple[str, ...],
     researchers: int | None,
     approve: bool,
     clarify: bool,
@@ -125,13 +132,15 @@ def ask(
     Where a model is set and fails, the report is written without it, and the exit code is the
     failure's. QUESTION `-` is read from stdin. Progress goes to stderr.
     """
-    check_sources(docs, earlier, online=web or bool(urls))
+    check_sources(docs, earlier, online=bool(web or urls or corpora))
     check_writable(output)
     wish = Wish(
         question=_read(question),
         docs=docs,
+        servers=servers,
         reach=reached(web=web, urls=urls, sites=sites, exclude=exclude, since=since)
         | chosen(python=python, scholar=scholar)
+        | ({"corpora": corpora} if corpora else {})
         | wished(researchers=researchers, approve=approve, clarify=clarify, instructions=instructions, schema=schema),
         earlier=earlier,
         strategy=StrategyName(strategy),
@@ -174,6 +183,7 @@ async def _research(shell: Shell, engine: Engine, wish: Wish) -> Told:
             wish.question,
             docs=wish.docs,
             options=options,
+            servers=wish.servers,
             language=wish.language,
             indexing=view.indexing,
             indexed=lambda found: not_read(view.say, found),

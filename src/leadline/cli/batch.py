@@ -17,6 +17,7 @@ from leadline.cli.options import (
     check_sources,
     chosen,
     common,
+    elsewhere,
     limits,
     reach,
     reached,
@@ -79,6 +80,7 @@ class Order:
 @tools
 @limits
 @watching
+@elsewhere
 @common
 @pass_shell
 def batch(

@@ -224,6 +224,7 @@ class Engine(Protocol):
         docs: Sequence[Path] = (),
         options: Options | None = None,
         language: str | None = None,
+        servers: Sequence[str] = (),
         indexing: Callable[[Indexing], None] | None = None,
         indexed: Callable[[Indexed], None] | None = None,
     ) -> str:

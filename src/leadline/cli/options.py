@@ -63,6 +63,27 @@ def common(command: F) -> F:
     return command
 
 
+def elsewhere(command: F) -> F:
+    """Add the service that is asked instead of this machine."""
+    return setting_option(
+        "--server",
+        "server.url",
+        metavar="URL",
+        help="Ask the service at this address, with the key LEADLINE_SERVER__KEY.",
+    )(command)
+
+
+def hosted(command: F) -> F:
+    """Add what a run may use of what others hold: corpora of a service, tool servers of the settings."""
+    corpora = click.option(
+        "--corpus", "corpora", multiple=True, metavar="ID", help="A corpus of the service to search."
+    )
+    servers = click.option(
+        "--mcp", "servers", multiple=True, metavar="NAME", help="A tool server of the settings that the model may use."
+    )
+    return corpora(servers(command))
+
+
 def watching(command: F) -> F:
     """Add what commands that watch a run take."""
     return shell_option(

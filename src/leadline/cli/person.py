@@ -16,7 +16,7 @@ import orjson
 from leadline.cli.engine import Engine, Format
 from leadline.cli.follow import Told, exit_code, follow, told
 from leadline.cli.lookup import find_run, take_up
-from leadline.cli.options import FORMATS, common, watching
+from leadline.cli.options import FORMATS, common, elsewhere, watching
 from leadline.cli.output import check_writable, deliver, format_for, printed
 from leadline.cli.session import with_engine
 from leadline.cli.shell import Shell, pass_shell, write_error
@@ -178,6 +178,7 @@ Examples:
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="Format of the report.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
 @watching
+@elsewhere
 @common
 @pass_shell
 def approve(
@@ -225,6 +226,7 @@ def _reply(plan: Path | None, answer: str | None, *, reject: bool) -> Reply:
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="Format of the report.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
 @watching
+@elsewhere
 @common
 @pass_shell
 def resume(shell: Shell, *, run: str, format_: str | None, output: Path | None) -> int:

@@ -10,7 +10,7 @@ import click
 
 from leadline.cli.engine import Engine
 from leadline.cli.lookup import find_run
-from leadline.cli.options import FORMATS, common
+from leadline.cli.options import FORMATS, common, elsewhere
 from leadline.cli.output import Result, check_writable, deliver, format_for, printed
 from leadline.cli.session import with_engine
 from leadline.cli.shell import Shell, line_of, pass_shell, write
@@ -40,6 +40,7 @@ Examples:
     show_default=True,
     help="A table, or a JSON line for each run.",
 )
+@elsewhere
 @common
 @pass_shell
 def runs(shell: Shell, *, state: str | None, limit: int, format_: str) -> None:
@@ -68,6 +69,7 @@ Examples:
 @click.option("--raw", is_flag=True, help="The run's journal as JSON lines.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="Format of the report.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
+@elsewhere
 @common
 @pass_shell
 def show(shell: Shell, *, run: str, raw: bool, format_: str | None, output: Path | None) -> None:
@@ -92,6 +94,7 @@ def show(shell: Shell, *, run: str, raw: bool, format_: str | None, output: Path
 
 @click.command(epilog="\b\nExample:\n  leadline finish last\n")
 @click.argument("run")
+@elsewhere
 @common
 @pass_shell
 def finish(shell: Shell, *, run: str) -> None:
@@ -111,6 +114,7 @@ def finish(shell: Shell, *, run: str) -> None:
 
 @click.command(epilog="\b\nExample:\n  leadline cancel last\n")
 @click.argument("run")
+@elsewhere
 @common
 @pass_shell
 def cancel(shell: Shell, *, run: str) -> None:

@@ -52,7 +52,9 @@ def serve_tool(shell: Shell, *, tool: str, host: str, port: int | None, notice: 
     """
     from leadline.service.serving import Listen  # noqa: PLC0415 an extra behind it
     from leadline.service.tools.run import run_tool  # noqa: PLC0415 as above
+    from leadline.wiring import telemetry  # noqa: PLC0415 as above
 
     listen = Listen(host=host, port=PORTS[tool] if port is None else port, notice=notice, drain=drain)
     settings = settings_of(shell)
-    on_loop(run_tool(settings, tool, listen, started=write))
+    with telemetry(settings, "tools", metrics=True) as told:
+        on_loop(run_tool(settings, tool, listen, started=write, telemetry=told))

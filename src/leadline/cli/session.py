@@ -29,6 +29,10 @@ def engine_of(shell: Shell, settings: Settings) -> Engine:
     if shell.factory is not None:
         made: Engine = shell.factory(settings)
         return made
+    if settings.server.url is not None:
+        from leadline.cli.remote import RemoteEngine  # noqa: PLC0415 only where a service is asked
+
+        return RemoteEngine(settings)
     from leadline.api import Leadline  # noqa: PLC0415 the whole engine: only where one is needed
 
     return Leadline(settings, method="cli")

@@ -8,7 +8,7 @@ import click
 
 from leadline.cli.engine import Engine
 from leadline.cli.lookup import find_run
-from leadline.cli.options import FORMATS, common
+from leadline.cli.options import FORMATS, common, elsewhere
 from leadline.cli.output import Result, check_writable, deliver, format_for, printed
 from leadline.cli.session import with_engine
 from leadline.cli.shell import Shell, pass_shell, write
@@ -24,6 +24,7 @@ Examples:
 """
 )
 @click.argument("target")
+@elsewhere
 @common
 @pass_shell
 def verify(shell: Shell, *, target: str) -> None:
@@ -51,6 +52,7 @@ def verify(shell: Shell, *, target: str) -> None:
 @click.argument("run")
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="Format of the report.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
+@elsewhere
 @common
 @pass_shell
 def replay(shell: Shell, *, run: str, format_: str | None, output: Path | None) -> None:
@@ -77,6 +79,7 @@ def replay(shell: Shell, *, run: str, format_: str | None, output: Path | None) 
     type=click.Path(path_type=Path, dir_okay=False),
     help="The file to write.  [default: leadline-RUN.zip]",
 )
+@elsewhere
 @common
 @pass_shell
 def export(shell: Shell, *, run: str, output: Path | None) -> None:

@@ -42,12 +42,12 @@ def worker(shell: Shell, *, concurrency: int | None) -> None:
     the process as it stands, and they go on when its leases have run out.
     """
     from leadline.api import Leadline  # noqa: PLC0415 the whole engine: only where one is needed
-    from leadline.wiring import telemetry  # noqa: PLC0415 as above
+    from leadline.wiring import Telemetry, telemetry  # noqa: PLC0415 as above
 
     settings = settings_of(shell)
     port = settings.metrics.port
 
-    async def work() -> None:
+    async def work(told: Telemetry) -> None:
         stop = asyncio.Event()
         loop = asyncio.get_running_loop()
 
@@ -58,7 +58,6 @@ def worker(shell: Shell, *, concurrency: int | None) -> None:
             stop.set()
 
         async with AsyncExitStack() as stack:
-            told = stack.enter_context(telemetry(settings, "worker", metrics=port is not None))
             engine = await stack.enter_async_context(Leadline(settings, telemetry=told))
             if port is not None:
                 taken = await stack.enter_async_context(told.served(settings.metrics.host, port))
@@ -70,4 +69,5 @@ def worker(shell: Shell, *, concurrency: int | None) -> None:
             await engine.work(concurrency=places, stop=stop)
         shell.say("stopped; what was held goes on elsewhere")
 
-    on_loop(work())
+    with telemetry(settings, "worker", metrics=port is not None) as told:
+        on_loop(work(told))

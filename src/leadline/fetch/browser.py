@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from importlib import import_module
 from socket import socket
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
@@ -56,7 +57,10 @@ class Cell(Protocol):
         ...
 
     async def doors(self) -> Sequence[socket]:
-        """Return the sockets that listen in the browser's network, once it runs. Raises `ToolMissing`."""
+        """Return the sockets that listen in the browser's network, once it runs; they stay the cell's.
+
+        Raises `ToolMissing`.
+        """
         ...
 
     def memory(self) -> int:
@@ -92,7 +96,6 @@ class _Running:
         self.driver = driver
         self.chromium = chromium
         self.doors = list(doors)
-        self.all_doors = tuple(doors)
         self.served = 0
         self.busy = 0
         self.free = asyncio.Event()
@@ -262,6 +265,7 @@ class Browser:
         return await asyncio.shield(self._starting)
 
     async def _start(self) -> _Running:
+        await asyncio.to_thread(import_module, "playwright.async_api")  # it takes a quarter of a second
         from playwright.async_api import Error, async_playwright  # noqa: PLC0415 an extra
 
         cell = await self._cage.cell(ARGUMENTS)
@@ -337,8 +341,6 @@ class Browser:
         with contextlib.suppress(Exception):  # a driver that fails at its end is killed below
             async with asyncio.timeout(_GOODBYE):
                 await running.chromium.close()
-        for door in running.all_doors:
-            door.close()
         await _ended(running.cell, running.driver)
 
 

@@ -15,6 +15,9 @@ from leadline.fetch.http import Page
 
 MiB: Final = 1 << 20
 _FEW: Final = 200  # code points that are not spaces; a page with as many says something by itself
+NOTHING: Final = 40
+"""Letters: what holds fewer is still being built, for all that can be told."""
+
 _SCRIPT: Final = re.compile(rb"<script\b", re.IGNORECASE)
 _HTML: Final = ("text/html", "application/xhtml+xml")
 
@@ -40,11 +43,12 @@ WANTED: Final = frozenset({"document", "stylesheet", "script", "xhr", "fetch", "
 """What of a page is loaded: no pictures, fonts or films, since none of them is text."""
 
 QUIET: Final = """new Promise((done) => {
-  let timer = setTimeout(done, %d);
-  const again = () => { clearTimeout(timer); timer = setTimeout(done, %d); };
+  const tell = () => done(document.body ? document.body.innerText.replace(/\\s+/g, "").length : 0);
+  let timer = setTimeout(tell, %d);
+  const again = () => { clearTimeout(timer); timer = setTimeout(tell, %d); };
   new MutationObserver(again).observe(document, {childList: true, subtree: true, characterData: true});
 })"""
-"""Waits until the page's tree has not changed for so many milliseconds."""
+"""Waits until the page's tree has not changed for so many milliseconds; returns how many letters it holds."""
 
 SERIALISED: Final = """(() => {
   const most = %d;

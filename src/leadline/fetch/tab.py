@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from leadline.errors import FetchFailed, FetchUnreadable, ToolFailed
 from leadline.fetch.failures import of_status
-from leadline.fetch.rendering import QUIET, SERIALISED, WANTED, RenderLimits
+from leadline.fetch.rendering import NOTHING, QUIET, SERIALISED, WANTED, RenderLimits
 from leadline.fetch.urls import Target, shortened
 from leadline.resilience import Deadline
 
@@ -112,20 +112,25 @@ class Tab:
             async with asyncio.timeout(most) as self._settling:
                 await page.wait_for_load_state("load", timeout=0)
                 while not self._over and not await self._is_calm(world):
-                    self._calm.clear()
-                    await self._calm.wait()
+                    await self._loads()
         self._settling = None
 
     async def _is_calm(self, world: _World) -> bool:
-        """Wait until the tree is left alone; whether nothing is being loaded then."""
+        """Wait until the tree is left alone; whether it holds something then, and nothing is being loaded."""
         from playwright.async_api import Error  # noqa: PLC0415 an extra
 
         quiet = round(self._limits.quiet * 1000)
         try:
-            await world.run(QUIET % (quiet, quiet))
+            letters = await world.run(QUIET % (quiet, quiet))
         except Error:  # the page went on to another while it was looked at
             return False
-        return self._under_way <= 0
+        return self._under_way <= 0 and isinstance(letters, int) and letters >= NOTHING
+
+    async def _loads(self) -> None:
+        """Wait until nothing is being loaded."""
+        if self._under_way > 0:
+            self._calm.clear()
+            await self._calm.wait()
 
     # --- what the page does meanwhile ----------------------------------------------------------
 

@@ -23,7 +23,7 @@ _PATH: Final = re.compile(r"/[A-Za-z0-9._/@+-]*")
 
 _LOG: Final = (
     '{"at":"$time_iso8601","address":"$remote_addr","request":"$leadline_request","tenant":"$leadline_tenant",'
-    '"key":"$leadline_key","method":"$request_method","path":"$uri","status":$status,"bytes":$body_bytes_sent,'
+    '"key":"$leadline_key","method":"$request_method","path":"$leadline_path","status":$status,"bytes":$body_bytes_sent,'
     '"seconds":$request_time,"upstream":"$upstream_addr","upstream_seconds":"$upstream_response_time",'
     '"protocol":"$server_protocol","agent":"$http_user_agent"}'
 )
@@ -95,6 +95,12 @@ def _top(balancer: Balancer) -> list[str]:
         "    map $http_x_request_id $leadline_request {",
         "        default $request_id;",
         '        "~^[A-Za-z0-9._-]{1,64}$" $http_x_request_id;',
+        "    }",
+        "",
+        "    # What was asked for, without what follows a question mark.",
+        "    map $request_uri $leadline_path {",
+        "        default $uri;",
+        '        "~^(?<asked>[^?]*)" $asked;',
         "    }",
         "",
         "    upstream leadline {",
@@ -171,6 +177,18 @@ def _secure(balancer: Balancer, listen: str) -> list[str]:
         "            }",
         f"            return 403 '{_problem(403, 'not permitted', 'not_permitted')}';",
         "        }",
+        "        location = /leadline-slower {",
+        "            internal;",
+        "            default_type application/problem+json;",
+        "            add_header Retry-After 1 always;",
+        f"            return 429 '{_problem(429, 'too many requests', 'address_rate')}';",
+        "        }",
+        "        location = /leadline-unknown {",
+        "            internal;",
+        "            default_type application/problem+json;",
+        "            add_header WWW-Authenticate Bearer always;",
+        f"            return 401 '{_problem(401, 'unauthenticated', 'unauthenticated')}';",
+        "        }",
         "        # Events: as they come, for as long as a run lasts.",
         "        location ~ ^/v1/research/[^/]+/events$ {",
         *_checked(limit),
@@ -201,6 +219,7 @@ def _secure(balancer: Balancer, listen: str) -> list[str]:
         "        # The pages, shared reports, and the health that a balancer above asks for.",
         "        location / {",
         limit,
+        "            error_page 429 = /leadline-slower;",
         "            proxy_pass http://leadline;",
         "        }",
         "    }",
@@ -217,6 +236,8 @@ def _checked(limit: str) -> list[str]:
         "            auth_request_set $leadline_key $upstream_http_x_leadline_key;",
         "            auth_request_set $leadline_status $upstream_http_x_leadline_status;",
         "            auth_request_set $leadline_after $upstream_http_retry_after;",
+        "            error_page 429 = /leadline-slower;",
+        "            error_page 401 = /leadline-unknown;",
         "            error_page 403 = /leadline-refused;",
     ]
 

@@ -69,10 +69,10 @@ def weigh(asked: Asked, pages: Sequence[Page]) -> dict[str, float]:
 
 
 def seams(asked: Asked, counts: Mapping[str, int]) -> frozenset[str]:
-    """Return the pairs of CJK characters in a question that lie across two words.
+    """Return the pairs of CJK characters in a question that lie across two words, and single characters.
 
-    Single characters, which no pair can match, pairs that no page holds, and beside a pair that is a word of `relations`, or that more pages
-    hold, those that are none themselves: both neighbours, or one where a function word is in the pair.
+    Those that no page holds; and of those that are no word of `relations` themselves the ones beside
+    such a word, between two pairs that more pages hold, or beside one where they hold a function word.
     `counts` gives the number of pages that hold a term.
     """
     folded = fold(asked.text)
@@ -84,7 +84,8 @@ def seams(asked: Asked, counts: Mapping[str, int]) -> frozenset[str]:
         beside = [
             other
             for other in pairs
-            if (other[1] == pair[0] and other + pair[1] in folded) or (pair[1] == other[0] and pair + other[1] in folded)
+            if (other[1] == pair[0] and other + pair[1] in folded)
+            or (pair[1] == other[0] and pair + other[1] in folded)
         ]
         more = [other for other in beside if counts[pair] < _RARER * counts[other]]
         function = not _FUNCTION.isdisjoint(pair)

@@ -18,8 +18,13 @@ _ROLES: Final = (
     "|developer|builder|winner|province|county|capital"
 )
 # What somebody or something is of another: "director of", "Anna's father".
-_ROLE: Final = re.compile(rf"\b(?:{_ROLES})(?:s|ren|es)?(?:\s+(?:of|in|to|who|that)\b|['\u2019])|['\u2019]s?\s(?:{_ROLES})\b", re.IGNORECASE)
-_KIN: Final = re.compile(r"\b(?:(?:grand|step)(?:father|mother|parent|child|son|daughter)|uncle|aunt|\w+-in-law|cousin|nephew|niece)\b", re.IGNORECASE)
+_ROLE: Final = re.compile(
+    rf"\b(?:{_ROLES})(?:s|ren|es)?(?:\s+(?:of|in|to|who|that)\b|['\u2019])|['\u2019]s?\s(?:{_ROLES})\b", re.IGNORECASE
+)
+_KIN: Final = re.compile(
+    r"\b(?:(?:grand|step)(?:father|mother|parent|child|son|daughter)|uncle|aunt|\w+-in-law|cousin|nephew|niece)\b",
+    re.IGNORECASE,
+)
 _ASKED_WHO: Final = re.compile(r"\s*(?:who|whom)\b", re.IGNORECASE)
 _CLAUSE: Final = re.compile(
     r"\bwhose\b|(?<=\w)\s(?:who|that|in which|on which|for which|where|which)\s+(?:\w+\s){0,3}?"

@@ -21,6 +21,7 @@ from leadline.research.ranking import Ranked, heading_terms
 from leadline.research.reading import Line
 from leadline.research.relations import GENERIC
 from leadline.research.shapes import FORMAL, Shape, clashes, clauses, fit, shape_of, subject_of
+from leadline.text.language import has_cjk
 from leadline.text.tokens import terms
 
 LOOKED: Final = 40
@@ -55,6 +56,7 @@ _VAGUE: Final = 0.4
 _FORM: Final = 0.45
 _NEAR: Final = 0.15
 _PAGE: Final = 0.1
+_LANGUAGE: Final = 0.1
 _BRIEF: Final = 0.05
 _BRIEF_CHARS: Final = 80
 _FIRST_UNDER: Final = 3
@@ -62,6 +64,8 @@ _FIRST_UNDER: Final = 3
 
 _VALUED: Final = frozenset([Shape.DATE, Shape.NUMBER])
 _HEADED_FORM: Final = 0.9
+# What a program calls something: its last part must stand as it is written.
+_IDENTIFIER: Final = re.compile(r"(?:\.|\A(?=--|\w*_))([\w-]{3,})\Z")
 _POINTS_BACK: Final = re.compile(r"\s*(?:(?:This|That|These|Those|Such)\b|这|此|该)")
 _LEADS_ON: Final = (":", "：")
 
@@ -110,6 +114,10 @@ def answering(found: Sequence[Pointed], seen: Survey) -> tuple[Ranked, ...]:
     )
 
 
+def _written(name: str, texts: Sequence[str]) -> bool:
+    return any(re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", text, re.IGNORECASE) for text in texts)
+
+
 def _otherwise(best: Pointed, one: Pointed, seen: Survey) -> bool:
     """Whether a sentence of another page answers in the same words by another value."""
     asked = frozenset(seen.asked.terms)
@@ -132,6 +140,7 @@ class _Desk:
         self.nested = nested(seen.asked.text)
         self.related = dict(seen.asked.related)
         self.names = [frozenset(terms(name)) for name in seen.asked.names]
+        self.identifiers = [found[1] for name in seen.asked.names if (found := _IDENTIFIER.search(name))]
         self.named = frozenset[str]().union(*self.names)
         everything = frozenset[str]().union(*(page.terms for page in seen.pages))
         self.weights = {t: self._weight(t, everything) for t in seen.asked.terms if " " not in t}
@@ -169,7 +178,10 @@ class _Desk:
         for term in terms(subject):
             held[term] = max(held.get(term, 0.0), _RESOLVED)
         covered = self._covered(held)
-        if not all(self._holds(name, held) for name in self.names) or not self._said(held):
+        own = {**dict.fromkeys(terms(subject), _RESOLVED), **self._held(line, titled=False)}
+        if not all(self._holds(name, held) for name in self.names) or not self._said(own):
+            return None
+        if not all(_written(name, [text, self._heading(line), page.source.title]) for name in self.identifiers):
             return None
         if self.nested and not self._wholly(line.terms):
             return None
@@ -179,6 +191,7 @@ class _Desk:
             return None
         score = covered + _FORM * share + _NEAR * self._near(text, spots)
         score += _PAGE * sigmoid(self.seen.odds[line.page]) + _BRIEF * min(1.0, _BRIEF_CHARS / max(1, len(text)))
+        score += _LANGUAGE * (has_cjk(text) == has_cjk(self.seen.asked.text))
         return Pointed(line, score, covered, values, self._beside(line, text))
 
     def _form(self, line: Line, text: str, subject: str) -> tuple[float, Sequence[tuple[int, int]]]:
@@ -224,9 +237,14 @@ class _Desk:
             return lines[at + 1]
         return None
 
-    def _held(self, line: Line) -> dict[str, float]:
+    def _heading(self, line: Line) -> str:
+        return "" if line.under is None else self.seen.pages[line.page].text[slice(*line.under)]
+
+    def _held(self, line: Line, *, titled: bool = True) -> dict[str, float]:
         """Return the terms that a line is read with, each with how surely it speaks of it."""
         page = self.seen.pages[line.page]
+        if not titled:
+            return {**dict.fromkeys(heading_terms(self.seen, line), _HEADED), **dict.fromkeys(line.terms, 1.0)}
         spoken = page.number in self.seen.linked and self.shape is not Shape.YES_NO
         held = dict.fromkeys(self.named & page.terms if spoken else (), _SPOKEN)
         held.update(dict.fromkeys(page.title_terms, _TITLED))

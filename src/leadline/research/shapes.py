@@ -45,10 +45,15 @@ class Fit(NamedTuple):
 
 
 NONE: Final = Fit(0.0)
+_CALLED: Final = 0.7
+"""What a definition counts that stands within a sentence."""
+
 _DOUBT: Final = 0.5
 """What a value counts of which it is not sure that it is of what is asked."""
 
-_DOING: Final = re.compile(r"\A\s*what (?:does|do|did)\s+(?P<of>[^?]{1,60}?)\s+(?:do|mean|stand for)\s*\?*\s*\Z", re.IGNORECASE)
+_DOING: Final = re.compile(
+    r"\A\s*what (?:does|do|did)\s+(?P<of>[^?]{1,60}?)\s+(?:do|mean|stand for)\s*\?*\s*\Z", re.IGNORECASE
+)
 _MEANING: Final = (
     re.compile(
         r"\A\s*(?:what(?:['\u2019]s| is| are| was| were)|who(?:['\u2019]s| is| was| are| were)|define)\s+"
@@ -64,15 +69,19 @@ _MEANING: Final = (
 )
 _WHO: Final = re.compile(r"\s*who\b", re.IGNORECASE)
 _WITHIN: Final = re.compile(r"\s+(?:in|for)\s+(?:the\s+)?[\w.-]+(?:\s[\w.-]+)?\Z", re.IGNORECASE)
-_ATTRIBUTE: Final = re.compile(r"\b(?:of|for|in|on|at|between|to|with|by|from|that|who|which)\b|['\u2019]s?\s", re.IGNORECASE)
+_ATTRIBUTE: Final = re.compile(
+    r"\b(?:of|for|in|on|at|between|to|with|by|from|that|who|which)\b|['\u2019]s?\s", re.IGNORECASE
+)
 _MEASURE: Final = re.compile(
     r"\bwhat (?:is|was|are|were)\b.{1,80}\b(?:depth|height|width|distance|length|diameter|span|altitude)s?\b"
     r"|(?:直径|深度|高度|长度|跨度|宽度)(?:是|有|为|達|达)?多?",
     re.IGNORECASE,
 )
-_COUNT: Final = re.compile(r"\bhow (?:many|much|large|big|often|old|long|far)\b|多少|多[大长高深远重快宽]|[几幾](?!乎)", re.IGNORECASE)
+_COUNT: Final = re.compile(
+    r"\bhow (?:many|much|large|big|often|old|long|far)\b|多少|多[大长高深远重快宽]|[几幾](?!乎)", re.IGNORECASE
+)
 _WHY: Final = re.compile(
-    r"\bwhy\b|\bwhat (?:is|was|are|were) the (?:reason|cause|purpose|point|aim)|\bwhat (?:is|was|are|were) .{1,60} for\b"
+    r"\bwhy\b|\bwhat (?:is|was|are|were) (?:the (?:reason|cause|purpose|point|aim)|.{1,60} for\b)"
     r"|为什么|为何|為什麼|原因|(?:作用|用途|目的|用处)",
     re.IGNORECASE,
 )
@@ -96,7 +105,8 @@ _COMMAND: Final = re.compile(
     r"|(?<!\w)/(?:[\w.-]+/)*[\w.-]+|\b[a-z]+\.[a-z_]\w*\b|\$\s\w"
 )
 _STEP: Final = re.compile(
-    r"\b(?:use|using|run|set|call|type|pass|specify|add|by \w+ing|with the)\b|把|将|用|使用|运行|执行|通过|可以|设置|输入",
+    r"\b(?:use|using|run|set|call|type|pass|specify|add|by \w+ing|with the)\b"
+    r"|把|将|用|使用|运行|执行|通过|可以|设置|输入",
     re.IGNORECASE,
 )
 _PERSON_ZH: Final = re.compile(
@@ -146,7 +156,19 @@ def subject_of(asked: Asked) -> str:
     return ""
 
 
-_ORDINALS: Final = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "last"]
+_ORDINALS: Final = [
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "last",
+]
 _ORDINAL: Final = re.compile(rf"\b(?:{'|'.join(_ORDINALS)})\b|第[一二三四五六七八九十]+(?![期])", re.IGNORECASE)
 
 
@@ -186,34 +208,42 @@ def defines(subject: str, text: str) -> float:
     if not subject:
         return 0.0
     folded, name = fold_han(text), re.escape(fold_han(subject)).replace(r"\ ", r"[\s-]")
-    if has_cjk(subject):
-        said = r"[”」》）)]?(?:[（(][^（）()]*[)）])?(?:又名[^，。]*?，)?(?:，[^，。]{1,12}){0,5}?，?(?:就?是|指|即|叫做|也称|称为|为)"
-        if re.match(rf"\s*[“「《]?(?:所谓)?{name}{said}", folded):
-            return 1.0
-        called = rf"(?:叫做?|称为?|称作|名为|就是|即为|便是)[“「《]?{name}|[“「《]?{name}[”」》]?(?:，|是|指|即|叫)"
-        return 0.7 if re.search(called, folded) else 0.0
+    opening, within = _defining_chinese(name) if has_cjk(folded) else _defining_english(name)
+    if re.match(opening, folded, re.IGNORECASE):
+        return 1.0
+    return _CALLED if re.search(within, folded, re.IGNORECASE) else 0.0
+
+
+def _defining_chinese(name: str) -> tuple[str, str]:
+    """Return what a definition opens with, and what is one within a sentence."""
+    called = r"[”」》）)]?\s?(?:[（(][^（）()]{1,60}[)）])?(?:又名[^，。]{1,20}，)?(?:，[^，。]{1,12}){0,5}?，?"
+    said = r"\s?(?:就?是|指|即|叫做|也称|称为|为)"
+    opening = rf"\s*[“「《]?(?:所谓)?{name}{called}{said}"
+    return (
+        opening,
+        rf"(?:叫做?|称为?|称作|名为|就是|即为|便是)\s?[“「《]?{name}|[“「《]?{name}[”」》]?(?:，|\s?(?:是|指|即|叫))",
+    )
+
+
+def _defining_english(name: str) -> tuple[str, str]:
     copula = (
         r"(?:\s\([^()]{1,60}\)|,[^,]{1,60},)?\s(?:is|are|was|were|means|refers|consists|stands|represents"
         r"|lets?|allows?|provides?|contains?|describes)\b"
     )
-    lead = r"\A\s*(?:in [\w\s]{1,30}, )?(?:(?:the|an?|one|each|every)\s)?[\"'\u201c]?"
+    lead = r"\s*(?:in [\w\s]{1,30}, )?(?:(?:the|an?|one|each|every)\s)?[\"'\u201c]?"
     plural = r"(?:e?s)?[\"'\u201d]?"
-    if re.match(lead + name + plural + copula, folded, re.IGNORECASE):
-        return 1.0
-    called = (
+    within = (
         rf"\b(?:called|named|known as|termed|referred to as)\s(?:(?:the|an?)\s)?[\"'\u201c]?{name}\b"
-        rf"|\b{name}{plural}{copula}|\A\s*{name}\s*(?:[:\u2013\u2014]|-\s)"
+        rf"|(?<!\band\s)(?<!\bor\s)\b{name}{plural}{copula}|\A\s*{name}\s*(?:[:\u2013\u2014]|-\s)"
     )
-    return 0.7 if re.search(called, folded, re.IGNORECASE) else 0.0
+    return lead + name + plural + copula, within
 
 
 def _number(asked: Asked, text: str) -> Fit:
     dates = [date.span for date in find_dates(text)]
     known = {(q.value, q.unit) for q in find_numbers(asked.text)}
     found = [
-        q
-        for q in find_numbers(text, skip=dates)
-        if q.kind is not NumberKind.ORDINAL and (q.value, q.unit) not in known
+        q for q in find_numbers(text, skip=dates) if q.kind is not NumberKind.ORDINAL and (q.value, q.unit) not in known
     ]
     if asked.unit is not None:
         found = [q for q in found if q.unit is not None and same_dimension(q.unit, asked.unit)]

@@ -136,6 +136,7 @@ class Cell:
         self._group = _group(of.memory)
         self._process: _Handle | None = None
         self._driver: _Handle | None = None
+        self._doors: tuple[socket.socket, ...] = ()
         path = str(Path(self._folder.name) / "call")
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.bind(path)
@@ -151,7 +152,7 @@ class Cell:
         return tuple(range(FIRST_DOOR, FIRST_DOOR + self._cage.doors))
 
     async def doors(self) -> tuple[socket.socket, ...]:
-        """Wait until the browser's network is made, and return the sockets that listen in it.
+        """Wait until the browser's network is made, and return the sockets that listen in it; the cell closes them.
 
         Raises `ToolMissing` where it cannot be had on this machine.
         """
@@ -161,18 +162,19 @@ class Cell:
                 caller, _ = await loop.sock_accept(self._socket)
                 with caller:
                     process = _peer(caller)
-                    self._process, self._driver = _Handle.of(process), _Handle.of(_parent(process))
+                    self._process = _Handle.of(process)
+                    self._driver = _Handle.of(await asyncio.to_thread(_parent, process))
                     caller.setblocking(False)
                     await _readable(caller)
                     _, handles, _, _ = socket.recv_fds(caller, 16, self._cage.doors)
         except TimeoutError as error:
             raise ToolMissing("the browser's process did not start") from error
-        doors = tuple(socket.socket(fileno=handle) for handle in handles)
-        for door in doors:
+        self._doors = tuple(socket.socket(fileno=handle) for handle in handles)
+        for door in self._doors:
             door.setblocking(False)
-        if len(doors) != self._cage.doors:
+        if len(self._doors) != self._cage.doors:
             raise ToolMissing("the browser can have no network of its own here: it is not started without")
-        return doors
+        return self._doors
 
     def memory(self) -> int:
         """Return the bytes that nobody else bounds; blocks for some milliseconds.
@@ -200,7 +202,8 @@ class Cell:
             if handle is not None:
                 handle.close()
         self._process = self._driver = None
-        self._socket.close()
+        for one in (self._socket, *self._doors):
+            one.close()
         if self._group is not None:
             self._group.end()
         self._folder.cleanup()

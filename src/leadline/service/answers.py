@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from fastapi import FastAPI, HTTPException, Request
@@ -23,6 +23,10 @@ class Problem(Response):
         super().__init__(status_code=problem["status"])
         self._problem = dict(problem)
         self._more = headers or {}
+
+    def besides(self, more: Callable[[Mapping[str, Any]], Mapping[str, Any]]) -> Problem:
+        """Return it with further members, made of what it says (RFC 9457, 3.2)."""
+        return Problem({**self._problem, **more(self._problem)}, headers=self._more)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""

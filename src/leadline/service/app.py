@@ -50,7 +50,9 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(api: FastAPI) -> AsyncIterator[None]:
-        async with open_services(settings, leaving=going, local=local, observers=observers, telemetry=telemetry) as services:
+        async with open_services(
+            settings, leaving=going, local=local, observers=observers, telemetry=telemetry
+        ) as services:
             api.state.services = services
             async with beside(services):
                 yield

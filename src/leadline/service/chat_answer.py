@@ -12,12 +12,14 @@ from fastapi.responses import Response
 from leadline import codec
 from leadline.domain import RunState
 from leadline.errors import LeadlineError, ServiceUnavailable, WrongState
-from leadline.events import Record
+from leadline.events import Progress, Record
 from leadline.ports import Run
 from leadline.research.report import from_json
+from leadline.resilience import Owned
 from leadline.service import chat
 from leadline.service.asgi import Receive, Scope, Send
 from leadline.service.leaving import ClientGone
+from leadline.service.problems import openai_error
 from leadline.service.problems import told as problem_told
 from leadline.service.services import Services
 
@@ -43,7 +45,7 @@ class Answering:
 
     async def whole(self) -> dict[str, Any]:
         """Return the completion once the run ended. Raises what it ended with, `ServiceUnavailable` on leaving."""
-        async with aclosing(self._events()) as events:
+        async with aclosing(self._events(beat=None)) as events:
             async for _ in events:
                 pass
         run, content, details = await self._ended()
@@ -55,11 +57,11 @@ class Answering:
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Yield the completion as server-sent events: what is done as reasoning, then the report."""
         yield self._chunk({"role": "assistant", "content": ""})
-        async with aclosing(self._events()) as events:
+        async with aclosing(self._events(beat=self._services.settings.service.heartbeat_seconds)) as events:
             async for record in events:
-                line = chat.told(record.event, self._run.question.language)
-                if line:
-                    yield self._chunk({"reasoning_content": line})
+                line = "" if record is None else chat.told(record.event, self._run.question.language)
+                if line or record is None:
+                    yield self._chunk({"reasoning_content": line}) if line else _BEAT
         run, content, details = await self._ended()
         for piece in _pieces(content):
             yield self._chunk({"content": piece})
@@ -69,33 +71,39 @@ class Answering:
         yield _END
 
     async def cancel(self) -> None:
-        """Stop the run: nobody waits for it any more."""
+        """Stop the run: nobody waits for it any more. Where this process leaves, that was no client's wish."""
+        if self._services.leaving.now:
+            return
         with suppress(WrongState):
             await self._services.runs.cancel(self._run)
 
-    async def _events(self) -> AsyncGenerator[Record]:
-        """Yield the run's events until it ended. Raises `ServiceUnavailable` where this process leaves first."""
-        leaving = self._services.leaving
-        async with asyncio.TaskGroup() as group, aclosing(self._services.following.follow(self._run.id)) as items:
-            gone = group.create_task(leaving.wait(), name="chat leaving")
-            pending: asyncio.Task[Any] | None = None
-            try:
-                while True:
-                    pending = group.create_task(_next(items), name="chat next")
-                    await asyncio.wait({pending, gone}, return_when=asyncio.FIRST_COMPLETED)
-                    if not pending.done():
-                        raise ServiceUnavailable(
-                            f"this service is about to leave; the run goes on: GET /v1/research/{self._run.id}"
-                        )
-                    if pending.result() is None:
-                        return
-                    if isinstance(pending.result(), Record):
-                        yield pending.result()
-            finally:
-                gone.cancel()
-                if pending is not None:
-                    pending.cancel()
-                    await asyncio.wait({pending})
+    async def _events(self, *, beat: float | None) -> AsyncGenerator[Record | None]:
+        """Yield the run's events until it ended, and `None` where nothing comes for `beat` seconds.
+
+        Raises `ServiceUnavailable` where this process leaves first: the run goes on elsewhere.
+        """
+        following = self._services.following.follow(self._run.id)
+        async with aclosing(following) as items, Owned("chat", failed=_told_to_reader) as owned:
+            leaving = owned.spawn(self._services.leaving.wait(), name="leaving")
+            coming: asyncio.Task[Record | Progress | None] | None = None
+            while True:
+                coming = coming or owned.spawn(_next(items), name="next")
+                await asyncio.wait({coming, leaving}, timeout=beat, return_when=asyncio.FIRST_COMPLETED)
+                if not coming.done():
+                    self._stay()
+                    yield None
+                    continue
+                item, coming = coming.result(), None
+                if item is None:
+                    return
+                if isinstance(item, Record):
+                    yield item
+
+    def _stay(self) -> None:
+        if self._services.leaving.now:
+            raise ServiceUnavailable(
+                f"this service is about to leave; the run goes on: GET /v1/research/{self._run.id}"
+            )
 
     async def _ended(self) -> tuple[Run, str, dict[str, Any]]:
         run = await self._services.runs.get(self._run.id, tenant=self._run.tenant)
@@ -128,11 +136,10 @@ class ChatStream(Response):
 
     media_type = "text/event-stream"
 
-    def __init__(self, answering: Answering, *, run_id: str, heartbeat: float) -> None:
+    def __init__(self, answering: Answering, *, run_id: str) -> None:
         super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no", RUN: run_id})
         del self.headers["content-length"]
         self._answering = answering
-        self._heartbeat = heartbeat
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
@@ -147,48 +154,21 @@ class ChatStream(Response):
     async def _write(self, scope: Scope, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         try:
-            async with aclosing(beating(self._answering.chunks(), self._heartbeat)) as chunks:
+            async with aclosing(self._answering.chunks()) as chunks:
                 async for chunk in chunks:
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        except* LeadlineError as failures:
-            body = error_of(problem_told(_first(failures), scope))
+        except LeadlineError as error:
+            body = openai_error(problem_told(error, scope))
             await send({"type": "http.response.body", "body": b"data: %b\n\n" % codec.encode(body), "more_body": True})
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
 
-async def beating(source: AsyncGenerator[bytes], seconds: float) -> AsyncGenerator[bytes]:
-    """Yield what comes, and a sign of life where nothing comes for so long."""
-    async with asyncio.TaskGroup() as group, aclosing(source) as chunks:
-        pending: asyncio.Task[bytes | None] | None = None
-        try:
-            while True:
-                pending = pending or group.create_task(_chunk_of(chunks), name="chat chunk")
-                done, _ = await asyncio.wait({pending}, timeout=seconds)
-                if not done:
-                    yield _BEAT
-                    continue
-                chunk, pending = pending.result(), None
-                if chunk is None:
-                    return
-                yield chunk
-        finally:
-            if pending is not None:
-                pending.cancel()
-                await asyncio.wait({pending})
-
-
-def error_of(problem: Mapping[str, Any]) -> dict[str, Any]:
-    """Return problem details as the API's clients read errors."""
-    kind = "invalid_request_error" if problem["status"] < 500 else "server_error"
-    return {"error": {"message": problem["detail"], "type": kind, "param": None, "code": problem["code"]}}
-
-
-async def _next(items: AsyncGenerator[Any]) -> Any:  # noqa: ANN401 records, and live text
+async def _next(items: AsyncGenerator[Record | Progress]) -> Record | Progress | None:
     return await anext(items, None)
 
 
-async def _chunk_of(chunks: AsyncGenerator[bytes]) -> bytes | None:
-    return await anext(chunks, None)
+def _told_to_reader(_name: str, _error: BaseException) -> None:
+    """Leave what broke off the events to who reads them."""
 
 
 async def _watch(receive: Receive) -> NoReturn:
@@ -205,8 +185,3 @@ def _pieces(content: str) -> Iterator[str]:
     """Yield a text in pieces that end where a paragraph ends, or where they are long."""
     for part in content.splitlines(keepends=True):
         yield from (part[at : at + _PIECE] for at in range(0, len(part), _PIECE))
-
-
-def _first(failures: BaseExceptionGroup[LeadlineError]) -> LeadlineError:
-    first = failures.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first

@@ -25,6 +25,9 @@ NOBODY: Final = Caller(tenant=LOCAL, key="local", role=Role.ADMIN, name="this ma
 COOKIE: Final = "__Host-leadline"
 """Where a browser keeps its key; only over TLS, and never readable for a page."""
 
+CSRF: Final = "X-Leadline-CSRF"
+"""What a page that writes with the browser's key shows: that it could read what the service told it."""
+
 PASS: Final = "X-Leadline-Pass"  # noqa: S105 the name of a header
 """What `/internal/auth` gives a balancer for the request that it asked about."""
 
@@ -72,14 +75,23 @@ class Door:
         given = bearer(scope)
         if given:
             return await self._gate.authenticator.authenticate(given)
-        if scope["method"] not in _SAFE and not same_origin(scope):
-            raise NotPermitted("a page of another origin may not write here")
+        self.check_origin(scope)
         kept = cookie(scope)
         if kept:
+            _check_csrf(scope, kept)
             return await self._gate.authenticator.authenticate(kept)
         if self._local and _is_direct(scope) and not await self.keyed():
             return NOBODY
         raise Unauthenticated("a key is needed: `Authorization: Bearer ll_...`")
+
+    async def authenticate(self, credential: str) -> Caller:
+        """Return whose credential it is. Raises `Unauthenticated`."""
+        return await self._gate.authenticator.authenticate(credential)
+
+    def check_origin(self, scope: Scope) -> None:
+        """Refuse to write for a page of another origin. Raises `NotPermitted`."""
+        if scope["method"] not in _SAFE and not same_origin(scope):
+            raise NotPermitted("a page of another origin may not write here")
 
     async def let_in(self, scope: Scope, caller: Caller) -> None:
         """Count a request, unless its balancer had it counted. Raises `Limited`."""
@@ -164,12 +176,23 @@ def cookie(scope: Scope) -> str:
     return found.value if found else ""
 
 
+def csrf_of(credential: str) -> str:
+    """Return what shows that a page knows which key its browser keeps; the same at every process."""
+    return hmac.new(credential.encode(), b"leadline.csrf/1", "sha256").hexdigest()
+
+
 def same_origin(scope: Scope) -> bool:
     """Whether a browser says that a page of this very service asks; other programs say nothing, and may."""
     if header(scope, "sec-fetch-site") not in {"", "same-origin", "none"}:
         return False
     origin = header(scope, "origin")
     return not origin or urlsplit(origin).netloc.lower() == header(scope, "host").lower()
+
+
+def _check_csrf(scope: Scope, credential: str) -> None:
+    given = header(scope, CSRF.lower())
+    if scope["method"] not in _SAFE and not hmac.compare_digest(given.encode(), csrf_of(credential).encode()):
+        raise NotPermitted(f"a page that writes sends `{CSRF}`, as `GET /ui/session` tells it")
 
 
 def _is_direct(scope: Scope) -> bool:

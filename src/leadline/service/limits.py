@@ -70,7 +70,7 @@ class BodyLimits:
         if self._streamed is not None and self._streamed.fullmatch(scope["path"]):
             return True
         bare = not header(scope, "transfer-encoding") and header(scope, "content-length") in {"", "0"}
-        return self._empty and bare and not header(scope, "content-type")
+        return self._empty and bare
 
 
 def too_deep(body: bytes, most: int) -> bool:

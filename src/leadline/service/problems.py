@@ -54,6 +54,8 @@ STATUSES: Final[Mapping[type[LeadlineError], int]] = {
     errors.RunWaits: 409,
     errors.RunCancelled: 409,
     errors.ToolMissing: 501,
+    errors.ServiceError: 502,
+    errors.ServiceUnavailable: 503,
 }
 
 AWAY: Final = "request_without_store"
@@ -76,6 +78,12 @@ def plain_problem(status: int, code: str, detail: str) -> dict[str, Any]:
     """Return problem details of what is no failure of ours: a wrong path, a body that is too large."""
     title = code.replace("_", " ")
     return {"type": "about:blank", "title": title, "status": status, "code": code, "detail": detail}
+
+
+def openai_error(problem: Mapping[str, Any]) -> dict[str, Any]:
+    """Return problem details as clients of OpenAI's API read errors."""
+    kind = "invalid_request_error" if problem["status"] < 500 else "server_error"
+    return {"error": {"message": problem["detail"], "type": kind, "param": None, "code": problem["code"]}}
 
 
 async def send_problem(

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from leadline.service.routes import access, evidence, health, research, steering, streaming, tools
+from leadline.service.routes import (
+    access,
+    evidence,
+    health,
+    mcp,
+    openai,
+    research,
+    steering,
+    streaming,
+    tools,
+    ui,
+    ui_shares,
+)
 from leadline.service.routing import Routes
 
 ROUTES: Final[Sequence[Callable[[], Routes]]] = (
@@ -16,5 +28,9 @@ ROUTES: Final[Sequence[Callable[[], Routes]]] = (
     evidence.routes,
     tools.routes,
     access.routes,
+    openai.routes,
+    mcp.routes,
+    ui.routes,
+    ui_shares.routes,
 )
 """All of them, in the order of the OpenAPI document."""

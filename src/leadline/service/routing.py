@@ -23,7 +23,7 @@ from leadline.ports.access import Action, Caller
 from leadline.ports.accounts import Deed, Outcome
 from leadline.service.answers import Problem, problem_from
 from leadline.service.door import Limited
-from leadline.service.problems import plain_problem
+from leadline.service.problems import openai_error, plain_problem
 from leadline.service.services import Services
 from leadline.service.tracing import request_id
 from leadline.wire.problems import PROBLEM
@@ -35,6 +35,9 @@ ACTION: Final = "x-leadline-action"
 
 COUNTS: Final = "x-leadline-counts"
 """Whether each request counts by itself; false where it counts as a run or a call of a model."""
+
+OPENAI: Final = ("/v1/chat/", "/v1/models")
+"""Where the paths of OpenAI's API begin."""
 
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 _BODIES: Final = frozenset({"POST", "PUT", "PATCH"})
@@ -207,7 +210,12 @@ def name_object(request: Request, object: str) -> None:
 
 
 def answer_to(error: Exception, request: Request) -> Response:
-    """Return the problem details of whatever was raised."""
+    """Return the problem details of whatever was raised; to clients of OpenAI's API, in their form as well."""
+    answer = _problem(error, request)
+    return answer.besides(openai_error) if request.url.path.startswith(OPENAI) else answer
+
+
+def _problem(error: Exception, request: Request) -> Problem:
     if isinstance(error, Limited):
         problem = plain_problem(error.status, error.code, str(error))
         after = {} if error.retry_after is None else {"retry_after": error.retry_after}

@@ -124,18 +124,20 @@ class EventStream(Response):
             with self._hold():
                 async with asyncio.TaskGroup() as group:
                     watching = group.create_task(_watch(receive), name="watch for the client")
-                    await self._write(scope, send)
+                    await self._written(scope, send, group)
                     watching.cancel()
         except* ClientGone:
             pass  # it may come back
 
-    async def _write(self, scope: Scope, send: Send) -> None:
-        start = {"type": "http.response.start", "status": 200, "headers": self.raw_headers}
+    async def _written(self, scope: Scope, send: Send, group: asyncio.TaskGroup) -> None:
+        """Send all of it, or cut the connection of a client that does not read."""
         try:
-            await self._sent(send, start)
-            async with aclosing(self._chunks()) as chunks:
-                async for chunk in chunks:
-                    await self._sent(send, {"type": "http.response.body", "body": chunk, "more_body": True})
+            await self._sent(send, {"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            await self._told(send, b"retry: %d\n\n" % RETRY_MS)
+            async with aclosing(self._items()) as items:
+                await self._events(send, _Waiting(group, items, self._leaving))
+            if self._leaving.now:
+                await self._told(send, b"retry: %d\n\n" % LEAVING_MS)
             await self._sent(send, {"type": "http.response.body", "body": b"", "more_body": False})
         except TimeoutError:
             log.info(SLOW, extra={"request": request_id(scope)})
@@ -143,22 +145,19 @@ class EventStream(Response):
             if abort is not None:
                 abort()
 
+    async def _events(self, send: Send, waiting: _Waiting) -> None:
+        try:
+            while (chunk := await waiting.chunk(self._patience.heartbeat)) is not None:
+                await self._told(send, chunk)
+        finally:
+            await waiting.end()
+
+    async def _told(self, send: Send, chunk: bytes) -> None:
+        await self._sent(send, {"type": "http.response.body", "body": chunk, "more_body": True})
+
     async def _sent(self, send: Send, message: Message) -> None:
         async with asyncio.timeout(self._patience.slow):
             await send(message)
-
-    async def _chunks(self) -> AsyncGenerator[bytes]:
-        """Yield what is to be sent: events, signs of life between them, a farewell."""
-        yield b"retry: %d\n\n" % RETRY_MS
-        async with asyncio.TaskGroup() as group, aclosing(self._items()) as items:
-            waiting = _Waiting(group, items, self._leaving)
-            try:
-                while (chunk := await waiting.chunk(self._patience.heartbeat)) is not None:
-                    yield chunk
-            finally:
-                await waiting.end()
-        if self._leaving.now:
-            yield b"retry: %d\n\n" % LEAVING_MS
 
 
 class _Waiting:

@@ -27,6 +27,7 @@ from leadline.settings.sections import (
     Settings,
     VisitSettings,
 )
+from leadline.settings.server import ServerSettings
 from leadline.settings.service import ServiceSettings
 from leadline.settings.tasks import TaskSettings, WorkerSettings
 from leadline.settings.telemetry import LogSettings, MetricsSettings, TraceSettings
@@ -68,6 +69,7 @@ __all__ = [
     "SearchSettings",
     "Secret",
     "SecretsSettings",
+    "ServerSettings",
     "ServiceSettings",
     "Settings",
     "SummarizerSettings",

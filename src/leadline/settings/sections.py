@@ -35,6 +35,7 @@ from leadline.settings.models import GatewaySettings, JudgeSettings, ModelSettin
 from leadline.settings.programs import PythonSettings, SandboxKind
 from leadline.settings.s3 import BlobsUrl, S3Settings
 from leadline.settings.scholar import ScholarSettings
+from leadline.settings.server import ServerSettings
 from leadline.settings.service import ServiceSettings
 from leadline.settings.tasks import EngineKind, RunStoreUrl, TaskSettings, WorkerSettings
 from leadline.settings.telemetry import LogSettings, MetricsSettings, TraceSettings
@@ -252,6 +253,7 @@ class Settings:
     auth: AuthSettings = field(default_factory=AuthSettings, metadata={"section": AuthSettings})
     secrets: SecretsSettings = field(default_factory=SecretsSettings, metadata={"section": SecretsSettings})
     admission: AdmissionSettings = field(default_factory=AdmissionSettings, metadata={"section": AdmissionSettings})
+    server: ServerSettings = field(default_factory=ServerSettings, metadata={"section": ServerSettings})
     mcp: McpSettings = field(default_factory=McpSettings, metadata={"section": McpSettings})
     service: ServiceSettings = field(default_factory=ServiceSettings, metadata={"section": ServiceSettings})
     log: LogSettings = field(default_factory=LogSettings, metadata={"section": LogSettings})

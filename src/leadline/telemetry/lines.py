@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from leadline import codec
-from leadline.domain import Json
+from leadline.domain import Json, RunState
 from leadline.events import (
     Event,
     ModelAnswered,
@@ -176,11 +176,13 @@ class Lines:
             "cost_usd": event.usage.cost_usd,
             "claims": dict(run.verdicts),
         }
-        if event.failure is None:
+        failure = event.failure
+        if failure is not None:
+            fields |= {"code": failure.code, **self._text("error", failure.message, _MOST_ARGUMENTS)}
+        if event.state is RunState.FAILED:
+            log.error(ERROR, extra=fields)
+        else:
             log.info(COMPLETED, extra=fields)
-            return
-        message = self._text("error", event.failure.message, _MOST_ARGUMENTS)
-        log.error(ERROR, extra={**fields, "code": event.failure.code, **message})
 
     # -- steps --------------------------------------------------------------------------------
 

@@ -7,9 +7,17 @@ from contextlib import contextmanager
 from typing import Final
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+from leadline.version import __version__
+
 PATH: Final = "/v1/traces"
+
+
+def resource_of(process: str) -> Resource:
+    """Return what spans say of this process, with what `OTEL_RESOURCE_ATTRIBUTES` adds. Takes a moment."""
+    return Resource.create({"service.name": f"leadline-{process}", "service.version": __version__})
 
 
 @contextmanager

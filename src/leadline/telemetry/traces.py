@@ -46,7 +46,7 @@ class Sink(Protocol):
 class Traces:
     """`Reader` that makes spans of what is sampled.
 
-    `provider` names the protocol of the model servers (`openai`, `anthropic`), `service` this
+    `provider` names the protocol of the model servers (`openai`, `anthropic`), `resource` this
     process. Of the runs' own traces the `share` is recorded, as their workers decide. Questions and
     arguments are in spans only with `content`. `now` gives Unix seconds.
     """
@@ -55,7 +55,7 @@ class Traces:
         self,
         sink: Sink,
         *,
-        service: str,
+        resource: Resource,
         provider: str,
         share: float,
         now: Callable[[], float],
@@ -66,7 +66,7 @@ class Traces:
         self._share = share
         self._now = now
         self._content = content
-        self._resource = Resource.create({"service.name": f"leadline-{service}", "service.version": __version__})
+        self._resource = resource
         self._scope = InstrumentationScope("leadline", __version__)
 
     def event(self, seen: Seen) -> None:
@@ -127,7 +127,7 @@ class Traces:
         if answer is not None:
             answered = {
                 "gen_ai.response.model": answer.model or asked.model,
-                "gen_ai.response.finish_reasons": [answer.finish],
+                "gen_ai.response.finish_reasons": (answer.finish,),
                 "gen_ai.usage.input_tokens": event.usage.prompt_tokens,
                 "gen_ai.usage.output_tokens": event.usage.completion_tokens,
                 "gen_ai.usage.cache_read.input_tokens": event.usage.cached_tokens,

@@ -11,7 +11,7 @@ from leadline.wiring.models import Models
 from leadline.wiring.platform import Platform, data_folder, platform
 from leadline.wiring.programs import has_sandbox
 from leadline.wiring.store import migrate_down, migrate_status, migrate_up
-from leadline.wiring.telemetry import Telemetry, telemetry
+from leadline.wiring.telemetry import Telemetry, library_telemetry, telemetry
 
 __all__ = [
     "CacheFigures",
@@ -26,6 +26,7 @@ __all__ = [
     "forget_answers",
     "forget_matching",
     "has_sandbox",
+    "library_telemetry",
     "migrate_down",
     "migrate_status",
     "migrate_up",

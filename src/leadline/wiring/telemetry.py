@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -78,6 +79,7 @@ class Telemetry:
 def telemetry(settings: Settings, process: Process, *, metrics: bool = False) -> Iterator[Telemetry]:
     """Yield what this process tells of itself, as the settings choose; what waits is written on leaving.
 
+    To be opened before an event loop and closed after it, which it would hold up at either end.
     A person's command and a library leave the program's log alone where lines would go to standard
     error. Raises `SettingsError`, `MissingExtra`.
     """
@@ -101,6 +103,17 @@ def telemetry(settings: Settings, process: Process, *, metrics: bool = False) ->
         broadcast = Broadcast(readers)
         share = settings.traces.share if settings.traces.url is not None else 0.0
         yield Telemetry(observers=(broadcast,), signals=broadcast, share=share, metrics=exposition)
+
+
+@asynccontextmanager
+async def library_telemetry(settings: Settings) -> AsyncIterator[Telemetry]:
+    """Yield what a process tells of itself whose event loop runs already; opened and closed beside it."""
+    context = telemetry(settings, "library")
+    told = await asyncio.to_thread(context.__enter__)
+    try:
+        yield told
+    finally:
+        await asyncio.to_thread(context.__exit__, None, None, None)
 
 
 # --- what gives signals, in its own words ----------------------------------------------------------
@@ -205,7 +218,7 @@ def _metrics(readers: list[Reader]) -> Exposition:
 
 def _traces(settings: Settings, url: str, process: Process, *, readers: list[Reader], stack: ExitStack) -> None:
     try:
-        from leadline.telemetry.otlp import exporting  # noqa: PLC0415 an extra
+        from leadline.telemetry.otlp import exporting, resource_of  # noqa: PLC0415 an extra
         from leadline.telemetry.traces import Traces  # noqa: PLC0415 as above
     except ImportError as error:
         raise MissingExtra(_EXTRA) from error
@@ -215,7 +228,7 @@ def _traces(settings: Settings, url: str, process: Process, *, readers: list[Rea
     readers.append(
         Traces(
             sink,
-            service=process,
+            resource=resource_of(process),
             provider=settings.model.kind,
             share=settings.traces.share,
             now=SystemClock().now,

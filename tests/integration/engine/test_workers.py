@@ -224,14 +224,14 @@ async def test_a_drained_workers_runs_go_on_at_once(tmp_path: Path, postgres: Po
 @pytest.mark.parametrize(
     ("runs", "away"),
     [
-        pytest.param(10, 3.0),
+        pytest.param(10, 5.0),
         pytest.param(100, 20.0, marks=[pytest.mark.soak, pytest.mark.timeout(300)]),
     ],
 )
 async def test_a_database_that_is_away_costs_nothing(tmp_path: Path, runs: int, away: float) -> None:
     with running_postgres() as server:
         async with (
-            cluster(tmp_path, server.store(), delay=1.0) as world,
+            cluster(tmp_path, server.store(), delay=1.0, lease=4.0) as world,
             world.worker(runs),
             world.worker(runs),
         ):

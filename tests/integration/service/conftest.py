@@ -5,12 +5,12 @@ from __future__ import annotations
 import itertools
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from tests.support.postgres import Postgres
-from tests.support.service import Running, SmallService
+from tests.support.service import Running, small_service
 
 POSTGRES = pytest.param("postgres", marks=[pytest.mark.server("postgres"), pytest.mark.xdist_group("postgres")])
 _NUMBERS = itertools.count(1)
@@ -38,13 +38,13 @@ def shared_database(postgres: Postgres) -> str:
 
 
 @pytest.fixture(params=["sqlite", POSTGRES])
-def store(request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+def store(request: pytest.FixtureRequest) -> dict[str, str]:
     """The settings of a store."""
-    yield {} if request.param == "sqlite" else {"store": request.getfixturevalue("shared_database")}
+    return {} if request.param == "sqlite" else {"store": request.getfixturevalue("shared_database")}
 
 
 @pytest.fixture
 async def service(store: dict[str, str], tmp_path: Path) -> AsyncIterator[Running]:
     """A service over each store."""
-    async with SmallService(tmp_path, **store) as running:
+    async with small_service(tmp_path, store) as running:
         yield running

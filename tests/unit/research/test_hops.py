@@ -40,7 +40,7 @@ def ledger(**pages: str) -> Ledger:
 
 def texts(question: str, found: Ledger) -> list[str]:
     draft = extractive_draft(extract(question, found, Length.NORMAL), found, language="en")
-    return [s.text for section in draft.sections for s in section.sentences]
+    return [s.text for s in (*draft.answer, *(s for section in draft.sections for s in section.sentences))]
 
 
 def test_a_page_is_found_over_the_name_that_a_sentence_holds() -> None:

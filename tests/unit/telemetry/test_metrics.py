@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from tests.support.engine import ANSWER, REPORT, SEARCH, VISIT, WITH_MODEL, Gate, budget, rig, turn
 from tests.support.telemetry import Counted
 
 from leadline.domain import Failure, Flag, Options, Origin, Question, RunState, StopReason, ToolCall, Usage
-from leadline.errors import FetchRefused
+from leadline.errors import FetchRefused, ToolError
 from leadline.events import Record, RunFinished, RunResumed, RunStarted, RunWaiting, ToolAnswered, ToolAsked
 from leadline.ports import Depth, Run
 from leadline.ports.signals import (
@@ -26,7 +27,9 @@ from leadline.ports.signals import (
     RunTaken,
     ServerCalled,
     ServerTurned,
+    Signal,
 )
+from leadline.telemetry.follow import Broadcast, Followed, Seen
 from leadline.telemetry.metrics import status_of
 from leadline.testing import ScriptedModel
 
@@ -118,7 +121,10 @@ async def test_a_resumed_run_counts_only_what_is_new(tmp_path: Path) -> None:
 async def test_failed_pages_count_by_their_reason_and_a_cancelled_run_as_such(tmp_path: Path) -> None:
     counted = Counted()
     gate = Gate(ScriptedModel([turn("", VISIT), turn("", SEARCH)]))
-    pages = {"https://one.test/": FetchRefused("no", status=403), "https://three.test/": "It was lit in 1759."}
+    pages: dict[str, str | ToolError] = {
+        "https://one.test/": FetchRefused("no", status=403),
+        "https://three.test/": "It was lit in 1759.",
+    }
     async with rig(tmp_path, model=gate, pages=pages, told=counted.told) as engine:
         run_id = await engine.begin()
         await gate.asked.acquire()
@@ -231,22 +237,21 @@ def test_every_signal_is_counted() -> None:
     assert counted.value("leadline_queue_oldest_seconds") == 6.5
 
 
-async def test_a_readers_bug_ends_no_run_and_is_told_once(tmp_path: Path, caplog: object) -> None:
-    from leadline.telemetry.follow import Broadcast, Followed, Seen  # noqa: PLC0415 for this test alone
+class Broken:
+    """A reader with a bug."""
 
-    class Broken:
-        def event(self, seen: Seen) -> None:
-            raise RuntimeError("a bug")
+    def event(self, seen: Seen) -> None:
+        raise RuntimeError("a bug")
 
-        def signal(self, signal: object, run: Followed | None) -> None:
-            raise RuntimeError("a bug")
+    def signal(self, signal: Signal, run: Followed | None) -> None:
+        raise RuntimeError("a bug")
 
+
+async def test_a_readers_bug_ends_no_run_and_is_told_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     counted = Counted()
     async with rig(tmp_path, told=Broadcast([Broken(), counted.metrics])) as engine:
         told = await engine.ask(WITH_MODEL)
     assert told.run.state is RunState.DONE
     assert counted.value("agent_requests_total", method="api", status="success") == 1
-    lines = [r for r in caplog.records if r.message == "telemetry_reader_broke"]  # type: ignore[attr-defined]  # a LogCaptureFixture
+    lines = [r for r in caplog.records if r.message == "telemetry_reader_broke"]
     assert len(lines) == 1
-
-

@@ -15,10 +15,11 @@ from leadline.domain import Origin
 from leadline.errors import LeadlineError, UnknownObject
 from leadline.ports.access import Action
 from leadline.service import chat
-from leadline.service.answers import problem_from
+from leadline.service.answers import Problem
 from leadline.service.chat_answer import NO_RETRY, RUN, Answering, ChatStream
 from leadline.service.deps import CallerDep, ServicesDep
 from leadline.service.leaving import ClientGone, while_there
+from leadline.service.problems import openai_error, told
 from leadline.service.routing import Routes, name_object
 from leadline.service.tracing import request_id
 
@@ -31,7 +32,7 @@ def routes() -> Routes:
     made = Routes("/v1", tag="openai")
     completion = {"schema": {"type": "object", "required": ["id", "object", "choices"]}}
     stream = {"schema": {"type": "string", "description": "`data:` lines, the last of them `[DONE]`."}}
-    told: dict[int | str, dict[str, Any]] = {
+    answers: dict[int | str, dict[str, Any]] = {
         200: {"description": "The report.", "content": {"application/json": completion, "text/event-stream": stream}},
         499: {"description": "The client has gone; its run is cancelled."},
     }
@@ -40,7 +41,7 @@ def routes() -> Routes:
         "/chat/completions",
         complete,
         action=Action.RUNS_START,
-        answers=told,
+        answers=answers,
         errors=(404, 409, 502, 504),
         counts=False,
     )
@@ -84,16 +85,14 @@ async def complete(  # noqa: PLR0917 FastAPI calls it by name
         await services.door.let_in(request.scope, caller)
     answering = Answering(services, run, taken)
     if taken.stream:
-        return ChatStream(answering, run_id=run.id, heartbeat=services.settings.service.heartbeat_seconds)
+        return ChatStream(answering, run_id=run.id)
     try:
         body = await while_there(request.receive, answering.whole(), seconds=LONGEST)
     except ClientGone:
         await answering.cancel()
         return Response(status_code=499)
     except LeadlineError as error:
-        failed = problem_from(error, request.scope)
-        failed.told_besides({RUN: run.id, **NO_RETRY})
-        return failed
+        return Problem(told(error, request.scope), headers={RUN: run.id, **NO_RETRY}).besides(openai_error)
     return JSONResponse(body, headers={RUN: run.id})
 
 

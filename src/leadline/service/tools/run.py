@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 
 from leadline.errors import MissingExtra
 from leadline.service.keys import check_host
 from leadline.service.serving import EXTRA, Leaving, Listen, serve
 from leadline.settings import Settings
-from leadline.wiring.telemetry import telemetry
+from leadline.wiring.telemetry import Telemetry
 from leadline.wiring.tool_host import tool_host
 
 
-async def run_tool(settings: Settings, tool: str, listen: Listen, *, started: Callable[[str], None]) -> None:
+async def run_tool(
+    settings: Settings,
+    tool: str,
+    listen: Listen,
+    *,
+    started: Callable[[str], None],
+    telemetry: Telemetry | None = None,
+) -> None:
     """Serve `tool` until a signal. `started` gets its address once it takes requests.
 
+    `telemetry` is what this process tells of itself; where it counts, `/metrics` is answered.
     Raises `SettingsError` for what cannot work or must not (no key, yet others may ask), `ToolFailed`
     where the tool cannot do its work here, `InputError` where the port cannot be had.
     """
@@ -30,9 +37,8 @@ async def run_tool(settings: Settings, tool: str, listen: Listen, *, started: Ca
     def tell(host: str, port: int) -> None:
         started(f"http://{f'[{host}]' if ':' in host else host}:{port}")
 
-    async with AsyncExitStack() as stack:
-        told_of = stack.enter_context(telemetry(settings, "tools", metrics=True))
-        host = await stack.enter_async_context(tool_host(settings, tool, signals=told_of.signals))
+    told = telemetry or Telemetry()
+    async with tool_host(settings, tool, signals=told.signals) as host:
         await host.prove(tool)
-        app = tool_app(host, tool, key=key, leaving=leaving, telemetry=told_of)
+        app = tool_app(host, tool, key=key, leaving=leaving, telemetry=told)
         await serve(app, listen, leaving=leaving, started=tell)

@@ -1,0 +1,79 @@
+"""A confined browser over a hostile web, for tests."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from leadline.fetch.browser import Browser
+from leadline.fetch.browser import Cage as AnyCage
+from leadline.fetch.guard import Guard
+from leadline.fetch.hosts import Hosts
+from leadline.fetch.http import Fetcher, Page
+from leadline.fetch.rendering import RenderLimits
+from leadline.resilience import SystemClock
+from leadline.sandbox.chromium import cage
+from leadline.testing import HostileWeb
+
+MiB = 1 << 20
+LIMITS = RenderLimits(seconds=12.0, settle=2.0, quiet=0.2)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Browsing:
+    """A browser, the fetcher before it, and the web that both meet."""
+
+    browser: Browser
+    fetcher: Fetcher
+    web: HostileWeb
+
+    async def rendered(self, path: str) -> Page:
+        """Fetch a page and render it."""
+        page = await self.fetcher.fetch(self.web.url(path), deadline=10)
+        return await self.browser.render(page, deadline=30)
+
+    async def shown(self, path: str) -> str:
+        """Return the tree that a page becomes."""
+        return (await self.rendered(path)).body.decode()
+
+
+@asynccontextmanager
+async def browsing(
+    web: HostileWeb, *, limits: RenderLimits = LIMITS, pages: int = 1, within: AnyCage | None = None
+) -> AsyncIterator[Browsing]:
+    """Open a browser over `web`, in a cage of its own unless another is given."""
+    guard = Guard(allow_private=web.networks, resolve=web.resolve)
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        fetcher = await stack.enter_async_context(Fetcher(guard, clock=clock, hosts=Hosts(clock=clock, delay=0.0)))
+        confined = within or await asyncio.to_thread(cage, None, memory=limits.memory, doors=pages)
+        browser = Browser(confined, guard, admit=fetcher.admit, agent="Leadline/0 (test)", pages=pages, limits=limits)
+        yield Browsing(browser=await stack.enter_async_context(browser), fetcher=fetcher, web=web)
+
+
+def browsers() -> list[int]:
+    """Return the processes of this machine's confined browsers."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                command = (folder / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if b"--user-data-dir=/tmp/profile" in command and b"chrom" in command:
+                found.append(int(folder.name))
+    return found
+
+
+def gone(processes: list[int], *, seconds: float = 5.0) -> bool:
+    """Wait until none of the processes is left; whether that came about."""
+    until = time.monotonic() + seconds
+    while any(Path(f"/proc/{process}").exists() for process in processes):
+        if time.monotonic() > until:
+            return False
+        time.sleep(0.02)
+    return True
