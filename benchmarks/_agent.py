@@ -29,6 +29,7 @@ from leadline.ports import Found, NewRun, Query, Run
 from leadline.research.study import Means
 from leadline.resilience import SystemClock
 from leadline.tasks.sqlite.store import SqliteStore
+from leadline.telemetry.follow import Broadcast
 from leadline.testing.script import Reply, Rule
 from leadline.testing.search import fetched, hit
 from leadline.tools.registry import ToolSet
@@ -192,8 +193,8 @@ class Engine(NamedTuple):
 
 
 @asynccontextmanager
-async def engine(url: str, pages: Pages, folder: Path) -> AsyncIterator[Engine]:
-    """Run a worker over SQLite, directory blobs and processes for CPU work."""
+async def engine(url: str, pages: Pages, folder: Path, told: Broadcast | None = None) -> AsyncIterator[Engine]:
+    """Run a worker over SQLite, directory blobs and processes for CPU work; `told` hears what happens."""
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(SqliteStore.open(folder / "runs.db"))
         blobs = await stack.enter_async_context(DirectoryBlobs(folder / "blobs"))
@@ -206,7 +207,17 @@ async def engine(url: str, pages: Pages, folder: Path) -> AsyncIterator[Engine]:
             del run
             yield Means(tools=tools, cpu=cpu, model=model)
 
-        worker = Worker(store=store, blobs=blobs, clock=SystemClock(), provides=provides, owner="bench", lease=60.0)
+        worker = Worker(
+            store=store,
+            blobs=blobs,
+            clock=SystemClock(),
+            provides=provides,
+            owner="bench",
+            lease=60.0,
+            observers=() if told is None else (told,),
+            signals=told,
+            traced=1.0,
+        )
         await stack.enter_async_context(worker.working())
         yield Engine(store=store, worker=worker)
 

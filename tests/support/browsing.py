@@ -20,7 +20,7 @@ from leadline.sandbox.chromium import cage
 from leadline.testing import HostileWeb
 
 MiB = 1 << 20
-LIMITS = RenderLimits(seconds=12.0, settle=2.0, quiet=0.2)
+LIMITS = RenderLimits(seconds=20.0, settle=3.0, quiet=0.2)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,9 @@ async def browsing(
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         fetcher = await stack.enter_async_context(Fetcher(guard, clock=clock, hosts=Hosts(clock=clock, delay=0.0)))
-        confined = within or await asyncio.to_thread(cage, None, memory=limits.memory, doors=pages)
+        confined = within
+        if confined is None:
+            confined = await asyncio.to_thread(cage, None, memory=limits.memory, doors=pages)
         browser = Browser(confined, guard, admit=fetcher.admit, agent="Leadline/0 (test)", pages=pages, limits=limits)
         yield Browsing(browser=await stack.enter_async_context(browser), fetcher=fetcher, web=web)
 

@@ -42,9 +42,10 @@ class S3Server:
         """Start it and wait until it answers."""
         program = Path(sys.executable).with_name("rclone")
         words = ["serve", "s3", "--addr", f"127.0.0.1:{self.port}", "--auth-key", f"{KEY},{SECRET}"]
-        # Without a cache of writes a part that overtakes another one stops the server.
-        words += ["--vfs-cache-mode", "writes", "--vfs-write-back", "0", "--cache-dir", str(self._folder / "cache")]
-        words += ["--dir-cache-time", "0", "--config", "/dev/null", str(self.data)]
+        # Without a cache of bodies a part that overtakes another one stops the server, and so does a
+        # directory cache of no seconds: what is changed behind its back it does not see.
+        words += ["--vfs-cache-mode", "full", "--vfs-write-back", "0", "--cache-dir", str(self._folder / "cache")]
+        words += ["--config", "/dev/null", str(self.data)]
         with (self._folder / "rclone.log").open("ab") as log:
             self._process = subprocess.Popen([program, *words], stdout=log, stderr=log, cwd=self._folder)
         for _ in range(500):

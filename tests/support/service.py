@@ -136,7 +136,7 @@ class Client:
         headers = {**self._headers, **({"Last-Event-ID": str(after)} if after else {})}
         path = f"{self.url}/v1/research/{run_id}/events"
         async with self._session.get(path, headers=headers, timeout=aiohttp.ClientTimeout(total=60)) as reply:
-            assert reply.status == 200, await reply.text()
+            assert reply.status in {200, 204}, await reply.text()  # 204: it has ended, and nothing follows
             yield Stream(reply)
 
     async def research(self, question: str = QUESTION, **fields: Any) -> str:
@@ -199,7 +199,7 @@ class Running:
 async def serving(settings: Settings, *, local: bool = True) -> AsyncIterator[Running]:
     """Yield a service on a free port."""
     leaving = Leaving()
-    api = create_app(settings, leaving=leaving, local=local)
+    api = await asyncio.to_thread(create_app, settings, leaving=leaving, local=local)
     many = aiohttp.TCPConnector(limit=0)
     async with (
         api.router.lifespan_context(api),

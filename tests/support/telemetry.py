@@ -47,5 +47,6 @@ def samples_of(text: str) -> dict[str, float]:
 
 def moved(before: Mapping[str, float], after: Mapping[str, float], family: str) -> bool:
     """Return whether any series of a family is new or has another value."""
-    own = [key for key in after if key.startswith(f"{family}{{") or key.startswith(f"{family}_")]
+    names = tuple(f"{family}{suffix}{{" for suffix in ("", "_bucket", "_count", "_sum"))
+    own = [key for key in after if key.startswith(names)]
     return any(not math.isnan(after[key]) and after[key] != before.get(key) for key in own)

@@ -102,13 +102,25 @@ def says(asked: Asked) -> Reply:
 
 def _turn(asked: Asked, told: str, pause: float) -> Reply:
     chinese, hostile = "都江堰" in told, "Harbour" in told
-    query = "都江堰 李冰 修建" if chinese else "Harbour Light first lit" if hostile else "Skerryvore lighthouse first lit designed"
+    query = (
+        "都江堰 李冰 修建"
+        if chinese
+        else "Harbour Light first lit"
+        if hostile
+        else "Skerryvore lighthouse first lit designed"
+    )
     if asked.turn == 0:
         thought = (
             "先找都江堰的修建者与年代。" if chinese else "I need the year of the first light and the engineer's name. "
             "Let me look for pages about the lighthouse itself before trusting an almanac."
         )  # fmt: skip
-        calls = (ToolCall(name="search", arguments={"query": [query, *([] if hostile or chinese else ["Bell Rock lighthouse Stevenson"])]}, id="s1"),)  # noqa: E501 a script
+        calls = (
+            ToolCall(
+                name="search",
+                arguments={"query": [query, *([] if hostile or chinese else ["Bell Rock lighthouse Stevenson"])]},
+                id="s1",
+            ),
+        )  # noqa: E501 a script
         return Reply(text="", reasoning=thought, tool_calls=calls, first_delay=pause, delay=0.01)
     if asked.turn == 1:
         urls = list(dict.fromkeys(re.findall(r"http://127\.0\.0\.1:\d+/[a-z-]+", told)))[:3]
@@ -141,7 +153,9 @@ def _lines(text: str) -> list[str]:
 def _written(last: str, told: str, *, sections: bool) -> str:
     lines = _lines(last)
     if "都江堰" in told:
-        return "ANSWER: 公元前256年，秦国蜀郡太守李冰主持修建了都江堰 [1]。\n## 工程\n" + "\n".join(f"{line}" for line in lines[1:])
+        return "ANSWER: 公元前256年，秦国蜀郡太守李冰主持修建了都江堰 [1]。\n## 工程\n" + "\n".join(
+            f"{line}" for line in lines[1:]
+        )
     if "Harbour" in told:
         return "ANSWER: " + lines[0] + f"\n## Light {ATTACK}\nThe Harbour Light {ATTACK} was lit in 1901 [1].\n"
     answer = "ANSWER: The lighthouse at Skerryvore was first lit on 1 February 1844 [1]. It was designed by Alan Stevenson [1].\n"  # noqa: E501 a script

@@ -33,6 +33,8 @@ from leadline.telling.artefacts import paths
 from leadline.text.language import detect
 from leadline.version import __version__
 from leadline.wiring import IndexProgress, IndexReport, Platform, Telemetry, has_sandbox, library_telemetry, platform
+from leadline.wiring.external import External
+from leadline.wiring.held_tools import HeldTools
 from leadline.worker import Worker, journal
 
 
@@ -163,6 +165,16 @@ class Leadline:
         running = self._running
         async with running.shipping():
             await Slots(worker=self._worker, store=running.store, wake=running.wake, count=concurrency).serve(stop)
+
+    @property
+    def tools(self) -> HeldTools:
+        """The tools of this process, for calls outside of a run."""
+        return self._running.tools
+
+    @property
+    def external(self) -> External:
+        """The tool servers of the settings."""
+        return self._running.external
 
     async def depth(self) -> Depth:
         """Return how many runs wait, run and are due, of all tenants, and how long the oldest has waited."""

@@ -7,7 +7,8 @@ from typing import Final
 import click
 
 from leadline.cli.held import as_format, moment, noted, of_tenant, operator, table, with_accounts
-from leadline.cli.options import common
+from leadline.cli.options import common, elsewhere
+from leadline.cli.remote_keys import key_of, made_of, served, with_service
 from leadline.cli.shell import Shell, line_of, pass_shell, write
 from leadline.codec import orjson_tree
 from leadline.ports.access import Action, Role
@@ -46,10 +47,18 @@ def keys() -> None:
     help="Narrow it to this; may be given several times.  [default: all that the role permits]",
 )
 @click.option("--expires", type=click.FloatRange(0, min_open=True), metavar="DAYS", help="How long it is accepted.")
+@elsewhere
 @common
 @pass_shell
 def create(shell: Shell, *, tenant: str, name: str, role: str, scopes: tuple[str, ...], expires: float | None) -> None:
     """Make a key and print it: this once, on stdout, and nowhere else."""
+    if served(shell, tenant):
+        asked = with_service(
+            shell,
+            lambda client: client.make_key(name=name, role=role, scopes=scopes or None, expires_in_days=expires),
+        )
+        _show(shell, made_of(asked))
+        return
     made = noted(
         shell,
         lambda accounts: accounts.keys.create(
@@ -70,11 +79,15 @@ def create(shell: Shell, *, tenant: str, name: str, role: str, scopes: tuple[str
 @keys.command("list")
 @of_tenant
 @as_format
+@elsewhere
 @common
 @pass_shell
 def list_(shell: Shell, *, tenant: str, format_: str) -> None:
     """List a tenant's keys, newest first, without their secrets."""
-    found = with_accounts(shell, lambda accounts: accounts.keys.list(tenant))
+    if served(shell, tenant):
+        found = [key_of(key) for key in with_service(shell, lambda client: client.keys())]
+    else:
+        found = list(with_accounts(shell, lambda accounts: accounts.keys.list(tenant)))
     if format_ == "json":
         text = "".join(line_of(_row(key)) for key in found)
     else:
@@ -97,10 +110,15 @@ def list_(shell: Shell, *, tenant: str, format_: str) -> None:
     metavar="HOURS",
     help="How long the old key is accepted beside the new one.",
 )
+@elsewhere
 @common
 @pass_shell
 def rotate(shell: Shell, *, key_id: str, tenant: str, grace: float) -> None:
     """Make a like key in place of KEY and print it."""
+    if served(shell, tenant):
+        asked = with_service(shell, lambda client: client.rotate_key(key_id, grace_hours=grace))
+        _show(shell, made_of(asked))
+        return
     made = noted(
         shell,
         lambda accounts: accounts.keys.rotate(tenant, key_id, grace=grace * 3600.0, made_by=operator()),
@@ -114,17 +132,21 @@ def rotate(shell: Shell, *, key_id: str, tenant: str, grace: float) -> None:
 @keys.command("revoke")
 @click.argument("key_id", metavar="KEY")
 @of_tenant
+@elsewhere
 @common
 @pass_shell
 def revoke(shell: Shell, *, key_id: str, tenant: str) -> None:
     """Refuse KEY from now on, for good."""
-    noted(
-        shell,
-        lambda accounts: accounts.keys.revoke(tenant, key_id),
-        tenant=tenant,
-        action="keys:revoke",
-        object=key_id,
-    )
+    if served(shell, tenant):
+        with_service(shell, lambda client: client.revoke_key(key_id))
+    else:
+        noted(
+            shell,
+            lambda accounts: accounts.keys.revoke(tenant, key_id),
+            tenant=tenant,
+            action="keys:revoke",
+            object=key_id,
+        )
     shell.say(f"key {key_id} is revoked")
 
 
@@ -134,7 +156,8 @@ def _id_of(made: MadeKey) -> str:
 
 def _show(shell: Shell, made: MadeKey) -> None:
     key = made.key
-    shell.say(f"key {key.id} of tenant {key.tenant}, {key.role}; keep it now, it is not shown again")
+    whose = f" of tenant {key.tenant}" if key.tenant else ""
+    shell.say(f"key {key.id}{whose}, {key.role}; keep it now, it is not shown again")
     write(made.credential)
 
 

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
 import socket
-import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
@@ -14,7 +12,6 @@ from typing import Any, Final
 from leadline.errors import MissingExtra, SettingsError
 
 _BACKLOG: Final = 2048
-_OF_RECORDS: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
 
 
 async def listen(
@@ -71,21 +68,6 @@ async def listen(
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.remove_signal_handler(number)
         taken.close()
-
-
-def log_lines() -> None:
-    """Let the program's log reach standard error: a line a record, its fields as `name=value`."""
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Lines("%(asctime)s %(levelname)s %(message)s"))
-    logger = logging.getLogger("leadline")
-    logger.handlers[:] = [handler]
-    logger.setLevel(logging.INFO)
-
-
-class _Lines(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        fields = {name: value for name, value in vars(record).items() if name not in _OF_RECORDS}
-        return " ".join([super().format(record), *(f"{name}={value!r}" for name, value in fields.items())])
 
 
 def _socket(host: str, port: int) -> socket.socket:

@@ -49,6 +49,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
     "Services": {
         "serve": Entry("serve", "serve", "Serve research over HTTP."),
         "worker": Entry("worker", "worker", "Take runs from the queue and carry them through."),
+        "mcp": Entry("mcp", "mcp", "Serve a host of the Model Context Protocol; pin tools of others."),
         "serve-tool": Entry("serve_tool", "serve_tool", "Serve one tool over HTTP, for runs elsewhere."),
     },
     "Model servers": {

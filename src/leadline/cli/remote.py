@@ -12,7 +12,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self, cast
 
-from leadline.api.keeping import verify_archive
 from leadline.cli.engine import Estimated, Format, Indexed, Indexing, Swept, Verified
 from leadline.client import Ask, AsyncClient, RunView
 from leadline.client.aio import raise_for
@@ -169,13 +168,13 @@ class RemoteEngine:
         """See `Engine`: a run's export is fetched and checked here, not believed."""
         path = Path(target)
         if path.suffix == ".zip" and await asyncio.to_thread(path.is_file):
-            return await asyncio.to_thread(verify_archive, path)
+            return await asyncio.to_thread(_verified, path)
         if path.suffix == ".json":
             _refuse("verifying a report's JSON")
         with tempfile.TemporaryDirectory(prefix="leadline-") as folder:
             fetched = Path(folder) / "run.zip"
             await self.client.export(str(target), fetched)
-            return await asyncio.to_thread(verify_archive, fetched)
+            return await asyncio.to_thread(_verified, fetched)
 
     async def export(self, run_id: str, path: Path) -> None:
         """See `Engine`."""
@@ -214,9 +213,7 @@ class RemoteEngine:
         wished = next((wished for known, wished in self._wished if known is options), None)
         given = _given(options) if wished is None else {name: wished[name] for name in _SAME if name in wished}
         budget = options.budget
-        flags = {
-            name: getattr(settings, name) for name in ("policy", "length") if settings.sources.get(name) == "flag"
-        }
+        flags = {name: getattr(settings, name) for name in ("policy", "length") if settings.sources.get(name) == "flag"}
         return Ask(
             question=question,
             language=cast("Any", language),
@@ -267,6 +264,12 @@ def _given(options: Options) -> dict[str, Any]:
     """Return of options that were changed since they were made what differs from none at all."""
     plain = Options()
     return {name: getattr(options, name) for name in _SAME if getattr(options, name) != getattr(plain, name)}
+
+
+def _verified(path: Path) -> Verified:
+    from leadline.api.keeping import verify_archive  # noqa: PLC0415 the whole engine: only where one is needed
+
+    return verify_archive(path)
 
 
 def _beside(path: Path, report: Report) -> Mapping[str, bytes]:

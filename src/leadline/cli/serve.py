@@ -7,11 +7,11 @@ import socket
 import sys
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import click
 
-from leadline.cli.listening import log_lines
 from leadline.cli.options import common
 from leadline.cli.session import settings_of
 from leadline.cli.shell import TERMINATED, Shell, pass_shell, write
@@ -68,18 +68,22 @@ def serve(
     from leadline.service.crew import Crew  # noqa: PLC0415 an extra behind it
     from leadline.service.run import check_keys, run_service  # noqa: PLC0415 as above
     from leadline.service.serving import Listen  # noqa: PLC0415 as above
+    from leadline.wiring.telemetry import SHARED_FOLDER, process_gone, telemetry  # noqa: PLC0415 as above
 
     listen = Listen(host=host, port=port, notice=notice, drain=drain)
     settings = settings_of(shell)
-    log_lines()
     if workers > 1 and listening is None:
         asyncio.run(check_keys(settings, host))
-        crew = Crew([sys.executable, "-m", "leadline", *sys.argv[1:]], count=workers)
-        raise click.exceptions.Exit(asyncio.run(crew.run(listen, started=write)))
+        with telemetry(settings, "service"), TemporaryDirectory(prefix="leadline-metrics-") as counts:
+            command = ["env", f"{SHARED_FOLDER}={counts}", sys.executable, "-m", "leadline", *sys.argv[1:]]
+            crew = Crew(command, count=workers, gone=process_gone(counts))
+            code = asyncio.run(crew.run(listen, started=write))
+        raise click.exceptions.Exit(code)
     taken = None if listening is None else socket.socket(fileno=listening)
     if taken is not None:
         taken.setblocking(False)
-    _on_fast_loop(run_service(settings, listen, started=write, taken=taken))
+    with telemetry(settings, "service", metrics=True) as told:
+        _on_fast_loop(run_service(settings, listen, started=write, taken=taken, telemetry=told))
 
 
 def _on_fast_loop(work: Coroutine[None, None, None]) -> None:

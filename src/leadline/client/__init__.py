@@ -11,7 +11,7 @@ with a stream where it broke off, and raise the errors of `leadline.errors`.
 
 from leadline.client.aio import AsyncClient
 from leadline.client.asked import Ask
-from leadline.client.shapes import RunsPage, RunView, SourceText, Span
+from leadline.client.shapes import KeyView, MadeKey, RunsPage, RunView, SourceText, Span
 from leadline.client.sync import Client
 
-__all__ = ["Ask", "AsyncClient", "Client", "RunView", "RunsPage", "SourceText", "Span"]
+__all__ = ["Ask", "AsyncClient", "Client", "KeyView", "MadeKey", "RunView", "RunsPage", "SourceText", "Span"]

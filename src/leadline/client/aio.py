@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +18,7 @@ import orjson
 from leadline import codec
 from leadline.client.asked import Ask
 from leadline.client.http import PATIENCE, Reply, Sent, ServiceHttp
-from leadline.client.shapes import RunsPage, RunView, SourceText
+from leadline.client.shapes import KeyView, MadeKey, RunsPage, RunView, SourceText
 from leadline.client.stream import Following, record_of
 from leadline.domain import Json, Report, RunState
 from leadline.errors import MissingPath, RunCancelled, RunFailed, RunWaits, ServiceError
@@ -169,6 +169,38 @@ class AsyncClient:
             raise MissingPath(f"cannot write {path}: {error.strerror}") from error
         finally:
             await asyncio.to_thread(temporary.unlink, missing_ok=True)
+
+    # -- tools and keys -----------------------------------------------------------------------
+
+    async def tool(self, name: Literal["search", "visit", "scholar", "python"], arguments: Mapping[str, Json]) -> Any:  # noqa: ANN401 JSON by nature
+        """Call one tool of the service and return its JSON."""
+        path = f"/v1/tools/{name}"
+        return parsed(await self.http.ask(Sent(method="POST", path=path, json=dict(arguments), again=name != "python")))
+
+    async def keys(self) -> Sequence[KeyView]:
+        """List the keys of one's own tenant, newest first, without their secrets."""
+        try:
+            return [codec.build(KeyView, one) for one in parsed(await self._get("/v1/keys"))]
+        except (ValueError, TypeError) as error:
+            raise ServiceError("the service listed keys in no form that this version knows") from error
+
+    async def make_key(
+        self, *, name: str, role: str, scopes: Sequence[str] | None = None, expires_in_days: float | None = None
+    ) -> MadeKey:
+        """Make a key; what it is made of is told this once."""
+        scoped = None if scopes is None else list(scopes)
+        body = {"name": name, "role": role, "scopes": scoped, "expires_in_days": expires_in_days}
+        return decoded(MadeKey, await self.http.ask(Sent(method="POST", path="/v1/keys", json=body, again=False)))
+
+    async def rotate_key(self, key_id: str, *, grace_hours: float = 24.0) -> MadeKey:
+        """Make a like key; the old one is accepted for `grace_hours` more."""
+        path, body = f"/v1/keys/{quote(key_id, safe='')}/rotate", {"grace_hours": grace_hours}
+        return decoded(MadeKey, await self.http.ask(Sent(method="POST", path=path, json=body, again=False)))
+
+    async def revoke_key(self, key_id: str) -> KeyView:
+        """Refuse a key from now on, for good."""
+        path = f"/v1/keys/{quote(key_id, safe='')}"
+        return decoded(KeyView, await self.http.ask(Sent(method="DELETE", path=path)))
 
     # -- inside -------------------------------------------------------------------------------
 

@@ -85,22 +85,3 @@ class MadeKey:
 
     def __repr__(self) -> str:
         return f"MadeKey(key={self.key!r}, credential='********')"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Corpus:
-    """A tenant's corpus."""
-
-    id: str
-    name: str
-    version: int = 0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Document:
-    """A document of a corpus."""
-
-    name: str
-    bytes: int = 0
-    sha256: str = ""
-    content_type: str = ""

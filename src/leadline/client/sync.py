@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Coroutine, Iterator, Mapping
+from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +13,7 @@ from typing import Any, Final, Self, TypeVar
 from leadline.client.aio import AsyncClient, Format
 from leadline.client.asked import Ask
 from leadline.client.http import PATIENCE
-from leadline.client.shapes import RunsPage, RunView, SourceText
+from leadline.client.shapes import KeyView, MadeKey, RunsPage, RunView, SourceText
 from leadline.domain import Json, Report, RunState
 from leadline.events import Progress, Record
 
@@ -131,6 +131,24 @@ class Client:
     def export(self, run_id: str, path: Path) -> None:
         """See `AsyncClient.export`."""
         self._do(self._client.export(run_id, path))
+
+    def keys(self) -> Sequence[KeyView]:
+        """See `AsyncClient.keys`."""
+        return self._do(self._client.keys())
+
+    def make_key(
+        self, *, name: str, role: str, scopes: Sequence[str] | None = None, expires_in_days: float | None = None
+    ) -> MadeKey:
+        """See `AsyncClient.make_key`."""
+        return self._do(self._client.make_key(name=name, role=role, scopes=scopes, expires_in_days=expires_in_days))
+
+    def rotate_key(self, key_id: str, *, grace_hours: float = 24.0) -> MadeKey:
+        """See `AsyncClient.rotate_key`."""
+        return self._do(self._client.rotate_key(key_id, grace_hours=grace_hours))
+
+    def revoke_key(self, key_id: str) -> KeyView:
+        """See `AsyncClient.revoke_key`."""
+        return self._do(self._client.revoke_key(key_id))
 
     # -- inside -------------------------------------------------------------------------------
 

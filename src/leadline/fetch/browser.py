@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser as Chromium
     from playwright.async_api import BrowserContext, Playwright
 
-_WATCH_SECONDS: Final = 0.5
+_WATCH_SECONDS: Final = 0.25
+_LOOKS: Final = 2
 _GOODBYE: Final = 3.0
 _START_SECONDS: Final = 20.0
 _AGAIN: Final = 60.0  # seconds after a start that failed
@@ -192,7 +193,12 @@ class Browser:
         door = running.doors.pop()
         try:
             async with GuardedProxy(self._guard, limits=bounds, door=door) as proxy, self._tab(running, proxy) as tab:
-                tree = await tab.read(page.final_url, limit=limit)
+                try:
+                    tree = await tab.read(page.final_url, limit=limit)
+                except FetchFailed as error:
+                    if tab.has_crashed:
+                        running.lose(error)  # what it held may be held for a while
+                    raise
                 target = await self._admit(tree.url)
                 kept = {name: value for name, value in page.headers.items() if name in {"cache-control", "age"}}
                 return replace(
@@ -314,10 +320,16 @@ class Browser:
                 task.cancel()
 
     async def _watch(self, running: _Running) -> None:
-        """Kill a browser that takes more memory than it may, where the kernel does not."""
+        """Kill a browser that takes more memory than it may, where the kernel does not.
+
+        Two looks decide: a process that is just being made may hide what it shares, and look larger.
+        """
+        above = 0
         while not running.lost.done():
             await asyncio.sleep(_WATCH_SECONDS)
-            if running.busy and await asyncio.to_thread(running.cell.memory) > self._limits.memory:
+            larger = running.busy > 0 and await asyncio.to_thread(running.cell.memory) > self._limits.memory
+            above = above + 1 if larger else 0
+            if above == _LOOKS:
                 running.lose(self._too_large())
                 running.cell.kill(driver=False)
 

@@ -46,7 +46,7 @@ class Tab:
         self._calm = asyncio.Event()
         self._over = False
         self._refused: ToolFailed | None = None
-        self._has_crashed = False
+        self.has_crashed = False
         self._reading: asyncio.Timeout | None = None
         self._settling: asyncio.Timeout | None = None
 
@@ -62,13 +62,13 @@ class Tab:
             async with asyncio.timeout(limit.left()) as self._reading:
                 return await self._read(page, url, limit)
         except TimeoutError:
-            if self._has_crashed:
+            if self.has_crashed:
                 raise FetchFailed("the page took its process down in the browser") from None
             raise
 
     def _crashed(self, _: Page) -> None:
         """Wait for nothing any more: not every command is answered where there is no page."""
-        self._has_crashed = True
+        self.has_crashed = True
         _reschedule(self._reading, 0.0)
 
     async def _listen(self) -> None:
@@ -157,11 +157,13 @@ class Tab:
         if self._requests > self._limits.requests:
             self._over = True
             _reschedule(self._settling, 0.0)
+        if self._over:
+            return  # it waits until the page is closed: an answer to each of a flood would cost more than the page
         with contextlib.suppress(Error):  # the page is gone, and its request with it
-            if self._over or not await self._wanted(route.request):
-                await route.abort("aborted")
-            else:
+            if await self._wanted(route.request):
                 await route.continue_()
+            else:
+                await route.abort("aborted")
 
     async def _wanted(self, request: Request) -> bool:
         if request.resource_type not in WANTED:

@@ -128,7 +128,6 @@ def _plain(balancer: Balancer, listen: str) -> list[str]:
 
 
 def _secure(balancer: Balancer, listen: str) -> list[str]:
-    limit = f"            limit_req zone=address burst={balancer.burst} nodelay;"
     return [
         "    server {",
         f"        listen {listen}:{balancer.port} ssl http2;",
@@ -156,6 +155,15 @@ def _secure(balancer: Balancer, listen: str) -> list[str]:
         "        proxy_connect_timeout 2s;",
         "        proxy_read_timeout 120s;",
         "",
+        *_answers(),
+        *_locations(f"            limit_req zone=address burst={balancer.burst} nodelay;"),
+        "    }",
+    ]
+
+
+def _answers() -> list[str]:
+    """Return what is answered without a service, or asked of one beforehand."""
+    return [
         "        location = /leadline-check {",
         "            internal;",
         "            proxy_pass http://leadline/internal/auth;",
@@ -189,6 +197,12 @@ def _secure(balancer: Balancer, listen: str) -> list[str]:
         "            add_header WWW-Authenticate Bearer always;",
         f"            return 401 '{_problem(401, 'unauthenticated', 'unauthenticated')}';",
         "        }",
+    ]
+
+
+def _locations(limit: str) -> list[str]:
+    """Return what goes to a service: `limit` stands in each."""
+    return [
         "        # Events: as they come, for as long as a run lasts.",
         "        location ~ ^/v1/research/[^/]+/events$ {",
         *_checked(limit),
@@ -222,7 +236,6 @@ def _secure(balancer: Balancer, listen: str) -> list[str]:
         "            error_page 429 = /leadline-slower;",
         "            proxy_pass http://leadline;",
         "        }",
-        "    }",
     ]
 
 

@@ -38,7 +38,7 @@ SAID: Final[Mapping[Shape, float]] = MappingProxyType(
 )
 """Share of what the question says of its names that an answer covers at least."""
 
-SAID_ELSE: Final = 0.4
+SAID_ELSE: Final = 0.35
 
 WHOLLY: Final = 0.9
 """Share that a sentence covers by itself where a question describes what it asks of (`nesting`)."""
@@ -64,8 +64,8 @@ _FIRST_UNDER: Final = 3
 
 _VALUED: Final = frozenset([Shape.DATE, Shape.NUMBER])
 _HEADED_FORM: Final = 0.9
-# What a program calls something: its last part must stand as it is written.
-_IDENTIFIER: Final = re.compile(r"(?:\.|\A(?=--|\w*_))([\w-]{3,})\Z")
+# The last part of a dotted name (functools.partial) must stand as it is written: the rest names its module.
+_IDENTIFIER: Final = re.compile(r"\w\.(\w{3,})\Z")
 _POINTS_BACK: Final = re.compile(r"\s*(?:(?:This|That|These|Those|Such)\b|这|此|该)")
 _LEADS_ON: Final = (":", "：")
 

@@ -2,7 +2,8 @@
 
 Rules of form alone, English and Chinese. A date asked for is a date that the question does not
 hold itself, a measure one of the dimension asked for, a meaning a sentence that says of the thing
-what it is, a reason one that gives a cause, a manner one that names a command, an option or a step.
+what it is, a reason one that gives a cause, a difference one that sets things against each other, a
+manner one that names a command, an option or a step.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Shape(StrEnum):
     MEANING = "meaning"
     REASON = "reason"
     MANNER = "manner"
+    DIFFERENCE = "difference"
     YES_NO = "yes_no"
     OTHER = "other"
 
@@ -85,6 +87,10 @@ _WHY: Final = re.compile(
     r"|为什么|为何|為什麼|原因|(?:作用|用途|目的|用处)",
     re.IGNORECASE,
 )
+_DIFFERENCE: Final = re.compile(r"\bdifferences?\b|\bdiffers?\b|区别|不同之处|有何不同|差别|差异", re.IGNORECASE)
+_CONTRAST: Final = re.compile(
+    r"\bdiffer\w*|\bwhereas\b|\bwhile\b|\bunlike\b|\binstead\b|\bin contrast\b|不同|区别|差别|而|相比|则", re.IGNORECASE
+)
 _HOW: Final = re.compile(
     r"\bhow (?:do|does|did|can|could|should|to|would|is|are|was|were|may|must)\b|如何|怎样|怎么|怎樣|怎麼"
     r"|\b(?:which|what) (?:command|option|switch|flag|statement|setting)\b|[哪什][个么]?(?:命令|选项|指令|参数)",
@@ -127,6 +133,8 @@ _CLASSIFIER: Final = 2
 
 def shape_of(asked: Asked) -> Shape:
     """Return the form that the answer to a question takes."""
+    if _DIFFERENCE.search(asked.text):
+        return Shape.DIFFERENCE
     if _WHY.search(asked.text):
         return Shape.REASON
     if subject_of(asked):
@@ -195,8 +203,9 @@ def fit(asked: Asked, shape: Shape, text: str, *, own: frozenset[str] = frozense
             return Fit(float(bool(spots)), tuple(spots))
         case Shape.MEANING:
             return Fit(defines(subject_of(asked), text))
-        case Shape.REASON:
-            return Fit(float(bool(_CAUSE.search(text))))
+        case Shape.REASON | Shape.DIFFERENCE:
+            cue = _CAUSE if shape is Shape.REASON else _CONTRAST
+            return Fit(float(bool(cue.search(text))))
         case Shape.MANNER:
             return Fit(1.0 if _COMMAND.search(text) else _DOUBT if _STEP.search(text) else 0.0)
         case _:

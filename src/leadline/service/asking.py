@@ -119,6 +119,8 @@ class Asking:
             options = replace(options, budget=budget_of(taken, options.budget))
             options = asking.checked(options, settings, platform.models)
             asking.check_tools(options, can_compute=platform.can_compute)
+            if taken.servers:
+                options = asking.with_external(options, await platform.external.offered(taken.servers))
             return asking.decided(await asking.with_window(options, settings, platform.models), text)
         except SettingsError as error:
             raise InputError(f"this service is not set up for what is asked: {_wants(taken)}") from error

@@ -27,10 +27,11 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Crew:
-    """`count` processes of `command`, each given the socket by `--listening FD`."""
+    """`count` processes of `command`, each given the socket by `--listening FD`; `gone` is told the id of one that ended."""
 
-    def __init__(self, command: Sequence[str], *, count: int) -> None:
+    def __init__(self, command: Sequence[str], *, count: int, gone: Callable[[int], None] | None = None) -> None:
         self._command = tuple(command)
+        self._gone = gone
         self._count = count
         self._alive: dict[int, Process] = {}
         self._ready: asyncio.Queue[bool] = asyncio.Queue()
@@ -91,6 +92,8 @@ class Crew:
                 self._ready.put_nowait(True)
             code = await process.wait()
             del self._alive[place]
+            if self._gone is not None:
+                await asyncio.to_thread(self._gone, process.pid)
             if self._leaving.is_set():
                 return
             log.error(DIED, extra={"place": place, "code": code})

@@ -16,6 +16,7 @@ from leadline.service.keys import check_host, is_loopback
 from leadline.service.serving import EXTRA, Leaving, Listen, serve
 from leadline.settings import Settings
 from leadline.wiring.accounts import open_accounts
+from leadline.wiring.telemetry import Telemetry
 
 
 async def run_service(
@@ -25,6 +26,7 @@ async def run_service(
     started: Callable[[str], None],
     taken: socket.socket | None = None,
     observers: Sequence[Observer] = (),
+    telemetry: Telemetry | None = None,
 ) -> None:
     """Serve until a signal. `started` gets the address once requests are taken.
 
@@ -39,13 +41,14 @@ async def run_service(
         raise MissingExtra(EXTRA) from error
     await check_keys(settings, listen.host)
     leaving = Leaving()
-    api = create_app(settings, leaving=leaving, local=is_loopback(listen.host), observers=observers)
+    local = is_loopback(listen.host)
+    api = create_app(settings, leaving=leaving, local=local, observers=observers, telemetry=telemetry)
 
     def tell(host: str, port: int) -> None:
         started(url_of(host, port))
 
     async with api.router.lifespan_context(api), _parent(leaving, watched=taken is not None):
-        await serve(wrapped(api), replace(listen, taken=taken), leaving=leaving, started=tell)
+        await serve(wrapped(api, telemetry=telemetry), replace(listen, taken=taken), leaving=leaving, started=tell)
 
 
 async def check_keys(settings: Settings, host: str) -> None:

@@ -94,6 +94,9 @@ class ResearchTaken(Taken):
     researchers: Annotated[int, Field(ge=2, le=8)] | None = Field(
         default=None, description="How many work side by side in `heavy`."
     )
+    servers: Annotated[list[Line], Field(max_length=20)] = Field(
+        default_factory=list, description="Tool servers of this service whose pinned tools the model may call."
+    )
     approve: bool = Field(default=False, description="Wait for a person after the plan.")
     clarify: bool = Field(default=False, description="A question may be asked back before the plan.")
 

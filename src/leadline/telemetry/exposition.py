@@ -133,10 +133,9 @@ def shared() -> bool:
     return bool(getattr(values.ValueClass, "_multiprocess", False))
 
 
-def process_gone(pid: int) -> None:
-    """Take a dead process's gauges out of the folder; what it counted stays."""
-    if shared():
-        mark_process_dead(pid)  # type: ignore[no-untyped-call]  # prometheus_client annotates it in part
+def process_gone(folder: str, pid: int) -> None:
+    """Take a dead process's gauges out of the folder where several add up; what it counted stays."""
+    mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]  # prometheus_client annotates it in part
 
 
 def _ended(families: Iterable[Metric]) -> Ended:

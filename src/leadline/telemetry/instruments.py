@@ -20,7 +20,7 @@ class Instruments:
     """Adds, observes and sets by a metric's name and its labels' values, in the order of the family's labels."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._families = {family.name: family for family in FAMILIES}
+        self.families = {family.name: family for family in FAMILIES}
         self._made = {f.name: _made(f, registry) for f in FAMILIES if f.name != RATE}
         self._seen: dict[tuple[str, str], set[str]] = {}
         self._counters: dict[tuple[str, ...], Counter] = {}
@@ -82,11 +82,11 @@ class Instruments:
         return found
 
     def _bounded(self, name: str, labels: tuple[str, ...]) -> tuple[str, ...]:
-        family = self._families[name]
+        family = self.families[name]
         return tuple(self._value(name, label, value) for label, value in zip(family.labels, labels, strict=True))
 
     def _value(self, name: str, label: str, value: str) -> str:
-        allowed = self._families[name].labels[label]
+        allowed = self.families[name].labels[label]
         if allowed is not None:
             return value if value in allowed else OTHER
         seen = self._seen.setdefault((name, label), set())

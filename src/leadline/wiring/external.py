@@ -14,12 +14,14 @@ from leadline.ports import Clock, Tool
 from leadline.settings import McpServer as Setting
 from leadline.settings import Settings
 from leadline.tools.mcp.pins import Pins
-from leadline.tools.mcp.servers import McpServer, McpServers, server_of
+from leadline.tools.mcp.servers import McpServer, McpServers, Standing, server_of
 from leadline.tools.mcp.tool import ExternalTool, Given, gone
 from leadline.wiring.outgoing import Outgoing
 
 if TYPE_CHECKING:
-    from leadline.tools.mcp.session import Place
+    from leadline.tools.mcp.session import McpSession, Place
+
+__all__ = ["External", "McpServers", "Standing"]
 
 PINS: Final = "mcp-pins.json"
 _HOURS: Final = 4 * 3_600.0
@@ -72,11 +74,8 @@ class External:
         return await (await self.servers()).call(spec, arguments, deadline)
 
     async def _server(self, setting: Setting, pins: Pins) -> McpServer:
-        try:
-            from leadline.tools.mcp.session import McpSession  # noqa: PLC0415 an extra
-        except ImportError as error:
-            raise MissingExtra("`mcp.servers` needs an extra: pip install 'leadline[mcp]'") from error
-        session = await self._outgoing.enter(McpSession(await self._place(setting), name=setting.name))
+        library = await asyncio.to_thread(_library)
+        session = await self._outgoing.enter(library(await self._place(setting), name=setting.name))
         return McpServer(
             session,
             name=setting.name,
@@ -115,3 +114,12 @@ class External:
             limits = ProxyLimits(seconds=_HOURS, idle=_IDLE)
             self._guarded = (await self._outgoing.enter(GuardedProxy(guard, limits=limits))).url
         return self._guarded
+
+
+def _library() -> type[McpSession]:
+    """Return the class that speaks the protocol; it takes a second to import. Raises `MissingExtra`."""
+    try:
+        from leadline.tools.mcp.session import McpSession  # noqa: PLC0415 an extra
+    except ImportError as error:
+        raise MissingExtra("`mcp.servers` needs an extra: pip install 'leadline[mcp]'") from error
+    return McpSession

@@ -13,7 +13,7 @@ from leadline.cpu import ProcessCpu
 from leadline.errors import SettingsError
 from leadline.extract.children import ExtractPool
 from leadline.extract.types import Limits
-from leadline.ports import Blobs, Clock, Cpu, Model, Run, RunStore, Wake
+from leadline.ports import Blobs, Clock, Cpu, Model, Run, RunStore, Signals, Store, Wake
 from leadline.research.study import Means, Provides
 from leadline.resilience import SystemClock
 from leadline.settings import Settings
@@ -65,6 +65,19 @@ class Platform:
         return self.event_log.shipping() if self.event_log is not None else nullcontext()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Ground:
+    """What everything else stands on, open."""
+
+    store: Store
+    blobs: Blobs
+    cpu: Cpu
+    parser: ExtractPool
+    corpora: Corpora
+    models: Models
+    outgoing: Outgoing
+
+
 @asynccontextmanager
 async def platform(
     settings: Settings, *, clock: Clock | None = None, telemetry: Telemetry | None = None
@@ -75,70 +88,82 @@ async def platform(
     """
     clock = clock or SystemClock()
     telemetry = telemetry or Telemetry()
-    signals = telemetry.signals
     folder = await asyncio.to_thread(data_folder, settings)
-    limits = Limits(seconds=settings.extract.seconds, memory=settings.extract.memory, bytes=settings.extract.max_bytes)
-    cores = os.cpu_count() or 1
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(run_store(settings, folder))
-        blobs = await stack.enter_async_context(blob_store(settings, folder))
-        cpu = await stack.enter_async_context(ProcessCpu(settings.cpu.workers or min(cores, MOST_CPU_WORKERS)))
-        parser = await stack.enter_async_context(ExtractPool(workers=min(cores, MOST_CPU_WORKERS), limits=limits))
-        corpora = Corpora(
-            folder / "corpora", parser=parser, clock=clock, limits=limits, embed=settings.embed, stack=stack
-        )
-        telemetry.watch(store)
-        models = await asyncio.to_thread(
-            Models, settings, stack, clock=clock, on_health=health_told(signals), on_call=call_told(signals)
-        )
-        outgoing = await stack.enter_async_context(Outgoing(settings, clock=clock, folder=folder, signals=signals))
-        web = Web(settings, clock=clock, parser=parser, outgoing=outgoing)
+        ground = await _opened(settings, stack, folder=folder, clock=clock, signals=telemetry.signals)
+        telemetry.watch(ground.store)
+        outgoing = ground.outgoing
+        web = Web(settings, clock=clock, parser=ground.parser, outgoing=outgoing)
         programs = Programs(settings, folder=folder, stack=stack)
-        summing = Summing(settings, models=models, outgoing=outgoing, cpu=cpu)
-        reach = Reach(
-            settings,
-            web=web,
-            scholarly=Scholarly(settings, outgoing=outgoing),
-            outgoing=outgoing,
-            blobs=blobs,
-        )
+        summing = Summing(settings, models=ground.models, outgoing=outgoing, cpu=ground.cpu)
+        scholarly = Scholarly(settings, outgoing=outgoing)
+        reach = Reach(settings, web=web, scholarly=scholarly, outgoing=outgoing, blobs=ground.blobs)
         external = External(settings, outgoing=outgoing, clock=clock, folder=folder)
         provider = Provider(
             settings=settings,
-            store=store,
-            blobs=blobs,
-            cpu=cpu,
+            store=ground.store,
+            blobs=ground.blobs,
+            cpu=ground.cpu,
             clock=clock,
-            corpora=corpora,
-            models=models,
+            corpora=ground.corpora,
+            models=ground.models,
             programs=programs,
             external=external,
             summing=summing,
-            doors=Doors(
-                rooms={python.NAME: programs.at_once},
-                same={python.TONGYI_NAME: python.NAME, scholar.NAMES[1]: scholar.NAMES[0]},
-                changed=tool_breaker_told(signals),
-            ),
+            doors=_doors(programs, telemetry.signals),
             reach=reach,
         )
         yield Platform(
             settings=settings,
-            store=store,
-            blobs=blobs,
-            cpu=cpu,
+            store=ground.store,
+            blobs=ground.blobs,
+            cpu=ground.cpu,
             clock=clock,
-            corpora=corpora,
-            models=models,
-            wake=wake_of(store),
+            corpora=ground.corpora,
+            models=ground.models,
+            wake=wake_of(ground.store),
             can_compute=await asyncio.to_thread(has_sandbox, settings),
             warming=Warming(settings, web=web, outgoing=outgoing, now=clock.now),
             means=provider.means,
             past_means=provider.past_means,
             outgoing=outgoing,
-            tools=HeldTools(settings, cpu=cpu, places=reach, programs=programs, summing=summing),
+            tools=HeldTools(settings, cpu=ground.cpu, places=reach, programs=programs, summing=summing),
             external=external,
-            event_log=event_log(settings, store=store, clock=clock, folder=folder),
+            event_log=event_log(settings, store=ground.store, clock=clock, folder=folder),
         )
+
+
+async def _opened(
+    settings: Settings, stack: AsyncExitStack, *, folder: Path, clock: Clock, signals: Signals
+) -> _Ground:
+    limits = Limits(seconds=settings.extract.seconds, memory=settings.extract.memory, bytes=settings.extract.max_bytes)
+    cores = min(os.cpu_count() or 1, MOST_CPU_WORKERS)
+    store = await stack.enter_async_context(run_store(settings, folder))
+    blobs = await stack.enter_async_context(blob_store(settings, folder))
+    cpu = await stack.enter_async_context(ProcessCpu(settings.cpu.workers or cores))
+    parser = await stack.enter_async_context(ExtractPool(workers=cores, limits=limits))
+    models = await asyncio.to_thread(
+        Models, settings, stack, clock=clock, on_health=health_told(signals), on_call=call_told(signals)
+    )
+    return _Ground(
+        store=store,
+        blobs=blobs,
+        cpu=cpu,
+        parser=parser,
+        corpora=Corpora(
+            folder / "corpora", parser=parser, clock=clock, limits=limits, embed=settings.embed, stack=stack
+        ),
+        models=models,
+        outgoing=await stack.enter_async_context(Outgoing(settings, clock=clock, folder=folder, signals=signals)),
+    )
+
+
+def _doors(programs: Programs, signals: Signals) -> Doors:
+    return Doors(
+        rooms={python.NAME: programs.at_once},
+        same={python.TONGYI_NAME: python.NAME, scholar.NAMES[1]: scholar.NAMES[0]},
+        changed=tool_breaker_told(signals),
+    )
 
 
 def data_folder(settings: Settings) -> Path:

@@ -105,6 +105,21 @@ def telemetry(settings: Settings, process: Process, *, metrics: bool = False) ->
         yield Telemetry(observers=(broadcast,), signals=broadcast, share=share, metrics=exposition)
 
 
+SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The variable by which processes behind one port add up their counts, in the folder that it names."""
+
+
+def process_gone(folder: str) -> Callable[[int], None]:
+    """Return what is to be told the id of each process that ended, of those that add up in `folder`."""
+
+    def gone(pid: int) -> None:
+        from leadline.telemetry.exposition import process_gone as forget  # noqa: PLC0415 only where one has died
+
+        forget(folder, pid)
+
+    return gone
+
+
 @asynccontextmanager
 async def library_telemetry(settings: Settings) -> AsyncIterator[Telemetry]:
     """Yield what a process tells of itself whose event loop runs already; opened and closed beside it."""

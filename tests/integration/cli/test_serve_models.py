@@ -108,8 +108,10 @@ async def test_an_unhealthy_server_is_a_line_of_the_log(tmp_path: Path) -> None:
             async with http.post(f"{url}/chat/completions", json=BODY | {"user": f"u{number}"}) as answer:
                 assert answer.status == 200
         assert process.stderr is not None
-        line = (await asyncio.wait_for(process.stderr.readline(), 5)).decode()
-        assert re.search(r"WARNING model_server_unhealthy server='http://127\.0\.0\.1:1/v1' reason='.+'", line)
+        line = json.loads(await asyncio.wait_for(process.stderr.readline(), 5))
+        assert (line["event"], line["level"]) == ("model_server_unhealthy", "warning")
+        assert line["server"] == "http://127.0.0.1:1/v1"
+        assert line["reason"]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import sys
 from dataclasses import replace
 
 from tests.integration.sandbox.plain_child import become_plain
@@ -41,4 +42,4 @@ def main() -> None:
             found = TREE.search(await opened.shown("/app"))
             return {"user": os.geteuid(), "read": found[1] if found else "", "eater": eaten}
 
-    print(json.dumps(asyncio.run(told())))
+    sys.stdout.write(json.dumps(asyncio.run(told())))

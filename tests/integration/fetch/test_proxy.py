@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -184,3 +185,24 @@ async def test_leaving_ends_what_is_under_way(web: HostileWeb, guard: Guard) -> 
     writer.transport.abort()
     with pytest.raises(RuntimeError):
         _ = proxy.port
+
+
+async def test_it_serves_at_a_door_that_stays_open_for_the_next(web: HostileWeb, guard: Guard) -> None:
+    web.pages["/x"] = WebPage(body=b"hello")
+    tokens = set()
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        door.setblocking(False)
+        for _ in range(2):
+            async with GuardedProxy(guard, door=door) as proxy:
+                assert proxy.port == door.getsockname()[1]
+                tokens.add(proxy.token)
+                assert (await raw(proxy, head(proxy, f"GET {web.url('/x')} HTTP/1.1"))).endswith(b"hello")
+    assert len(tokens) == 2
+
+
+async def test_all_connections_together_are_bounded(web: HostileWeb, guard: Guard) -> None:
+    web.pages["/x"] = WebPage(body=b"a" * 600)
+    async with proxied(guard, limits=ProxyLimits(total=1_000)) as proxy:
+        answers = [await raw(proxy, head(proxy, f"GET {web.url('/x')} HTTP/1.1")) for _ in range(3)]
+        assert proxy.exhausted
+    assert [answer.count(b"a" * 100) for answer in answers] == [6, 4, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import logging
@@ -9,10 +10,11 @@ import zipfile
 from pathlib import Path
 
 import pytest
-from tests.support.service import Client, Running, small_service
+from tests.support.service import Client, small_service
 
 from leadline.ports.access import Role
 from leadline.service.app import create_app
+from leadline.service.door import csrf_of
 from leadline.settings import Settings
 from leadline.testing import Reply, ScriptedServer
 
@@ -97,10 +99,10 @@ async def test_no_secret_of_the_machine_comes_out(
         assert [secret for secret in secrets for text in told if secret in text] == []
         assert [place for place in places for text in told if place in text] == []
         assert [secret for secret in secrets if secret in logs] == []
-        await not_stored_plainly(tmp_path, [PROVIDER_KEY, key.rpartition("_")[2], MODEL_KEY])
+        await asyncio.to_thread(not_stored_plainly, tmp_path, [PROVIDER_KEY, key.rpartition("_")[2], MODEL_KEY])
 
 
-async def not_stored_plainly(folder: Path, secrets: list[str]) -> None:
+def not_stored_plainly(folder: Path, secrets: list[str]) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
             body = path.read_bytes()
@@ -172,21 +174,21 @@ async def test_this_machine_needs_no_key_until_there_is_one(tmp_path: Path) -> N
 async def test_a_cookie_is_a_key_that_only_the_services_own_pages_may_write_with(tmp_path: Path) -> None:
     async with small_service(tmp_path, {}) as service:
         key = await service.key("acme")
-        nobody: Client = service.client()
+        nobody = service.client()
         cookie = f"__Host-leadline={key}"
         assert (await nobody.get("/v1/research", Cookie=cookie)).status == 200
         body = {"question": "q", "web": False}
-        own = await nobody.post("/v1/research", body, Cookie=cookie, Origin=service.url)
-        assert own.status == 202
-        other = await nobody.post("/v1/research", body, Cookie=cookie, Origin="https://evil.test")
-        assert other.status == 403
+        proof = {"Cookie": cookie, "X_Leadline_CSRF": csrf_of(key)}
+        assert (await nobody.post("/v1/research", body, Origin=service.url, **proof)).status == 202
+        assert (await nobody.post("/v1/research", body, Origin="https://evil.test", **proof)).status == 403
+        assert (await nobody.post("/v1/research", body, Origin=service.url, Cookie=cookie)).status == 403
 
 
 async def test_a_balancer_is_told_whether_a_request_may_pass(tmp_path: Path) -> None:
     flags = {"admission__key_rate": "0.001", "admission__key_burst": "2"}
     async with small_service(tmp_path, flags) as service:
         client = await service.caller("acme")
-        nobody: Running | Client = service.client("ll_wrong")
+        nobody = service.client("ll_wrong")
         assert (await nobody.get("/internal/auth")).status == 401
         first = await client.get("/internal/auth")
         assert (first.status, first.headers["X-Leadline-Tenant"]) == (204, "acme")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from pathlib import Path
-from typing import Any
 
 from tests.support.service import Client, small_service
 
@@ -13,17 +11,16 @@ from leadline.domain import ToolCall
 from leadline.testing import Fault, Reply, Rule, ScriptedServer
 
 SEARCH = ToolCall(name="search", arguments={"query": "Skerryvore lighthouse"}, id="s")
-VISIT_FIRST = "http"
 
 
 def settings(server: ScriptedServer, store: dict[str, str]) -> dict[str, str]:
     return {**store, "model__urls": server.url, "model__name": "scripted", "model__context": "32768"}
 
 
-async def asked(client: Client, run_id: str) -> None:
-    """Wait until the run's model is being asked."""
+async def seen(client: Client, run_id: str, type: str) -> None:
+    """Wait until an event of this type happened."""
     async with client.stream(run_id) as stream:
-        while (event := await stream.next()) is not None and event.event != "model_asked":
+        while (event := await stream.next()) is not None and event.event != type:
             pass
 
 
@@ -37,7 +34,7 @@ async def test_a_run_is_cancelled_within_a_second_by_any_process(
             clients = [one.client(key), two.client(key)]
             for client in clients:  # one of them carries it, the other does not
                 run_id = await clients[0].research(strategy="react")
-                await asked(clients[0], run_id)
+                await seen(clients[0], run_id, "model_asked")
                 began = time.monotonic()
                 assert (await client.post(f"/v1/research/{run_id}/cancel")).status == 202
                 run = await client.ended(run_id)
@@ -53,22 +50,22 @@ async def test_a_run_is_told_to_write_now_by_any_process(store: dict[str, str], 
         Rule(reply=Reply(fault=Fault.HANG_BEFORE_HEADERS), turn=1, times=1),
         Rule(reply=Reply(text="The lighthouse was first lit in 1844.")),
     ]
-    async with ScriptedServer(script) as server:
-        flags = settings(server, store)
-        async with small_service(tmp_path, flags) as one, small_service(tmp_path, flags) as two:
-            key = await one.key(tenant)
-            client = one.client(key)
-            run_id = await client.research(strategy="react")
-            async with client.stream(run_id) as stream:
-                while (event := await stream.next()) is not None and event.event != "tool_answered":
-                    pass
-            began = time.monotonic()
-            told = await two.client(key).post(f"/v1/research/{run_id}/finish")
-            assert (told.status, told.body["flag"]) == (202, "finish")
-            run = await client.ended(run_id)
-            assert (run["state"], run["stop_reason"]) == ("done", "finished_early")
-            assert time.monotonic() - began < 3
-            assert (await client.get(f"/v1/research/{run_id}/report")).status == 200
+    async with (
+        ScriptedServer(script) as server,
+        small_service(tmp_path, settings(server, store)) as one,
+        small_service(tmp_path, settings(server, store)) as two,
+    ):
+        key = await one.key(tenant)
+        client = one.client(key)
+        run_id = await client.research(strategy="react")
+        await seen(client, run_id, "tool_answered")
+        began = time.monotonic()
+        told = await two.client(key).post(f"/v1/research/{run_id}/finish")
+        assert (told.status, told.body["flag"]) == (202, "finish")
+        run = await client.ended(run_id)
+        assert (run["state"], run["stop_reason"]) == ("done", "finished_early")
+        assert time.monotonic() - began < 3
+        assert (await client.get(f"/v1/research/{run_id}/report")).status == 200
 
 
 async def test_a_plan_waits_for_a_person_who_changes_it(store: dict[str, str], tenant: str, tmp_path: Path) -> None:
@@ -79,7 +76,8 @@ async def test_a_plan_waits_for_a_person_who_changes_it(store: dict[str, str], t
     ):
         client = await service.caller(tenant)
         run_id = await client.research(strategy="plan", approve=True, budget={"steps": 4})
-        waiting = await until(client, run_id, "waiting")
+        await seen(client, run_id, "run_waiting")
+        waiting = (await client.get(f"/v1/research/{run_id}")).body
         assert waiting["asks"]["for"] == "plan"
         assert len(waiting["asks"]["plan"]) >= 1
         finish = await client.post(f"/v1/research/{run_id}/finish")
@@ -94,17 +92,6 @@ async def test_a_plan_waits_for_a_person_who_changes_it(store: dict[str, str], t
         assert (again.status, again.body["code"]) == (409, "wrong_state")
 
         second = await client.research(strategy="plan", approve=True)
-        await until(client, second, "waiting")
+        await seen(client, second, "run_waiting")
         await client.post(f"/v1/research/{second}/approve", {"reject": True})
         assert (await client.ended(second))["state"] == "cancelled"
-
-
-async def until(client: Client, run_id: str, state: str) -> Any:
-    """Return the run once it is in a state."""
-    async with client.stream(run_id) as stream:
-        while (event := await stream.next()) is not None and event.event != f"run_{state}":
-            pass
-    async with asyncio.timeout(5):
-        while (run := (await client.get(f"/v1/research/{run_id}")).body)["state"] != state:
-            await asyncio.sleep(0.02)
-    return run

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -139,7 +139,7 @@ def told_by_now(samples: Mapping[str, float]) -> bool:
 
 async def everything(told: Telemetry, tmp_path: Path) -> tuple[Mapping[str, float], Mapping[str, float]]:
     async with AsyncExitStack() as stack:
-        pages = {
+        pages: dict[str, WebPage | Callable[[WebRequest], WebPage]] = {
             "/lit": WebPage(body=f"<html><body><main>{LIT * 3}</main></body></html>".encode()),
             "/search": WEB.search,
         }
@@ -163,7 +163,7 @@ async def everything(told: Telemetry, tmp_path: Path) -> tuple[Mapping[str, floa
         WEB.down = True
         await ask(engine, f"{QUESTION} The search breaks.", seconds=12.0)
         async with asyncio.timeout(15):
-            while not told_by_now(await shown(url)):
+            while not told_by_now(await shown(url)):  # noqa: ASYNC110 what is waited for is seen by asking the port alone
                 await asyncio.sleep(0.2)
         return before, await shown(url)
 

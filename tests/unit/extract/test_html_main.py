@@ -81,3 +81,9 @@ def test_first_words_tell() -> None:
     assert not heads_a_list("The latest soundings")
     assert is_notice("© 2024 The Pilot")
     assert not is_notice("Photographs were taken")
+
+
+def test_a_box_that_tells_something_stays_however_short() -> None:
+    told = "<p>A leadsman stands in the chains, that is on a platform at the side of the ship.</p>"
+    assert "on a platform" in text_of(f'<div class="sidebar"><p>NOTE Chains</p>{told}</div>')
+    assert "Another story" not in text_of(f'<div class="sidebar"><p>More of this</p><ul>{LINKS}</ul></div>')

@@ -129,3 +129,10 @@ def test_chinese_is_read_without_blanks_and_in_either_script() -> None:
 def test_a_line_break_inside_chinese_leaves_no_blank() -> None:
     assert on_one_line("净跨度\n37.02米，\n而拱高") == "净跨度 37.02米，而拱高"
     assert on_one_line("one\ntwo") == "one two"
+
+
+def test_a_person_is_told_behind_what_opens_a_sentence() -> None:
+    body = "Greta Holm, a director, lived in Hamar for long years of her life. During the war she made films in Bergen."
+    found = ledger(Directors=body)
+    source = found.sources[0].id
+    assert antecedent(found, source, found.text(source).index("During")) == "Greta Holm"

@@ -22,6 +22,7 @@ from leadline.research.shapes import Shape, clashes, defines, fit, shape_of, sub
         ("Why was the mill moved?", Shape.REASON),
         ("What was the purpose of the sluice?", Shape.REASON),
         ("How do I open the sluice?", Shape.MANNER),
+        ("What is the difference between a mill and a dam?", Shape.DIFFERENCE),
         ("Does the mill work at low water?", Shape.YES_NO),
         ("Which grain does the mill take?", Shape.OTHER),
         ("磨坊建于哪一年？", Shape.DATE),

@@ -35,7 +35,7 @@ counts.observe("agent_tool_latency_seconds", 0.2, "search")
 counts.change("agent_active_tasks", 3)
 counts.put("leadline_queue_runs", int(sys.argv[2]), "queued")
 if sys.argv[1] == "last":
-    process_gone(int(sys.argv[3]))
+    process_gone(sys.argv[4], int(sys.argv[3]))
 print(asyncio.run(shown.text()).decode())
 """
 
@@ -132,7 +132,7 @@ def test_several_processes_behind_one_port_add_up(tmp_path: Path) -> None:
     assert not shared()
     gone, alone = child(tmp_path, "first", "2")
     assert alone["agent_task_success_rate{}"] == 1.0
-    _, together = child(tmp_path, "last", "3", str(gone))
+    _, together = child(tmp_path, "last", "3", str(gone), str(tmp_path))
     key = "agent_requests_total{'method': 'api', 'status': 'success'}"
     assert (alone[key], together[key]) == (2, 5)
     latency = "agent_tool_latency_seconds_count{'tool': 'search'}"

@@ -60,6 +60,15 @@ def test_wrapped_paragraphs_are_joined() -> None:
     assert len(split(chinese)) == 1
 
 
+def test_lines_of_proportional_type_are_joined_though_they_differ_in_length() -> None:
+    text = (
+        "first expedition that was sent around the world to study the\n"
+        "William Benjamin Carpenter, supported by the Royal\n"
+        "Society of London and paid for by the British government.\n"
+    )
+    assert len(split(text)) == 1
+
+
 def test_long_sentences_are_cut_at_commas() -> None:
     text = "word, " * 1_000
     found = split(text)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from leadline.codec import build, orjson_tree
 from leadline.domain import Json, StrategyName, ToolSpec
-from leadline.errors import InputError
+from leadline.errors import InputError, InvalidArguments
 from leadline.ports.access import Action
 from leadline.service.mcp.desk import Desk, Standing, Wish
 from leadline.text.clean import defused, neutralise, squeeze
-from leadline.tools.arguments import ArgumentReader
+from leadline.text.schema import faults
 
 LONGEST_WAIT: Final = 50.0
 """Seconds that one call may wait for a run: hosts give up after a minute."""
 
 NOT_YET: Final = "The run has not ended. Ask again with `research_result`; `wait_seconds` waits for it."
 _MOST_LINE: Final = 400
+_MOST_FAULTS: Final = 3
 _MOST_SNIPPET: Final = 600
 
 Arguments: TypeAlias = Mapping[str, Any]
@@ -231,4 +233,7 @@ def offer_of(name: str) -> Offer:
 
 async def called(desk: Desk, offer: Offer, arguments: Mapping[str, Json]) -> Told:
     """Do what a tool says. Raises `InvalidArguments` for what does not fit, and `LeadlineError`."""
-    return await offer.work(desk, ArgumentReader(offer.spec).read(arguments))
+    wrong = list(islice(faults(arguments, offer.spec.parameters), _MOST_FAULTS))
+    if wrong:
+        raise InvalidArguments(f"`{offer.spec.name}` cannot be called so: {'; '.join(wrong)}")
+    return await offer.work(desk, arguments)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, TypeAlias
 
 from fastapi import Query, Request
 from fastapi.responses import Response
+from pydantic import StringConstraints
 
 from leadline.errors import InputError, NotPermitted
 from leadline.ports.access import PERMITS, Action, Role
@@ -18,7 +19,10 @@ from leadline.service.routing import Routes, name_object, services_of
 from leadline.service.shapes import AuditShown, DayShown, KeyMade, KeyShown, KeyTaken, RotationTaken
 from leadline.service.shown import iso
 
+Day: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$")]
+
 DAY: Final = 86_400.0
+MONTH: Final = timedelta(days=30)
 MOST_DAYS: Final = 366
 
 
@@ -86,13 +90,13 @@ async def usage(
     services: ServicesDep,
     caller: CallerDep,
     *,
-    since: Annotated[date | None, Query(description="The first day (UTC); without it, 30 days ago.")] = None,
-    until: Annotated[date | None, Query(description="The last day (UTC); without it, today.")] = None,
+    since: Annotated[Day | None, Query(description="The first day (UTC); without it, 30 days ago.")] = None,
+    until: Annotated[Day | None, Query(description="The last day (UTC); without it, today.")] = None,
 ) -> list[DayShown]:
     """See what the tenant used, day by day, newest first; days without anything are left out."""
     today = datetime.fromtimestamp(services.platform.clock.now(), UTC).date()
-    last = until or today
-    first = since or last - timedelta(days=30)
+    last = today if until is None else _day(until)
+    first = max(date.min + MONTH, last) - MONTH if since is None else _day(since)
     if not 0 <= (last - first).days <= MOST_DAYS:
         raise InputError(f"from {first} to {last}: the first day comes first, and at most {MOST_DAYS} days are told")
     days = await services.accounts.holds.usage(caller.tenant, since=first.isoformat(), until=last.isoformat())
@@ -127,6 +131,13 @@ async def ask_for_balancer(request: Request) -> Response:
         status_code=204,
         headers={PASS: door.pass_for(caller), "X-Leadline-Tenant": caller.tenant, "X-Leadline-Key": caller.key},
     )
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"there is no such day: {text}") from error
 
 
 def key_shown(key: Key) -> KeyShown:

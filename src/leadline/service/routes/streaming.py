@@ -17,7 +17,13 @@ from leadline.service.streams import EventStream, Patience
 def routes() -> Routes:
     """Return the routes."""
     made = Routes("/v1/research/{run_id}", tag="research")
-    stream = {"schema": {"type": "string", "description": "`id:`, `event:` and `data:` lines; WHATWG HTML, 9.2."}}
+    text = {"type": "string"}
+    event = {
+        "type": "object",
+        "description": "One event of the stream; `data` is JSON (WHATWG HTML, 9.2).",
+        "properties": {"id": text, "event": text, "data": text, "retry": {"type": "integer"}},
+    }
+    stream = {"schema": event}
     made.add(
         "GET",
         "/events",

@@ -69,7 +69,7 @@ class McpServer:
     async def standing(self) -> Sequence[Standing]:
         """Return every tool that the server has now, and whether runs get it."""
         tools = await self._session.tools()
-        pins = self._pins.of(self.name)
+        pins = await asyncio.to_thread(self._pins.of, self.name)
         found: list[Standing] = []
         names: set[str] = set()
         for tool in tools:
@@ -93,7 +93,8 @@ class McpServer:
     async def pin(self) -> Sequence[Standing]:
         """Pin what the server describes now, and return it."""
         found = await self.standing()
-        self._pins.pin(self.name, {one.tool.name: one.tool.digest for one in found if one.spec is not None})
+        hashes = {one.tool.name: one.tool.digest for one in found if one.spec is not None}
+        await asyncio.to_thread(self._pins.pin, self.name, hashes)
         return await self.standing()
 
     async def call(self, spec: ToolSpec, arguments: Mapping[str, Json], deadline: float) -> Given:
@@ -102,7 +103,8 @@ class McpServer:
         tool = known.get(spec.name)
         if tool is None:
             raise NotFound(f"the server `{self.name}` has no tool `{spec.name}` any more")
-        if spec_of(self.name, tool) != spec or self._pins.of(self.name).get(tool.name) != tool.digest:
+        pins = await asyncio.to_thread(self._pins.of, self.name)
+        if spec_of(self.name, tool) != spec or pins.get(tool.name) != tool.digest:
             raise Forbidden(
                 f"the server `{self.name}` describes `{spec.name}` otherwise than when it was pinned: it is not called"
             )

@@ -11,8 +11,9 @@ import os
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeAlias
+from typing import Any, Final, Self, TextIO, TypeAlias
 
 import httpx2
 import mcp_types as types
@@ -197,18 +198,33 @@ async def _transport(place: Place) -> AsyncIterator[Any]:
     """Yield the library's streams to a server."""
     if isinstance(place, Command):
         parameters = StdioServerParameters(command=place.words[0], args=list(place.words[1:]), env=dict(place.env))
-        with open(os.devnull, "w", encoding="utf-8") as nowhere:  # noqa: ASYNC230, PTH123 no file: what it says is nobody's
+        with await asyncio.to_thread(_nowhere) as nowhere:
             async with stdio_client(parameters, errlog=nowhere) as streams:
                 yield streams
         return
-    timeout = httpx2.Timeout(_CONNECT_SECONDS, read=None)
+    # Certificates are read, and more of the library: beside the loop.
+    client = await asyncio.to_thread(_http, place)
     async with (
-        httpx2.AsyncClient(
-            headers=dict(place.headers), proxy=place.proxy, trust_env=False, timeout=timeout, follow_redirects=False
-        ) as http,
+        client as http,
         streamable_http_client(place.url, http_client=http, max_sse_event_size=_EVENT_BYTES) as streams,
     ):
         yield streams
+
+
+def _http(place: Address) -> httpx2.AsyncClient:
+    """Return a client that goes through the proxy of `place`, whatever the environment says, and follows nothing."""
+    return httpx2.AsyncClient(
+        headers=dict(place.headers),
+        proxy=place.proxy,
+        trust_env=False,
+        timeout=httpx2.Timeout(_CONNECT_SECONDS, read=None),
+        follow_redirects=False,
+    )
+
+
+def _nowhere() -> TextIO:
+    """Return where a server's standard error goes: what it says is nobody's."""
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _described(tool: types.Tool) -> Described:

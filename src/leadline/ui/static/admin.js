@@ -1,0 +1,132 @@
+// Administration: health and queue, keys, usage, who did what; each part for whoever may see it.
+
+import { get, post, remove } from "./api.js";
+import { add, fill, h, short, sure } from "./dom.js";
+import { once } from "./sharing.js";
+import { dollars, has, moment, number, refusal, w } from "./words.js";
+
+const ROLES = ["reader", "researcher", "admin"];
+const roleWord = (role) => w(role === "admin" ? "role_admin" : role);
+
+function table(label, heads, rows) {
+  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label },
+    h("table", {}, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))), h("tbody", {}, rows)));
+}
+
+const section = (title, ...body) => h("section", {}, h("h2", {}, title), body);
+
+export async function adminPage({ me }) {
+  const parts = [["diagnostics:read", health], ["keys:manage", keys], ["usage:read", usage], ["audit:read", audit]].filter(([action]) => me.may.includes(action));
+  // One part that fails must not take the others with it.
+  const drawn = await Promise.all(parts.map(([, draw]) => draw(me).catch((problem) => h("p", { class: "warning", role: "alert" }, refusal(problem)))));
+  const title = me.may.includes("keys:manage") ? w("admin_title") : w("usage");
+  return { title, body: [h("h1", {}, title), drawn] };
+}
+
+// --- health
+
+async function health(me) {
+  const place = h("div", { "aria-live": "polite" });
+  const draw = async () => {
+    const [found, checks] = await Promise.all([get("/ui/status"), me.offers.diagnostics ? get("/v1/diagnostics").catch(() => null) : null]);
+    fill(place, queueOf(found.queue), serversOf(found), checks?.checks && checksOf(checks.checks));
+  };
+  await draw();
+  return section(w("health"), place, h("p", {}, h("button", { type: "button", onclick: () => draw().catch((problem) => add(place, h("p", { class: "warning" }, refusal(problem)))) }, w("refresh"))));
+}
+
+function queueOf(queue) {
+  const row = (label, depth) => h("tr", {}, h("th", { scope: "row" }, label), [depth.queued, depth.running, depth.waiting].map((count) => h("td", { class: "number" }, number(count))), h("td", {}, depth.oldest === null ? "" : w("oldest", number(depth.oldest, 0))));
+  return [h("h3", {}, w("queue")), table(w("queue"), ["", w("queued"), w("running"), w("waiting"), ""], [row(w("own_runs"), queue.own), row(w("all_runs"), queue.all)])];
+}
+
+function serversOf(found) {
+  const servers = found.models.flatMap((pool) => pool.servers.map((server) => ({ role: pool.role, ...server })));
+  const line = (server) => h("li", {}, h("span", { class: `chip ${server.healthy ? "done" : "failed"}` }, w(server.healthy ? "healthy" : "unhealthy")), " ",
+    [w("server_n", server.role, server.number), w("in_flight", server.in_flight), server.first_token ? w("first_token", number(server.first_token, 2)) : "", server.retry_in ? w("retry_in", number(server.retry_in, 0)) : ""].filter(Boolean).join(" · "));
+  return [h("h3", {}, w("providers")),
+    h("ul", { class: "plainly" }, servers.map(line), servers.length ? null : h("li", { class: "quiet" }, w("not_asked")), h("li", {}, w("search_by", found.search.join(", ") || "–")))];
+}
+
+function checksOf(checks) {
+  const good = new Set(["healthy", "ok", "pass"]);
+  const line = ([name, check]) => {
+    const status = String(check?.status ?? "");
+    return h("li", {}, status && h("span", { class: `chip ${good.has(status) ? "done" : "waiting"}` }, short(status, 40)), " ", short(name, 60), check?.latency_ms ? ` · ${number(check.latency_ms)} ms` : "", check?.cause ? ` · ${short(check.cause, 200)}` : "");
+  };
+  return [h("h3", {}, w("checks")), h("ul", { class: "plainly" }, Object.entries(checks).map(line))];
+}
+
+// --- keys
+
+async function keys() {
+  const said = h("p", { class: "warning", role: "alert" });
+  const made = h("div", { "aria-live": "polite" });
+  const place = h("div", {});
+  const attempt = async (call) => {
+    said.textContent = "";
+    try { await call(); } catch (problem) { said.textContent = refusal(problem); }
+  };
+  const show = (found) => fill(made, h("div", { class: "notice" }, h("p", {}, w("key_once")), once(w("key"), found.credential)));
+  const draw = async () => fill(place, table(w("keys"), [w("name"), w("role"), w("state"), w("last_used"), h("span", { class: "unseen" }, w("what"))], (await get("/v1/keys")).map(row)));
+  const row = (key) => {
+    const past = key.expires_at && new Date(key.expires_at) < new Date();
+    const state = key.revoked_at ? "revoked" : past ? "expired" : "valid";
+    const path = `/v1/keys/${encodeURIComponent(key.id)}`;
+    return h("tr", {},
+      h("th", { scope: "row" }, h("bdi", {}, short(key.name, 60))), h("td", {}, roleWord(key.role)),
+      h("td", {}, h("span", { class: `chip ${state === "valid" ? "done" : "cancelled"}` }, w(state)), key.expires_at && state === "valid" ? h("span", { class: "where" }, ` ${moment(key.expires_at, { day: true })}`) : null),
+      h("td", {}, key.last_used_at ? moment(key.last_used_at) : w("never")),
+      h("td", { class: "buttons" }, state === "valid" && [
+        h("button", { type: "button", class: "plain", "aria-label": `${w("rotate")}: ${key.name}`, onclick: () => attempt(async () => { show(await post(`${path}/rotate`, {})); await draw(); }) }, w("rotate")),
+        h("button", { type: "button", class: "plain", "aria-label": `${w("revoke")}: ${key.name}`, onclick: () => attempt(async () => {
+          if (await sure(w("sure_revoke", short(key.name, 60)), w("yes_revoke"), w("no"))) { await remove(path); await draw(); }
+        }) }, w("revoke")),
+      ]));
+  };
+  const name = h("input", { id: "key-name", maxlength: 100, required: true });
+  const role = h("select", { id: "key-role" }, ROLES.map((one) => h("option", { value: one, selected: one === "researcher" }, roleWord(one))));
+  const days = h("select", { id: "key-days" }, h("option", { value: "" }, w("never")), [7, 30, 90, 365].map((count) => h("option", { value: count, selected: count === 90 }, w("in_days", count))));
+  const make = (event) => {
+    event.preventDefault();
+    if (!name.value.trim()) { name.focus(); return; }
+    attempt(async () => {
+      show(await post("/v1/keys", { name: name.value.trim(), role: role.value, ...(days.value ? { expires_in_days: Number(days.value) } : {}) }));
+      name.value = "";
+      await draw();
+    });
+  };
+  await draw();
+  const field = (id, label, control, grow = "") => h("div", { class: `field ${grow}` }, h("label", { for: id }, label), control);
+  return section(w("keys"), place,
+    h("form", { class: "row wrap", onsubmit: make, novalidate: true }, field("key-name", w("key_name"), name, "grow"), field("key-role", w("role"), role), field("key-days", w("expires"), days), h("button", { type: "submit", class: "low" }, w("make_key"))),
+    said, made);
+}
+
+// --- usage and audit
+
+async function usage() {
+  const days = await get("/v1/usage");
+  if (!days.length) return section(w("usage_title"), h("p", { class: "quiet" }, w("no_usage")));
+  const most = Math.max(1, ...days.map((day) => day.tokens));
+  return section(w("usage_title"), table(w("usage_title"), [w("day"), w("runs"), w("tokens"), w("cost")], days.map((day) => h("tr", {},
+    h("th", { scope: "row" }, day.day), h("td", { class: "number" }, number(day.runs)),
+    h("td", {}, h("progress", { max: most, value: day.tokens, "aria-hidden": "true" }), " ", number(day.tokens)),
+    h("td", { class: "number" }, dollars(day.usd))))));
+}
+
+async function audit() {
+  const rows = h("tbody", {});
+  const more = h("button", { type: "button", onclick: () => load() }, w("more"));
+  let cursor = null;
+  const load = async () => {
+    const found = await get(`/v1/audit?limit=15${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
+    cursor = found.next;
+    more.hidden = !cursor;
+    add(rows, found.items.map((one) => h("tr", {}, h("td", {}, moment(one.at)), h("td", {}, h("bdi", {}, short(one.actor, 40))), h("td", {}, one.action, " ", h("span", { class: "where" }, h("bdi", {}, short(one.object, 40)))), h("td", {}, has(`o_${one.outcome}`) ? w(`o_${one.outcome}`) : one.outcome))));
+  };
+  await load();
+  const made = table(w("audit"), [w("when"), w("who"), w("what"), w("outcome")], []);
+  made.querySelector("tbody").replaceWith(rows);
+  return section(w("audit"), made, h("p", {}, more));
+}

@@ -1,0 +1,100 @@
+// Asking: question, where to look, how, at what price.
+
+import { get, post } from "./api.js";
+import { h, short } from "./dom.js";
+import { refusal, w } from "./words.js";
+
+const LIMITS = [["minutes", 1, "any"], ["steps", 1, "1"], ["tokens", 1000, "1"], ["usd", 0.01, "any"]];
+
+const option = (value, label, chosen) => h("option", { value, selected: value === chosen }, label);
+
+function choice(id, label, options, more = {}) {
+  return h("div", { class: "field" }, h("label", { for: id }, label), h("select", { id, ...more }, options));
+}
+
+function tick(id, label, checked, more = {}) {
+  return h("label", { class: "tick", for: id }, h("input", { type: "checkbox", id, checked, ...more }), h("span", {}, label));
+}
+
+async function corporaOf(me) {
+  if (!me.offers.corpora || !me.may.includes("corpora:read")) return null;
+  const found = await get("/v1/corpora?limit=200");
+  return found.items ?? found;
+}
+
+export async function askPage({ me, query }) {
+  const continued = query.get("continues");
+  const wanted = query.get("corpus");
+  const [corpora, earlier] = await Promise.all([corporaOf(me), continued ? get(`/v1/research/${encodeURIComponent(continued)}`) : null]);
+  const said = h("p", { class: "warning", role: "alert", id: "ask-fault" });
+  const question = h("textarea", { id: "question", rows: 4, maxlength: 20000, required: true, dir: "auto", "data-first": true, "aria-describedby": "question-hint ask-fault" });
+  const web = tick("web", w("web"), !wanted);
+  const sets = (corpora ?? []).map((corpus, at) => tick(`corpus-${at}`, h("bdi", {}, short(corpus.name, 80)), corpus.id === wanted, { name: "corpus", value: corpus.id }));
+  const hint = h("p", { class: "hint", id: "strategy-hint" }, w("auto_hint"));
+  const strategy = choice("strategy", w("strategy"), me.strategies.map((name) => option(name, w(name), "auto")), {
+    "aria-describedby": "strategy-hint", onchange: (event) => { hint.textContent = w(`${event.target.value}_hint`); },
+  });
+  const limits = LIMITS.map(([name, min, step]) => h("div", { class: "field small" },
+    h("label", { for: name }, w(name)),
+    h("input", { id: name, type: "number", min, step, inputmode: "decimal", placeholder: w("as_set") })));
+  const start = h("button", { type: "submit", class: "main" }, w("start"));
+  const form = h("form", { class: "ask", novalidate: true },
+    earlier && h("p", { class: "notice" }, w("continues"), " ", h("a", { href: `#/run/${encodeURIComponent(earlier.id)}` }, h("bdi", {}, short(earlier.question, 120))), " · ", h("a", { href: "#/ask" }, w("forget_it"))),
+    h("div", { class: "field" }, h("label", { for: "question", class: "unseen" }, w("question")), question, h("p", { class: "hint", id: "question-hint" }, w("question_hint"))),
+    h("div", { class: "row wrap" },
+      h("fieldset", {}, h("legend", {}, w("where")), web, me.model && tick("scholar", w("scholar"), true), sets,
+        corpora && !corpora.length && h("p", { class: "hint" }, w("corpora_none"))),
+      h("fieldset", { class: "grow" }, h("legend", {}, w("how")), strategy, hint,
+        me.model && tick("approve", w("approve"), false))),
+    h("details", {}, h("summary", {}, w("more_options")),
+      h("fieldset", {}, h("legend", {}, w("budget")), h("div", { class: "row wrap" }, limits), h("p", { class: "hint" }, w("budget_hint"))),
+      h("div", { class: "row wrap" },
+        choice("length", w("length"), [option("short", w("short")), option("normal", w("normal"), "normal"), option("long", w("long"))]),
+        choice("report-language", w("report_language"), [option("", w("as_question"), ""), option("en", "English"), option("zh", "中文")]),
+        h("div", { class: "field" }, h("label", { for: "since" }, w("since")), h("input", { id: "since", type: "date" }))),
+      h("div", { class: "field" }, h("label", { for: "urls" }, w("urls")), h("textarea", { id: "urls", rows: 2, spellcheck: "false", dir: "ltr" })),
+      me.model && h("div", { class: "field" }, h("label", { for: "instructions" }, w("instructions")), h("textarea", { id: "instructions", rows: 2, maxlength: 8000, dir: "auto" }))),
+    said, h("div", { class: "row" }, start));
+
+  const fail = (text, field = question) => { said.textContent = text; field.focus(); };
+  const chosen = (id) => form.querySelector(`#${id}`);
+  const body = () => {
+    const corporaIds = [...form.querySelectorAll("input[name=corpus]:checked")].map((box) => box.value);
+    const urls = chosen("urls").value.split(/\s+/u).filter(Boolean);
+    const number = (id, scale = 1) => (chosen(id).value ? Number(chosen(id).value) * scale : null);
+    const asked = {
+      question: question.value.trim(), strategy: chosen("strategy").value, web: chosen("web").checked,
+      corpora: corporaIds, urls, length: chosen("length").value,
+      budget: { steps: number("steps"), tokens: number("tokens"), seconds: number("minutes", 60), usd: number("usd") },
+    };
+    if (chosen("scholar")) asked.scholar = chosen("scholar").checked;
+    if (chosen("approve")?.checked) asked.approve = true;
+    if (chosen("report-language").value) asked.language = chosen("report-language").value;
+    if (chosen("since").value) asked.since = chosen("since").value;
+    if (chosen("instructions")?.value.trim()) asked.instructions = chosen("instructions").value.trim();
+    if (earlier) asked.continues = earlier.id;
+    return asked;
+  };
+  let repeat = crypto.randomUUID();
+  form.addEventListener("input", () => { repeat = crypto.randomUUID(); said.textContent = ""; });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    const asked = body();
+    if (!asked.question) { fail(w("question_missing")); return; }
+    if (!(asked.web || asked.scholar || asked.corpora.length || asked.urls.length || earlier)) { fail(w("nowhere"), chosen("web")); return; }
+    start.disabled = true;
+    start.textContent = w("starting");
+    try {
+      const run = await post("/v1/research", asked, { headers: { "Idempotency-Key": repeat } });
+      location.hash = `#/run/${encodeURIComponent(run.id)}`;
+    } catch (problem) {
+      start.disabled = false;
+      start.textContent = w("start");
+      fail(refusal(problem));
+    }
+  });
+  question.addEventListener("keydown", (event) => {
+    if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) form.requestSubmit();
+  });
+  return { title: w("ask"), body: [h("h1", {}, w("ask_title")), form] };
+}
