@@ -22,7 +22,7 @@ ask: $(VENV)/base.stamp ## Set up and research two questions over examples/corpu
 	@BIN=$(BIN) scripts/ask
 
 test: $(VENV)/dev.stamp servers ## Set up, install the servers the tests need, and run every test but the soak
-	$(PYTEST) tests
+	$(PYTEST) tests -m "not soak"
 
 check: $(VENV)/dev.stamp ## Format, lint, types, import rules, dead code, dependencies, quick tests
 	$(BIN)/ruff format --check .
@@ -34,6 +34,7 @@ check: $(VENV)/dev.stamp ## Format, lint, types, import rules, dead code, depend
 	$(PYTEST) $(wildcard tests/unit tests/contract) -m "not (server or slow or soak)"
 
 soak: $(VENV)/dev.stamp servers ## The long tests: crash tables, load, images, real model servers
+	@scripts/install-test-servers tests/servers-soak.tsv
 	@scripts/install-model-servers
 	$(PYTEST) tests -m soak --timeout 1800
 

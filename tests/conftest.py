@@ -37,9 +37,10 @@ settings.load_profile("leadline")
 
 
 def _servers_needed() -> dict[str, list[str]]:
-    """Return what must be there for each server of tests/servers.tsv."""
+    """Return what must be there for each server of tests/servers.tsv and tests/servers-soak.tsv."""
     table = {}
-    for line in (ROOT / "tests" / "servers.tsv").read_text(encoding="utf-8").splitlines():
+    texts = [(ROOT / "tests" / name).read_text(encoding="utf-8") for name in ("servers.tsv", "servers-soak.tsv")]
+    for line in "\n".join(texts).splitlines():
         if line and not line.startswith("#"):
             name, needed, _packages = line.split("\t")
             table[name] = needed.split()
@@ -75,7 +76,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         if all(_is_there(needed) for needed in _servers_needed()[name]):
             continue
         item.user_properties.append((MISSING, name))
-        reason = f"needs {name}; install it with: scripts/install-test-servers"
+        reason = f"needs {name}; install it with: scripts/install-test-servers [tests/servers-soak.tsv]"
         if _skips_are_failures():
             pytest.fail(reason, pytrace=False)
         pytest.skip(reason)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tests.support.ceph import Ceph, make_bucket, running_ceph
 from tests.support.s3 import S3Server, running_s3
 
 from leadline.blobs.directory import DirectoryBlobs
@@ -28,14 +29,33 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
         yield server
 
 
-@pytest.fixture(params=["directory", "memory", pytest.param("s3", marks=pytest.mark.xdist_group("s3"))])
+@pytest.fixture(scope="module")
+def ceph() -> Iterator[Ceph]:
+    with running_ceph() as server:
+        make_bucket(server, "tests")
+        yield server
+
+
+CEPH = [pytest.mark.server("ceph"), pytest.mark.soak, pytest.mark.xdist_group("ceph"), pytest.mark.timeout(300)]
+
+
+@pytest.fixture(
+    params=[
+        "directory",
+        "memory",
+        pytest.param("s3", marks=pytest.mark.xdist_group("s3")),
+        pytest.param("ceph", marks=CEPH),
+    ]
+)
 async def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Blobs]:
     if request.param == "memory":
         yield MemoryBlobs()
         return
     if request.param == "s3":
-        server = request.getfixturevalue("s3")
-        bucket = server.bucket(f"pre/{tmp_path.name}")
+        bucket = request.getfixturevalue("s3").bucket(f"pre/{tmp_path.name}")
+    elif request.param == "ceph":
+        bucket = request.getfixturevalue("ceph").bucket("tests", f"pre/{tmp_path.name}")
+    if request.param in {"s3", "ceph"}:
         async with S3Blobs.open(bucket, copies=tmp_path / "copies") as opened_bucket:
             yield opened_bucket
         return

@@ -141,7 +141,7 @@ def _sentences(text: str) -> list[tuple[str, str]]:
     found = []
     for label, body in _EXCERPT.findall(text):
         for sentence in re.split(r"(?<=[.])\s+|(?<=。)", " ".join(body.split())):
-            if re.search(r"\d{3}", sentence) and len(sentence) > 15:
+            if re.search(r"\d{3}", sentence) and len(sentence) > 15 and "<<" not in sentence:
                 found.append((label, sentence.rstrip(".。")))
     return found
 

@@ -331,3 +331,22 @@ async def test_the_system_clock_goes_forward() -> None:
     before = clock.now()
     await clock.sleep(0.01)
     assert 0.005 < clock.now() - before < 5
+
+
+def test_a_breaker_tells_each_change_once() -> None:
+    now, told = 0.0, list[BreakerState]()
+    breaker = Breaker(threshold=2, cooldown=10.0, monotonic=lambda: now, changed=told.append)
+    breaker.succeeded()
+    breaker.failed()
+    assert told == []
+    breaker.failed()
+    breaker.failed()
+    now = 11.0
+    assert breaker.allow()
+    breaker.failed()
+    now = 22.0
+    assert breaker.allow()
+    breaker.succeeded()
+    breaker.succeeded()
+    states = BreakerState
+    assert told == [states.OPEN, states.HALF_OPEN, states.OPEN, states.HALF_OPEN, states.CLOSED]

@@ -6,7 +6,7 @@ import asyncio
 import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -150,9 +150,7 @@ class RemoteEngine:
         """See `Engine`: they are taken out of the run's export."""
         if not report.artefacts:
             return {}
-        with tempfile.TemporaryDirectory(prefix="leadline-") as folder:
-            path = Path(folder) / "run.zip"
-            await self.client.export(report.run_id, path)
+        async with self._fetched(report.run_id) as path:
             return await asyncio.to_thread(_beside, path, report)
 
     async def records(self, run_id: str) -> Sequence[Record]:
@@ -171,9 +169,7 @@ class RemoteEngine:
             return await asyncio.to_thread(_verified, path)
         if path.suffix == ".json":
             _refuse("verifying a report's JSON")
-        with tempfile.TemporaryDirectory(prefix="leadline-") as folder:
-            fetched = Path(folder) / "run.zip"
-            await self.client.export(str(target), fetched)
+        async with self._fetched(str(target)) as fetched:
             return await asyncio.to_thread(_verified, fetched)
 
     async def export(self, run_id: str, path: Path) -> None:
@@ -196,6 +192,17 @@ class RemoteEngine:
         _refuse("`gc`")
 
     # -- inside -------------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _fetched(self, run_id: str) -> AsyncIterator[Path]:
+        """Yield a run's export, which is gone afterwards."""
+        folder = await asyncio.to_thread(tempfile.TemporaryDirectory, prefix="leadline-")
+        try:
+            path = Path(folder.name) / "run.zip"
+            await self.client.export(run_id, path)
+            yield path
+        finally:
+            await asyncio.to_thread(folder.cleanup)
 
     def _budget(self) -> Budget:
         """Return the limits that flags of this call name."""

@@ -168,6 +168,8 @@ def item_of(frame: Frame) -> Record | Progress | None:
 
 def record_of(body: Mapping[str, Any]) -> Record:
     """Return a journal's event from its line of JSON. Raises `ValueError`, `KeyError`, `TypeError`."""
+    if not isinstance(body, dict):
+        raise TypeError("an event is no JSON object")
     event = {name: value for name, value in body.items() if name not in {"seq", "at", "branch", "type"}}
     return Record(
         seq=int(body["seq"]),

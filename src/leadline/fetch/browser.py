@@ -193,12 +193,7 @@ class Browser:
         door = running.doors.pop()
         try:
             async with GuardedProxy(self._guard, limits=bounds, door=door) as proxy, self._tab(running, proxy) as tab:
-                try:
-                    tree = await tab.read(page.final_url, limit=limit)
-                except FetchFailed as error:
-                    if tab.has_crashed:
-                        running.lose(error)  # what it held may be held for a while
-                    raise
+                tree = await tab.read(page.final_url, limit=limit)
                 target = await self._admit(tree.url)
                 kept = {name: value for name, value in page.headers.items() if name in {"cache-control", "age"}}
                 return replace(
@@ -226,9 +221,12 @@ class Browser:
                 user_agent=self._agent,
                 viewport={"width": _VIEW["width"], "height": _VIEW["height"]},
             )
+            tab = Tab(context, admit=self._admit, limits=self._limits)
             try:
-                yield Tab(context, admit=self._admit, limits=self._limits)
+                yield tab
             finally:
+                if tab.has_crashed:  # what it held may be held for a while
+                    running.lose(FetchFailed("a page took its process down in the browser"))
                 await _forgotten(running, context)
         except Error as error:
             raise FetchFailed(f"the browser could not read the page: {_line(error)}") from error

@@ -113,7 +113,7 @@ class Answering:
         content = (await self._services.evidence.form(run, "md")).decode()
         return run, content, chat.details_of(from_json(body))
 
-    def _frame(self, object: str, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:  # noqa: ANN401 JSON
+    def _frame(self, object: str, choices: list[dict[str, Any]], **more: Any) -> dict[str, Any]:  # noqa: ANN401 JSON by nature
         return {
             "id": f"chatcmpl-{self._run.id}",
             "object": object,

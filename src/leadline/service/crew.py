@@ -27,7 +27,10 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 class Crew:
-    """`count` processes of `command`, each given the socket by `--listening FD`; `gone` is told the id of one that ended."""
+    """`count` processes of `command`, each given the socket by `--listening FD`.
+
+    `gone` is told the id of each that ended.
+    """
 
     def __init__(self, command: Sequence[str], *, count: int, gone: Callable[[int], None] | None = None) -> None:
         self._command = tuple(command)

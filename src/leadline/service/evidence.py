@@ -78,14 +78,15 @@ class Evidence:
 
     async def report(self, run: Run) -> Report:
         """Return a report. Raises as `report_body`."""
-        return from_json(await self.report_body(run))
+        return await asyncio.to_thread(from_json, await self.report_body(run))
 
     async def form(self, run: Run, form: Format) -> bytes:
         """Return a report in a form. Raises as `report_body`, and `MissingExtra`."""
         body = await self.report_body(run)
         if form == "json":
             return body
-        told = await rendered(self._platform, from_json(body), form, tenant=run.tenant)
+        report = await asyncio.to_thread(from_json, body)
+        told = await rendered(self._platform, report, form, tenant=run.tenant)
         return told.encode("utf-8", "replace") if isinstance(told, str) else told
 
     async def source(self, run: Run, source_id: str) -> Source:

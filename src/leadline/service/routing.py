@@ -74,6 +74,7 @@ TOLD: Final[Mapping[int, str]] = MappingProxyType(
     }
 )
 
+_GOOD: Final[Mapping[int, str]] = MappingProxyType({201: "Made.", 202: "Taken up.", 204: "Done; nothing to tell."})
 _PROBLEM: Final[Mapping[str, Any]] = MappingProxyType({PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}})
 
 
@@ -164,6 +165,7 @@ class Routes:
                 response_class=Response if spec.model is None else JSONResponse,
                 responses=_responses(spec),
                 summary=summary.rstrip("."),
+                response_description=_GOOD.get(spec.status, "Done."),
                 description=" ".join(rest.split()) or None,
                 tags=[self.tag],
                 name=spec.endpoint.__name__,

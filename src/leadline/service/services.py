@@ -64,7 +64,8 @@ async def open_services(
 ) -> AsyncIterator[Services]:
     """Build everything that the routes stand on, and take it down on leaving.
 
-    `local`: only this machine is listened to. `telemetry` hears what happens. Raises `SettingsError`, `StoreError`, `MissingExtra`.
+    `local`: only this machine is listened to. `telemetry` hears what happens. Raises
+    `SettingsError`, `StoreError`, `MissingExtra`.
     """
     told = telemetry or Telemetry()
     async with open_accounts(settings) as accounts, platform(settings, telemetry=told) as running:

@@ -29,6 +29,9 @@ LEAVING: Final = "service_leaving"
 """Name of the log line of the first signal."""
 
 EXTRA: Final = "a service needs an extra: pip install 'leadline[server]'"
+_UNHEARD_MS: Final = 60_000
+"""Milliseconds after which a client that acknowledges nothing is gone (RFC 5482): nobody said goodbye."""
+
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -124,6 +127,8 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
     with listener:
         try:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if hasattr(socket, "TCP_USER_TIMEOUT"):  # not on every system; connections inherit it
+                listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD_MS)
             listener.bind(info[4])
         except OSError as error:
             raise InputError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from tests.support.service import QUESTION, Running, small_service
 
 from leadline.domain import RunState
+from leadline.ports import Run
 from leadline.ports.access import LOCAL, Role
 from leadline.service import chat
 from leadline.testing import Reply, ScriptedServer
@@ -102,8 +104,8 @@ async def test_errors_are_the_clients_own_kinds(running: Running, client: openai
     with pytest.raises(openai.UnprocessableEntityError) as wrong:
         await client.chat.completions.create(model=MODEL, messages=MESSAGES, extra_body={"leadline": {"wep": True}})
     assert wrong.value.code == "invalid_request"
+    parts: Any = [{"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}]
     with pytest.raises(openai.BadRequestError, match="only text"):
-        parts: Any = [{"type": "image_url", "image_url": {"url": "https://example.org/a.png"}}]
         await client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": parts}])
     async with openai.AsyncOpenAI(base_url=f"{running.url}/v1", api_key="ll_wrong") as stranger:
         with pytest.raises(openai.AuthenticationError):
@@ -113,27 +115,46 @@ async def test_errors_are_the_clients_own_kinds(running: Running, client: openai
             await reader.chat.completions.create(model=MODEL, messages=MESSAGES)
 
 
-async def test_a_client_that_goes_away_cancels_its_run(tmp_path: Path) -> None:
-    slow = Reply(text="<answer>late</answer>", first_delay=30.0)
-    async with ScriptedServer([slow]) as model:
-        flags = {"model__urls": model.url, "model__name": "scripted"}
-        async with (
-            small_service(tmp_path, flags) as running,
-            openai.AsyncOpenAI(base_url=f"{running.url}/v1", api_key=await running.key("acme")) as client,
-        ):
-            stream = await client.chat.completions.create(
-                model="leadline-react", messages=MESSAGES, extra_body=WEB, stream=True
-            )
-            run_id = stream.response.headers["X-Leadline-Run"]
-            async for chunk in stream:
-                if chunk.choices and getattr(chunk.choices[0].delta, "reasoning_content", None):
-                    break
-            await stream.close()
+async def cancelled(running: Running, run_id: str) -> Run:
+    """Return a run once it is cancelled, which is soon."""
+    async with asyncio.timeout(5):
+        while True:
+            run = await running.services.runs.get(run_id, tenant="acme")
+            if run.state is RunState.CANCELLED:
+                return run
+            await running.services.platform.store.changed(-1, timeout=0.1, of=run_id)
 
-            async with asyncio.timeout(5):
-                while (run := await running.services.runs.get(run_id, tenant="acme")).state is not RunState.CANCELLED:
-                    await running.services.platform.store.changed(-1, timeout=0.1, of=run_id)
-            assert run.origin.method == "openai"
+
+@asynccontextmanager
+async def with_a_slow_model(folder: Path) -> AsyncIterator[Running]:
+    slow = Reply(text="<answer>late</answer>", first_delay=30.0)
+    async with (
+        ScriptedServer([slow]) as model,
+        small_service(folder, {"model__urls": model.url, "model__name": "scripted"}) as running,
+    ):
+        yield running
+
+
+async def first_thought(stream: openai.AsyncStream[Any]) -> str:
+    async for chunk in stream:
+        if chunk.choices and getattr(chunk.choices[0].delta, "reasoning_content", None):
+            return str(chunk.choices[0].delta.reasoning_content)
+    raise AssertionError("nothing was told")
+
+
+async def test_a_client_that_goes_away_cancels_its_run(tmp_path: Path) -> None:
+    async with (
+        with_a_slow_model(tmp_path) as running,
+        openai.AsyncOpenAI(base_url=f"{running.url}/v1", api_key=await running.key("acme")) as client,
+    ):
+        stream = await client.chat.completions.create(
+            model="leadline-react", messages=MESSAGES, extra_body=WEB, stream=True
+        )
+        assert await first_thought(stream) == "Strategy: react\n"
+        await stream.close()
+
+        run = await cancelled(running, stream.response.headers["X-Leadline-Run"])
+        assert run.origin.method == "openai"
 
 
 async def test_a_run_that_fails_is_not_asked_again(tmp_path: Path) -> None:
@@ -143,8 +164,9 @@ async def test_a_run_that_fails_is_not_asked_again(tmp_path: Path) -> None:
             asking = asyncio.ensure_future(
                 client.chat.completions.create(model=MODEL, messages=MESSAGES, extra_body=WEB)
             )
-            while not (runs := await running.services.platform.store.runs(tenant="acme")):
-                await asyncio.sleep(0.01)
+            store = running.services.platform.store
+            while not (runs := await store.runs(tenant="acme")):
+                await store.changed(-1, timeout=0.05)
             await running.services.runs.cancel(runs[0])
             with pytest.raises(openai.ConflictError):
                 await asking

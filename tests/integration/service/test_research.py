@@ -9,12 +9,15 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-from tests.support.service import PAGES, QUESTION, Running
+import pytest
+from tests.support.service import PAGES, QUESTION, Running, small_service
 
+from leadline import Leadline
 from leadline.ports.access import Role
 from leadline.research import archive
 from leadline.research.recheck import recheck
 from leadline.service.evidence import FORMS
+from leadline.settings import Settings
 
 
 async def test_a_question_becomes_a_report_whose_quotes_stand(service: Running, tenant: str, tmp_path: Path) -> None:
@@ -142,6 +145,8 @@ async def test_a_run_goes_on_from_the_evidence_of_another_of_the_same_tenant(
     await client.ended(second)
     report = (await client.get(f"/v1/research/{second}/report")).body
     assert any("Stevenson" in claim["text"] for claim in report["claims"])
+    for source in report["sources"]:
+        assert (await client.get(f"/v1/research/{second}/sources/{source['id']}")).status == 200
     refused = await stranger.post("/v1/research", {"question": "Who?", "continues": first})
     assert (refused.status, refused.body["code"]) == (404, "unknown_run")
 
@@ -188,3 +193,29 @@ async def test_a_report_is_not_there_before_the_end_nor_after_a_cancellation(ser
     assert (await client.post(f"/v1/research/{run_id}/cancel")).body["state"] == "cancelled"
     late = await client.get(f"/v1/research/{run_id}/report")
     assert (late.status, late.body["code"]) == (409, "run_cancelled")
+
+
+@pytest.mark.server("postgres")
+@pytest.mark.xdist_group("postgres")
+async def test_with_workers_of_its_own_the_service_only_queues(
+    shared_database: str, tenant: str, tmp_path: Path
+) -> None:
+    async with small_service(tmp_path, {"store": shared_database, "engine": "postgres"}) as service:
+        client = await service.caller(tenant)
+        assert not service.services.carries
+        run_id = await client.research()
+        assert (await client.get(f"/v1/research/{run_id}")).body["state"] == "queued"
+        async with asyncio.TaskGroup() as group:
+            following = group.create_task(client.ended(run_id))
+            stop = asyncio.Event()
+            worker = group.create_task(work(service.services.settings, stop))
+            run = await following
+            stop.set()
+            await worker
+        assert run["state"] == "done"
+
+
+async def work(settings: Settings, stop: asyncio.Event) -> None:
+    """Take runs from the queue, as `leadline worker` does."""
+    async with Leadline(settings) as engine:
+        await engine.work(concurrency=2, stop=stop)

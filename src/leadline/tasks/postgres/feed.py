@@ -26,7 +26,7 @@ _BOUND: Final = "(SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint)"
 _FEED: Final = f"""
     SELECT {_COLUMNS}
     FROM (
-        SELECT * FROM step WHERE tx >= $1 AND (tx, run, seq) > ($1, $2, $3)
+        SELECT * FROM step WHERE tx >= $1 AND tx < {_BOUND} AND (tx, run, seq) > ($1, $2, $3)
         ORDER BY tx, run, seq LIMIT $4
     ) AS s JOIN run AS r ON r.key = s.run
 """  # noqa: S608 constants

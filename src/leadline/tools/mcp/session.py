@@ -16,9 +16,8 @@ from types import TracebackType
 from typing import Any, Final, Self, TextIO, TypeAlias
 
 import httpx2
-import mcp_types as types
 import orjson
-from mcp import Client, MCPError
+from mcp import Client, MCPError, types
 from mcp.client.stdio import StdioServerParameters, stdio_client
 from mcp.client.streamable_http import streamable_http_client
 

@@ -29,7 +29,7 @@ async function health(me) {
   const place = h("div", { "aria-live": "polite" });
   const draw = async () => {
     const [found, checks] = await Promise.all([get("/ui/status"), me.offers.diagnostics ? get("/v1/diagnostics").catch(() => null) : null]);
-    fill(place, queueOf(found.queue), serversOf(found), checks?.checks && checksOf(checks.checks));
+    fill(place, queueOf(found.queue), serversOf(found, me), checks?.checks && checksOf(checks.checks));
   };
   await draw();
   return section(w("health"), place, h("p", {}, h("button", { type: "button", onclick: () => draw().catch((problem) => add(place, h("p", { class: "warning" }, refusal(problem)))) }, w("refresh"))));
@@ -37,15 +37,15 @@ async function health(me) {
 
 function queueOf(queue) {
   const row = (label, depth) => h("tr", {}, h("th", { scope: "row" }, label), [depth.queued, depth.running, depth.waiting].map((count) => h("td", { class: "number" }, number(count))), h("td", {}, depth.oldest === null ? "" : w("oldest", number(depth.oldest, 0))));
-  return [h("h3", {}, w("queue")), table(w("queue"), ["", w("queued"), w("running"), w("waiting"), ""], [row(w("own_runs"), queue.own), row(w("all_runs"), queue.all)])];
+  return [h("h3", {}, w("queue")), table(w("queue"), ["", w("queued"), w("running"), w("for_person"), ""], [row(w("own_runs"), queue.own), row(w("all_runs"), queue.all)])];
 }
 
-function serversOf(found) {
+function serversOf(found, me) {
   const servers = found.models.flatMap((pool) => pool.servers.map((server) => ({ role: pool.role, ...server })));
   const line = (server) => h("li", {}, h("span", { class: `chip ${server.healthy ? "done" : "failed"}` }, w(server.healthy ? "healthy" : "unhealthy")), " ",
     [w("server_n", server.role, server.number), w("in_flight", server.in_flight), server.first_token ? w("first_token", number(server.first_token, 2)) : "", server.retry_in ? w("retry_in", number(server.retry_in, 0)) : ""].filter(Boolean).join(" · "));
   return [h("h3", {}, w("providers")),
-    h("ul", { class: "plainly" }, servers.map(line), servers.length ? null : h("li", { class: "quiet" }, w("not_asked")), h("li", {}, w("search_by", found.search.join(", ") || "–")))];
+    h("ul", { class: "plainly" }, servers.map(line), servers.length ? null : h("li", { class: "quiet" }, w(me.model ? "not_asked" : "no_model")), h("li", {}, w("search_by", found.search.join(", ") || "–")))];
 }
 
 function checksOf(checks) {

@@ -34,6 +34,7 @@ export function signInPage({ signedIn }) {
       h("h1", {}, w("sign_in")),
       h("p", { class: "quiet" }, w("sign_in_lead")),
       h("form", { onsubmit: enter, novalidate: true },
+        h("input", { type: "text", autocomplete: "username", value: "leadline", hidden: true, tabindex: -1, "aria-hidden": "true" }),
         h("label", { for: "key" }, w("key")), field,
         h("p", { class: "hint", id: "key-hint" }, w("key_hint")), said, button)),
   };

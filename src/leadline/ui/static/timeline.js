@@ -187,7 +187,7 @@ export class Timeline {
     const seconds = final ? final.seconds : Math.max(0, now - (this.started ?? now));
     const usd = final ? final.cost_usd : used.usd;
     const one = (name, text, value, most) => h("div", {}, h("dt", {}, w(name)),
-      h("dd", {}, text, most ? h("meter", { min: 0, max: most, value: Math.min(value, most), "aria-label": `${w(name)}: ${w("of", text, number(most, 2))}`, title: w("of", text, number(most, 2)) }) : null));
+      h("dd", {}, text, most ? h("progress", { max: most, value: Math.min(value, most), "aria-label": `${w(name)}: ${w("of", text, number(most, 2))}`, title: w("of", text, number(most, 2)) }) : null));
     fill(this.spend,
       one("searches", number(used.searches)), one("pages", number(this.sources.size)), one("calls", number(used.calls)),
       one("tokens", number(tokens), tokens, budget.tokens), one("seconds", number(seconds, 1), seconds, budget.seconds),

@@ -2,7 +2,6 @@
 
 const WORDS = {
   skip: ["To the content", "跳到正文"],
-  brand: ["Leadline", "Leadline"],
   nav: ["Pages", "页面"],
   ask: ["Ask", "提问"],
   runs: ["Runs", "记录"],
@@ -18,7 +17,6 @@ const WORDS = {
   signed_in_as: ["Signed in as {0}", "当前身份：{0}"],
   open_here: ["This machine's service has no keys yet: whoever uses this machine may do everything.", "本机服务尚无密钥：使用这台机器的人可做任何操作。"],
   close: ["Close", "关闭"],
-  cancel_it: ["Cancel", "取消"],
   yes_cancel: ["Stop the run", "停止运行"],
   yes_delete: ["Delete it", "删除"],
   no: ["No, keep it", "不，保留"],
@@ -81,7 +79,7 @@ const WORDS = {
   usd: ["US dollars", "美元"],
   as_set: ["as set", "默认"],
   budget_hint: ["Left empty, the service's own limits hold. A run with evidence ends in a report also when its budget is used up.", "留空则用服务的默认限额。预算用完时，只要已有证据，仍会写出报告。"],
-  more_options: ["More options", "更多选项"],
+  more_options: ["Budget, length, language and more", "预算、篇幅、语言等"],
   instructions: ["Wishes about the report", "对报告的要求"],
   since: ["Nothing older than", "不早于"],
   start: ["Start research", "开始研究"],
@@ -236,12 +234,12 @@ const WORDS = {
   size: ["Size", "大小"],
   added: ["Added", "添加时间"],
   empty: ["It is empty.", "其中没有文档。"],
-  version: ["version {0}", "版本 {0}"],
   // --- admin
   admin_title: ["Administration", "管理"],
   health: ["Health", "健康状况"],
   refresh: ["Refresh", "刷新"],
   queue: ["Queue", "队列"],
+  for_person: ["waiting for a person", "等待人工"],
   own_runs: ["Your tenant", "本租户"],
   all_runs: ["Everybody", "全部"],
   oldest: ["oldest waits {0} s", "最久已等 {0} 秒"],
@@ -311,7 +309,7 @@ export const number = (value, digits = 0) =>
   new Intl.NumberFormat(locale(), { maximumFractionDigits: digits }).format(value ?? 0);
 
 /** US dollars. */
-export const dollars = (value) => `US$${(value ?? 0) < 1 ? (value ?? 0).toFixed(4) : value.toFixed(2)}`;
+export const dollars = (value) => (value ? `US$${value < 1 ? value.toFixed(4) : value.toFixed(2)}` : "US$0");
 
 /** A moment: ISO text or Unix seconds. */
 export function moment(at, { day = false } = {}) {
