@@ -22,6 +22,9 @@ TITLES: Final[Mapping[str, str]] = {
     "research": "Research",
     "evidence": "Reports and evidence",
     "tools": "Tools",
+    "schedules": "Schedules",
+    "webhooks": "Webhooks",
+    "shares": "Share links",
     "accounts": "Keys, usage, audit",
 }
 HEAD: Final = """\

@@ -51,11 +51,8 @@ async def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     if request.param == "memory":
         yield MemoryBlobs()
         return
-    if request.param == "s3":
-        bucket = request.getfixturevalue("s3").bucket(f"pre/{tmp_path.name}")
-    elif request.param == "ceph":
-        bucket = request.getfixturevalue("ceph").bucket("tests", f"pre/{tmp_path.name}")
     if request.param in {"s3", "ceph"}:
+        bucket = request.getfixturevalue(request.param).bucket(f"pre/{tmp_path.name}")
         async with S3Blobs.open(bucket, copies=tmp_path / "copies") as opened_bucket:
             yield opened_bucket
         return

@@ -26,7 +26,7 @@ def test_every_method_of_the_client_is_in_its_guide_and_both_have_it() -> None:
     told = text("client.md")
     methods = {name for name in vars(AsyncClient) if not name.startswith("_")}
     assert methods - {name for name in methods if f"`{name}(" in told} == set()
-    assert methods - {name for name in vars(Client)} == {"tool"}
+    assert methods - set(vars(Client)) == {"tool"}
 
 
 def test_options_that_the_guide_names_are_fields_of_ask() -> None:

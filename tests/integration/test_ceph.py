@@ -34,7 +34,7 @@ def ceph() -> Iterator[Ceph]:
 
 async def test_a_condition_is_kept(ceph: Ceph, tmp_path: Path) -> None:
     """Of many that store one body at once, one uploads it."""
-    bucket = ceph.bucket("tests", tmp_path.name)
+    bucket = ceph.bucket(tmp_path.name)
     body = os.urandom(100_000)
     async with S3Blobs.open(bucket, copies=tmp_path / "copies") as blobs:
         async with asyncio.TaskGroup() as group:
@@ -47,7 +47,7 @@ async def test_a_condition_is_kept(ceph: Ceph, tmp_path: Path) -> None:
 
 async def test_large_bodies_go_up_in_parts_and_are_counted_once(ceph: Ceph, tmp_path: Path) -> None:
     await asyncio.to_thread(make_bucket, ceph, "parts")
-    async with S3Blobs.open(ceph.bucket("parts"), copies=tmp_path / "copies") as blobs:
+    async with S3Blobs.open(ceph.bucket(name="parts"), copies=tmp_path / "copies") as blobs:
         body = os.urandom(5 * PART + 1)
         name = await blobs.put("t", body)
         assert await blobs.get("t", name) == body
@@ -56,7 +56,7 @@ async def test_large_bodies_go_up_in_parts_and_are_counted_once(ceph: Ceph, tmp_
 
 
 async def test_a_link_ends(ceph: Ceph, tmp_path: Path) -> None:
-    async with S3Blobs.open(ceph.bucket("tests", tmp_path.name), copies=tmp_path / "copies") as blobs:
+    async with S3Blobs.open(ceph.bucket(tmp_path.name), copies=tmp_path / "copies") as blobs:
         name = await blobs.put("t", b"body" * 1000)
         address = await blobs.link("t", name, name="Bericht ü.zip", seconds=2)
 
@@ -79,7 +79,7 @@ async def test_a_quota_that_is_reached_is_a_full_store(ceph: Ceph, tmp_path: Pat
     quota = ("quota", "--quota-scope=bucket", "--bucket=small")
     await asyncio.to_thread(ceph.admin, quota[0], "set", *quota[1:], "--max-size=1000000")
     await asyncio.to_thread(ceph.admin, quota[0], "enable", *quota[1:])
-    async with S3Blobs.open(ceph.bucket("small"), copies=tmp_path / "copies") as blobs:
+    async with S3Blobs.open(ceph.bucket(name="small"), copies=tmp_path / "copies") as blobs:
         first = await blobs.put("t", os.urandom(300_000))
         with pytest.raises(StoreFull, match="QuotaExceeded"):
             await blobs.put("t", os.urandom(2_000_000))
@@ -90,7 +90,7 @@ async def test_another_ones_key_is_refused(ceph: Ceph, tmp_path: Path) -> None:
     await asyncio.to_thread(
         ceph.admin, "user", "create", "--uid=other", "--display-name=o", "--access-key=other", "--secret-key=theirs"
     )
-    bucket = ceph.bucket("tests")
+    bucket = ceph.bucket()
     for key, secret in (("other", "theirs"), ("nobody", "x"), (bucket.access_key, "wrong")):
         wrong = type(bucket)(name="tests", endpoint=ceph.endpoint, access_key=key, secret_key=secret)
         with pytest.raises(StoreUnavailable):
@@ -99,7 +99,7 @@ async def test_another_ones_key_is_refused(ceph: Ceph, tmp_path: Path) -> None:
 
 
 async def test_a_sweep_of_many(ceph: Ceph, tmp_path: Path) -> None:
-    async with S3Blobs.open(ceph.bucket("tests", tmp_path.name), copies=tmp_path / "copies") as blobs:
+    async with S3Blobs.open(ceph.bucket(tmp_path.name), copies=tmp_path / "copies") as blobs:
         async with asyncio.TaskGroup() as group:
             puts = [group.create_task(blobs.put("t", b"%d" % number)) for number in range(1_200)]
         names = [put.result() for put in puts]

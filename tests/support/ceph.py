@@ -85,8 +85,8 @@ class Ceph:
         self._serve("radosgw", "-n", "client.rgw.a")
         self._wait()
 
-    def bucket(self, name: str, prefix: str = "") -> Bucket:
-        """Return how a bucket is reached."""
+    def bucket(self, prefix: str = "", *, name: str = "tests") -> Bucket:
+        """Return how a bucket is reached, below a prefix."""
         return Bucket(name=name, prefix=prefix, endpoint=self.endpoint, access_key=KEY, secret_key=SECRET)
 
     def admin(self, *words: str) -> str:
@@ -149,7 +149,7 @@ def make_bucket(ceph: Ceph, name: str) -> None:
     """Make a bucket with a signed request of its own: the product never makes one."""
     from obstore import sign  # noqa: PLC0415 as the product
 
-    address = sign(ceph.bucket(name).open(), "PUT", "", timedelta(minutes=5))
+    address = sign(ceph.bucket(name=name).open(), "PUT", "", timedelta(minutes=5))
     request = urllib.request.Request(address, method="PUT")  # noqa: S310 an address of our own server
     with urllib.request.urlopen(request, timeout=60):  # noqa: S310 as above
         return

@@ -62,9 +62,9 @@ class MockCluster:
                 message = consumer.poll(0.1)
                 if message is None:
                     continue
-                error, number = message.error(), message.partition()
+                error, number = message.error(), message.partition() or 0
                 if error is None:
-                    found[number].append((message.key(), message.value()))
+                    found[number].append((message.key() or b"", message.value() or b""))
                 elif error.code() == KafkaError._PARTITION_EOF:
                     ended.add(number)
                 if len(ended) == len(partitions) and sum(map(len, found.values())) >= least:

@@ -120,7 +120,7 @@ def _turn(asked: Asked, told: str, pause: float) -> Reply:
                 arguments={"query": [query, *([] if hostile or chinese else ["Bell Rock lighthouse Stevenson"])]},
                 id="s1",
             ),
-        )  # noqa: E501 a script
+        )
         return Reply(text="", reasoning=thought, tool_calls=calls, first_delay=pause, delay=0.01)
     if asked.turn == 1:
         urls = list(dict.fromkeys(re.findall(r"http://127\.0\.0\.1:\d+/[a-z-]+", told)))[:3]
@@ -140,10 +140,13 @@ def _sentences(text: str) -> list[tuple[str, str]]:
     """Return sentences of the excerpts with their labels."""
     found = []
     for label, body in _EXCERPT.findall(text):
-        for sentence in re.split(r"(?<=[.])\s+|(?<=。)", " ".join(body.split())):
-            if re.search(r"\d{3}", sentence) and len(sentence) > 15 and "<<" not in sentence:
-                found.append((label, sentence.rstrip(".。")))
+        parts = re.split(r"(?<=[.])\s+|(?<=。)", " ".join(body.split()))
+        found += [(label, part.rstrip(".。")) for part in parts if _states(part)]
     return found
+
+
+def _states(sentence: str) -> bool:
+    return bool(re.search(r"\d{3}", sentence)) and len(sentence) > 15 and "<<" not in sentence
 
 
 def _lines(text: str) -> list[str]:
@@ -158,7 +161,7 @@ def _written(last: str, told: str, *, sections: bool) -> str:
         )
     if "Harbour" in told:
         return "ANSWER: " + lines[0] + f"\n## Light {ATTACK}\nThe Harbour Light {ATTACK} was lit in 1901 [1].\n"
-    answer = "ANSWER: The lighthouse at Skerryvore was first lit on 1 February 1844 [1]. It was designed by Alan Stevenson [1].\n"  # noqa: E501 a script
+    answer = "ANSWER: The lighthouse at Skerryvore was first lit on 1 February 1844 [1]. It was designed by Alan Stevenson [1].\n"
     extra = "The tower is 52 metres high [1]. The keepers kept hens on the rock.\n"
     return answer + "## The light\n" + "\n".join(lines) + "\n## The tower\n" + extra if sections else "\n".join(lines)
 

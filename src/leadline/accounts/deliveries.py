@@ -20,9 +20,11 @@ class SqlDeliveries:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def enqueue(self, tenant: str, *, event: str, run_id: str, body: bytes) -> int:
+    async def enqueue(self, tenant: str, *, event: str, run_id: str, body: bytes, at: float | None = None) -> int:
         """See `Deliveries.enqueue`."""
         hooks = sa.select(WEBHOOK.c.id, WEBHOOK.c.events).where(WEBHOOK.c.tenant == tenant)
+        if at is not None:
+            hooks = hooks.where(WEBHOOK.c.created_at <= at)
 
         def wanting(tx: Tx) -> list[str]:
             return [row.id for row in tx.all(hooks) if event in row.events.split()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import secrets
 from collections.abc import Sequence
 from typing import Any, Final
@@ -34,7 +35,7 @@ class SqlWebhooks:
         """See `Webhooks.create`. The address's form is checked here, its host by the guard when it is called."""
         _check(url, events)
         webhook_id = secrets.token_hex(8)
-        secret = MARK + secrets.token_urlsafe(32)
+        secret = MARK + base64.b64encode(secrets.token_bytes(32)).decode()
         sealed = self._sealer.seal(secret, HOOK, tenant, webhook_id)
 
         def work(tx: Tx) -> Webhook:

@@ -19,6 +19,7 @@ from leadline.api.following import Following
 from leadline.api.forms import BinaryFormat, Format, TextFormat, rendered
 from leadline.api.keeping import LOCAL
 from leadline.api.results import GcReport, Verification
+from leadline.api.scheduling import firing
 from leadline.api.slots import Slots
 from leadline.domain import Failure, Flag, Json, Options, Question, Report, RunState
 from leadline.errors import RunCancelled, RunFailed, RunWaits, UnknownRun, WrongState
@@ -163,7 +164,7 @@ class Leadline:
         Afterwards this engine carries no more runs.
         """
         running = self._running
-        async with running.shipping():
+        async with running.shipping(), firing(running):
             await Slots(worker=self._worker, store=running.store, wake=running.wake, count=concurrency).serve(stop)
 
     @property

@@ -8,7 +8,7 @@ from typing import Final
 
 from leadline.errors import LeadlineError, LeaseLost, StoreError
 from leadline.events import ENGINE
-from leadline.ports import Run, RunStore, Wake
+from leadline.ports import MANY, Run, RunStore, Wake
 from leadline.worker import Worker
 
 log = logging.getLogger("leadline.slots")
@@ -32,6 +32,7 @@ class Slots:
         self._wake = wake
         self._count = count
         self._busy = 0
+        self._due = MANY
         self._freed = asyncio.Event()
         self._pause = 0.0
 
@@ -42,7 +43,7 @@ class Slots:
 
     async def serve(self, stop: asyncio.Event) -> None:
         """Take runs until `stop` is set; then hand back, at once and whole, what is held."""
-        async with asyncio.TaskGroup() as group:
+        async with self._wake.attached(lambda: self.idle), asyncio.TaskGroup() as group:
             stopped = group.create_task(stop.wait(), name="slots stop")
             while not stop.is_set():
                 await self._fill(group)
@@ -52,12 +53,14 @@ class Slots:
             await self._worker.drain()
 
     async def _fill(self, group: asyncio.TaskGroup) -> None:
-        """Claim until every slot is busy or nothing is left; only then begin, since runs take the loop's time."""
+        """Claim what is due until every slot is busy or nothing is left; only then begin: runs take the loop's time."""
         self._freed.clear()
+        due, self._due = self._due, 0
         runs: list[Run] = []
         exhausted = False
-        while self.idle and not exhausted:
-            wanted = min(self.idle, AT_ONCE)
+        while self.idle and due and not exhausted:
+            wanted = min(self.idle, due, AT_ONCE)
+            due -= wanted
             async with asyncio.TaskGroup() as claiming:
                 claims = [claiming.create_task(self._claim(), name="claim") for _ in range(wanted)]
             found = [run for run in (claim.result() for claim in claims) if run is not None]
@@ -87,16 +90,18 @@ class Slots:
             self._pause = 0.0
         finally:
             self._busy -= 1
+            self._due += 1  # a slot that ended a run takes the next one at once
             self._freed.set()
 
     async def _rest(self, group: asyncio.TaskGroup, stopped: asyncio.Task[bool]) -> None:
         """Wait until a slot is free and work may have come, or for the end."""
         freed = group.create_task(self._freed.wait(), name="slots freed")
-        waits: set[asyncio.Task[object]] = {stopped, freed}
-        if self.idle:
-            waits.add(group.create_task(self._wake.rung(seconds=LOOK_SECONDS), name="slots wake"))
+        rung = group.create_task(self._wake.rung(seconds=LOOK_SECONDS), name="slots wake") if self.idle else None
         try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({stopped, freed, *filter(None, (rung,))}, return_when=asyncio.FIRST_COMPLETED)
+            if rung is not None and rung.done():
+                self._due += rung.result()
         finally:
-            for task in waits - {stopped}:
-                task.cancel()
+            freed.cancel()
+            if rung is not None:
+                rung.cancel()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from leadline.wiring.store import Part, Version
 
 
-@click.group()
+@click.group(epilog="\b\nExamples:\n  leadline migrate status\n  leadline migrate up\n")
 def migrate() -> None:
     """Make and change the tables of PostgreSQL; SQLite does it by itself."""
 

@@ -52,7 +52,6 @@ def verify(shell: Shell, *, target: str) -> None:
 @click.argument("run")
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="Format of the report.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
-@elsewhere
 @common
 @pass_shell
 def replay(shell: Shell, *, run: str, format_: str | None, output: Path | None) -> None:

@@ -76,10 +76,11 @@ class Options:
     and `since` (ISO date) narrow it. `model` is the model's name at the server, `None` without
     one. `window` is the model's context in tokens; 0 is asked of its servers at the start.
     `ledger_of` names an earlier run whose evidence is at hand from the start. `python` and `scholar`
-    offer those tools; with `keeps_state` programs find names and files of earlier ones. `instructions` are a person's wishes about the report, `schema` a JSON schema
-    that the answer must also be given in. `researchers` work side by side in `heavy`. `approve`
-    waits for a person after the plan, `clarify` may ask one back before it. `external` are tools of other
-    servers, as they were offered when the run began. `chosen` says why `auto` became what it is.
+    offer those tools; with `keeps_state` programs find names and files of earlier ones.
+    `instructions` are a person's wishes about the report, `schema` a JSON schema that the answer
+    must also be given in. `researchers` work side by side in `heavy`. `approve` waits for a person
+    after the plan, `clarify` may ask one back before it. `external` are tools of other servers, as
+    they were offered when the run began. `chosen` says why `auto` became what it is.
     """
 
     strategy: StrategyName = StrategyName.AUTO

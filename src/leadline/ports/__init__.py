@@ -42,11 +42,12 @@ from leadline.ports.signals import Quiet, Signals
 from leadline.ports.summaries import Said, Summarizer
 from leadline.ports.tools import CallContext, Tool, Tools
 from leadline.ports.watching import Observer
-from leadline.ports.work import Clock, Cpu, Wake
+from leadline.ports.work import MANY, Clock, Cpu, Wake
 
 __all__ = [
     "FLAGS",
     "LAG_ROWS",
+    "MANY",
     "QUEUE",
     "Beat",
     "Blobs",

@@ -220,10 +220,11 @@ class Delivery:
 class Deliveries(Protocol):
     """What is still to be told, and what became of it."""
 
-    async def enqueue(self, tenant: str, *, event: str, run_id: str, body: bytes) -> int:
+    async def enqueue(self, tenant: str, *, event: str, run_id: str, body: bytes, at: float | None = None) -> int:
         """Note the event for each webhook of the tenant that wants it; return how many do.
 
-        The same event of the same run is noted once for each webhook.
+        The same event of the same run is noted once for each webhook. `at` is when it happened:
+        webhooks that were made later are not told.
         """
         ...
 

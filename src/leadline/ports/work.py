@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from contextlib import AbstractAsyncContextManager
+from typing import Final, Protocol, TypeVar
 
 T = TypeVar("T")
+
+MANY: Final = sys.maxsize
+"""As many runs as there are: what a `Wake` may answer."""
 
 
 class Clock(Protocol):
@@ -23,8 +28,16 @@ class Clock(Protocol):
 class Wake(Protocol):
     """Wakes the idle slots of a worker process."""
 
-    async def rung(self, *, seconds: float) -> None:
-        """Return when work may have come since the last return, or after `seconds`."""
+    def attached(self, idle: Callable[[], int]) -> AbstractAsyncContextManager[None]:
+        """Serve this process's slots while the context is open; `idle` tells how many there are."""
+        ...
+
+    async def rung(self, *, seconds: float) -> int:
+        """Return when work may have come since the last return, or after `seconds`.
+
+        The number says how many runs may be taken: `MANY` for as many as there are, 0 for none. It
+        may be cancelled, and then has lost nothing.
+        """
         ...
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
-from starlette.exceptions import HTTPException
-from starlette.routing import Match
 
 from leadline.service.asgi import Receive, Scope, Send
 from leadline.service.problems import plain_problem, send_problem, told
 
 _MOST_FAULTS: Final = 3
+_CODES: Final[Mapping[int, str]] = MappingProxyType({400: "bad_request", 404: "no_such_path", 413: "too_large"})
 
 
 class Problem(Response):
@@ -38,9 +38,9 @@ def problem_from(error: Exception, scope: Scope) -> Problem:
     """Return the answer to whatever was raised; nothing of what was sent is repeated."""
     if isinstance(error, RequestValidationError):
         return Problem(plain_problem(422, "invalid_request", _faults(error)))
-    if isinstance(error, HTTPException):
-        code = {400: "bad_request", 404: "no_such_path", 405: "method_not_allowed"}.get(error.status_code, "refused")
-        return Problem(plain_problem(error.status_code, code, "the request cannot be served"))
+    status = getattr(error, "status_code", None)
+    if isinstance(status, int):  # what the framework raises for bytes that it cannot read
+        return Problem(plain_problem(status, _CODES.get(status, "refused"), "the request cannot be served"))
     return Problem(told(error, scope))
 
 
@@ -58,7 +58,7 @@ def add_no_such(api: FastAPI) -> None:
 
 
 def _methods(api: FastAPI, scope: Scope) -> list[str]:
-    fits = (route for route in api.router.routes if route.matches(scope)[0] is not Match.NONE)
+    fits = (route for route in api.router.routes if route.matches(scope)[0].value)
     return sorted({method for route in fits for method in getattr(route, "methods", None) or ()})
 
 

@@ -90,6 +90,10 @@ class Asking:
         )
         return await self._stored(new, caller)
 
+    async def check(self, taken: ResearchTaken, caller: Caller) -> None:
+        """Refuse what cannot be asked now, without asking it. Raises `InputError`, `UnknownObject`, `UnknownRun`."""
+        await self._options(taken, asking.checked_question(taken.question), caller)
+
     async def _stored(self, new: NewRun, caller: Caller) -> Asked:
         try:
             return Asked(await self._platform.store.create(new), new=True)

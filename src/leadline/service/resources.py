@@ -12,11 +12,14 @@ from leadline.service.routes import (
     mcp,
     openai,
     research,
+    schedules,
+    shares,
     steering,
     streaming,
     tools,
     ui,
     ui_shares,
+    webhooks,
 )
 from leadline.service.routing import Routes
 
@@ -27,6 +30,9 @@ ROUTES: Final[Sequence[Callable[[], Routes]]] = (
     streaming.routes,
     evidence.routes,
     tools.routes,
+    schedules.routes,
+    webhooks.routes,
+    shares.routes,
     access.routes,
     openai.routes,
     mcp.routes,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from leadline.api.following import Following
 from leadline.hub import Hub
 from leadline.ports import Observer
+from leadline.ports.posting import Posts
 from leadline.service.asking import Asking
 from leadline.service.door import Door
 from leadline.service.evidence import Evidence
@@ -22,6 +23,7 @@ from leadline.service.streams import Streams
 from leadline.settings import Settings
 from leadline.wiring import Platform, platform
 from leadline.wiring.accounts import Accounts, gate_of, open_accounts
+from leadline.wiring.hooks import posts_of
 from leadline.wiring.telemetry import Telemetry
 from leadline.worker import Worker
 
@@ -46,6 +48,7 @@ class Services:
     streams: Streams
     settling: Settling
     leaving: Leaving
+    posts: Posts
 
     @property
     def carries(self) -> bool:
@@ -99,4 +102,5 @@ async def open_services(
                 streams=Streams(settings.service),
                 settling=settling,
                 leaving=leaving,
+                posts=await posts_of(running),
             )

@@ -6,11 +6,15 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
+from random import Random
 from typing import Any, Final, TypeAlias
 
+from leadline.api.scheduling import keep_firing, scheduler_of
 from leadline.api.slots import Slots
 from leadline.errors import StoreError
+from leadline.service.hooks import Sender
 from leadline.service.services import Services
+from leadline.wiring.hooks import noting
 
 log = logging.getLogger("leadline.service")
 
@@ -52,7 +56,43 @@ async def upkeep(services: Services) -> None:
             log.warning("upkeep_failed", extra={"reason": str(error)})
 
 
-WORK: Final[Sequence[Work]] = (carrying, accounting, upkeep)
+async def delivering(services: Services) -> None:
+    """Tell webhooks: note what happened, and send it; what is cut off on leaving is sent again elsewhere."""
+    running, accounts = services.platform, services.accounts
+    sender = Sender(
+        deliveries=accounts.deliveries,
+        webhooks=accounts.webhooks,
+        posts=services.posts,
+        clock=running.clock,
+        random=Random(),  # noqa: S311 spreads attempts, guards nothing
+        owner=services.worker.owner,
+    )
+    async with asyncio.TaskGroup() as group:
+        tasks = (
+            group.create_task(noting(running, accounts.deliveries).run(), name="note deliveries"),
+            group.create_task(sender.run(), name="send deliveries"),
+        )
+        await services.leaving.wait()
+        for task in tasks:
+            task.cancel()
+
+
+async def shipping(services: Services) -> None:
+    """Ship to the event log, where there is one; whether this process carries runs or not."""
+    async with services.platform.shipping():
+        await services.leaving.wait()
+
+
+async def scheduling(services: Services) -> None:
+    """Make runs of schedules that are due; of all processes one makes each."""
+    scheduler = await scheduler_of(services.settings, services.accounts, services.platform)
+    async with asyncio.TaskGroup() as group:
+        firing = group.create_task(keep_firing(scheduler), name="schedules")
+        await services.leaving.wait()
+        firing.cancel()
+
+
+WORK: Final[Sequence[Work]] = (carrying, accounting, upkeep, delivering, shipping, scheduling)
 """All of it, a task each; a failure that gets out of one ends the process."""
 
 

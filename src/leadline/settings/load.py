@@ -7,7 +7,7 @@ import re
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
 from pathlib import Path
 from types import MappingProxyType
@@ -23,7 +23,7 @@ from leadline.settings.registry import PREFIX, Item, items
 from leadline.settings.s3 import check_s3
 from leadline.settings.scholar import NEED_KEYS
 from leadline.settings.sections import APP, Settings
-from leadline.settings.tasks import check_engine
+from leadline.settings.tasks import check_engine, shared_broker
 from leadline.settings.tools import check_summarizer, check_tools
 from leadline.settings.web import KEYLESS
 
@@ -89,7 +89,8 @@ def load(
             sources[item.name] = layer.source
     settings = Settings(**_assemble(values, sources), config_file=path, warnings=_warnings(path, sources))
     _check(settings)
-    return settings
+    others = {"cache": settings.cache.url, "limits": settings.limits.url}
+    return replace(settings, warnings=(*settings.warnings, *shared_broker(engine=settings.engine, others=others)))
 
 
 def _config_path(config: Path | None) -> Path | None:

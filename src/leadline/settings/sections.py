@@ -178,8 +178,8 @@ class Settings:
     engine: str = setting(
         "embedded",
         EngineKind(),
-        "Who carries runs that wait in the queue: the process that took them in (`embedded`), or workers of their own "
-        "over PostgreSQL (`postgres`), which `leadline worker` starts.",
+        "Who carries runs that wait in the queue: the process that took them in (`embedded`), or workers of their own, "
+        "which `leadline worker` starts: over PostgreSQL alone (`postgres`), or woken by a broker (`celery+redis://...`).",
     )
     blobs: str = setting(
         "file://",

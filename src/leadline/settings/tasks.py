@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -12,6 +13,8 @@ from leadline.settings.kinds import Number, Whole, setting
 
 POSTGRES: Final = ("postgresql", "postgres")
 ENGINES: Final = ("embedded", "postgres")
+BROKERS: Final = ("celery+redis", "celery+rediss", "celery+sentinel")
+"""Schemes of engines over Celery: a Redis, plain or over TLS, or one that sentinels know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +54,24 @@ class EngineKind:
     @property
     def allowed(self) -> str:
         """Say in words which values are allowed."""
-        return " or ".join(f"`{word}`" for word in ENGINES)
+        words = ", ".join(f"`{word}`" for word in ENGINES)
+        return f"{words}, or a broker: `celery+redis://`, `celery+rediss://` or `celery+sentinel://` and its address"
 
     def parse(self, raw: object, base: Path) -> str:
         """Return the engine."""
-        if not isinstance(raw, str) or raw.strip() not in ENGINES:
+        text = raw.strip() if isinstance(raw, str) else ""
+        scheme, found, rest = text.partition("://")
+        if text in ENGINES:
+            return text
+        if not found or scheme not in BROKERS or not text.isprintable() or " " in text:
             raise ValueError
-        return raw.strip()
+        hosts = rest.partition("/")[0].rpartition("@")[2].split(",")
+        if not all(urlsplit(f"x://{host}").hostname for host in hosts):
+            raise ValueError
+        _ = [urlsplit(f"x://{host}").port for host in hosts]  # raises ValueError for what is no port
+        if scheme == BROKERS[-1] and not urlsplit(f"x://y/{rest.partition('/')[2]}").path.strip("/"):
+            raise ValueError
+        return text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,3 +103,20 @@ def check_engine(*, engine: str, store: str) -> None:
             "`engine` is `postgres`, but `store` is SQLite, which one machine alone may use: "
             "set LEADLINE_STORE=postgresql://..."
         )
+
+
+def shared_broker(*, engine: str, others: Mapping[str, str]) -> tuple[str, ...]:
+    """Return a warning for each of the `others` (setting: address) that is the engine's own Redis, database and all."""
+    if not engine.startswith("celery+redis"):
+        return ()
+    mine = _redis_of(engine.removeprefix("celery+"))
+    return tuple(
+        f"`{name}` is the Redis of `engine`: what fills or wipes the one harms the other; give each its own"
+        for name, url in others.items()
+        if url.startswith("redis") and _redis_of(url) == mine
+    )
+
+
+def _redis_of(url: str) -> tuple[str | None, int, str]:
+    parts = urlsplit(url)
+    return parts.hostname, parts.port or 6379, parts.path.strip("/") or "0"

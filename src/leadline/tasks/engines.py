@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from leadline.ports import QUEUE, RunStore
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, nullcontext
+
+from leadline.ports import MANY, QUEUE, RunStore
 
 
 class StoreWake:
@@ -12,6 +15,11 @@ class StoreWake:
         self._store = store
         self._seen = -1
 
-    async def rung(self, *, seconds: float) -> None:
+    def attached(self, idle: Callable[[], int]) -> AbstractAsyncContextManager[None]:
+        """See `Wake`."""
+        return nullcontext()
+
+    async def rung(self, *, seconds: float) -> int:
         """See `Wake`."""
         self._seen = await self._store.changed(self._seen, timeout=seconds, of=QUEUE)
+        return MANY

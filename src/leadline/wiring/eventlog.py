@@ -7,6 +7,7 @@ next process that does, or by `leadline ship`.
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 import socket
@@ -22,6 +23,8 @@ from leadline.resilience import Owned
 from leadline.settings import EventsSettings, LogPlace, Settings
 from leadline.settings.cache import REDIS
 from leadline.settings.eventlog import KAFKA, MECHANISMS
+
+log = logging.getLogger("leadline.eventlog")
 
 
 class EventLog:
@@ -52,7 +55,7 @@ class EventLog:
     @asynccontextmanager
     async def shipping(self) -> AsyncIterator[None]:
         """Ship in the background while the context is open, whenever no other process does. Raises `MissingExtra`."""
-        async with self._opened() as shipper, Owned("leadline event log") as owned:
+        async with self._opened() as shipper, Owned("leadline event log", failed=_stopped) as owned:
             self._shipper = shipper
             owned.start(shipper.run(), name="ship")
             yield
@@ -78,6 +81,11 @@ class EventLog:
                 clock=self._clock,
                 random=Random(),  # noqa: S311 spreads waits, guards nothing
             )
+
+
+def _stopped(name: str, error: BaseException) -> None:
+    """Tell of a fault of the shipper itself: runs go on, the journal waits for the next process."""
+    log.error("event_log_stopped", extra={"task": name}, exc_info=error)
 
 
 def event_log(settings: Settings, *, store: Store, clock: Clock, folder: Path) -> EventLog | None:

@@ -13,7 +13,7 @@ from leadline.cpu import ProcessCpu
 from leadline.errors import SettingsError
 from leadline.extract.children import ExtractPool
 from leadline.extract.types import Limits
-from leadline.ports import Blobs, Clock, Cpu, Model, Run, RunStore, Signals, Store, Wake
+from leadline.ports import Blobs, Clock, Cpu, Model, Run, Signals, Store, Wake
 from leadline.research.study import Means, Provides
 from leadline.resilience import SystemClock
 from leadline.settings import Settings
@@ -44,7 +44,7 @@ class Platform:
     """What a process of Leadline stands on while it runs. `can_compute`: programs may be run, by a first look."""
 
     settings: Settings
-    store: RunStore
+    store: Store
     blobs: Blobs
     cpu: Cpu
     clock: Clock
@@ -121,7 +121,7 @@ async def platform(
             clock=clock,
             corpora=ground.corpora,
             models=ground.models,
-            wake=wake_of(ground.store),
+            wake=wake_of(settings, ground.store),
             can_compute=await asyncio.to_thread(has_sandbox, settings),
             warming=Warming(settings, web=web, outgoing=outgoing, now=clock.now),
             means=provider.means,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import secrets
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,8 @@ from leadline.ports import RunStore, Store, Wake
 from leadline.settings import Settings
 from leadline.tasks.engines import StoreWake
 from leadline.tasks.sqlite.store import SqliteStore
+from leadline.tasks.tickets.address import PREFIX, parse
+from leadline.tasks.tickets.wake import Broker, TicketWake
 
 if TYPE_CHECKING:
     from leadline.tasks.postgres import PostgresStore
@@ -54,9 +58,21 @@ async def run_store(settings: Settings, folder: Path) -> AsyncIterator[Store]:
         yield opened
 
 
-def wake_of(store: RunStore) -> Wake:
-    """Return what wakes this process's idle slots."""
-    return StoreWake(store)
+def wake_of(settings: Settings, store: RunStore) -> Wake:
+    """Return what wakes this process's idle slots; a broker is connected to only where there are any."""
+    if not settings.engine.startswith(PREFIX):
+        return StoreWake(store)
+    address = parse(settings.engine)
+
+    def connected(taken: Callable[[], None]) -> Broker:
+        try:
+            from leadline.tasks.tickets.broker import CeleryBroker  # noqa: PLC0415 an extra
+        except ImportError as error:
+            raise MissingExtra("the engine `celery` needs an extra: pip install 'leadline[celery]'") from error
+        return CeleryBroker(address, taken=taken)
+
+    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    return TicketWake(store, owner=owner, open_broker=connected)
 
 
 async def migrate_status(settings: Settings) -> tuple[Version, ...]:

@@ -154,7 +154,9 @@ def resumed_at(journals: Mapping[str, Sequence[Record]]) -> list[float]:
 
 
 @asynccontextmanager
-async def cluster(folder: Path, url: str, *, delay: float, lease: float = LEASE) -> AsyncIterator[Cluster]:
+async def cluster(
+    folder: Path, url: str, *, delay: float, lease: float = LEASE, engine: str = "postgres"
+) -> AsyncIterator[Cluster]:
     documents = folder / "documents"
     documents.mkdir()
     document = documents / "eddystone.txt"
@@ -164,23 +166,23 @@ async def cluster(folder: Path, url: str, *, delay: float, lease: float = LEASE)
         settings = Settings(
             data_dir=folder / "data",
             store=url,
-            engine="postgres",
+            engine=engine,
             model=ModelSettings(urls=(f"{model.url}",), name="scripted", free=True),
             tasks=TaskSettings(lease_seconds=lease),
         )
         environment = {
             "LEADLINE_DATA_DIR": str(folder / "data"),
             "LEADLINE_STORE": url,
-            "LEADLINE_ENGINE": "postgres",
+            "LEADLINE_ENGINE": engine,
             "LEADLINE_MODEL__URLS": model.url,
             "LEADLINE_MODEL__NAME": "scripted",
             "LEADLINE_MODEL__FREE": "true",
             "LEADLINE_TASKS__LEASE_SECONDS": str(lease),
             "LEADLINE_CPU__WORKERS": "1",
         }
-        async with Leadline(settings) as engine:
-            corpus = await engine.corpus([documents])
-            yield Cluster(engine=engine, environment=environment, model=model, corpus=corpus, pace=pace)
+        async with Leadline(settings) as asking:
+            corpus = await asking.corpus([documents])
+            yield Cluster(engine=asking, environment=environment, model=model, corpus=corpus, pace=pace)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import pytest
@@ -17,8 +18,8 @@ from leadline.settings import Settings
 OBJECTS = {"run_id", "source_id", "key_id", "corpus_id", "schedule_id", "webhook_id", "share_id"}
 """What paths name that belongs to somebody."""
 
-FREE = {"name", "token", "path", "tool"}
-"""What paths name that does not: a document's name stands behind its corpus, a token is its own permission."""
+FREE = {"name", "model", "tool"}
+"""What paths name that does not: a document's name stands behind its corpus, models are the service's own."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,11 @@ class Operation:
         return f"{self.method} {self.path}"
 
 
+SHARED = {"/v1/shared/report", "/v1/shared/sources/{source_id}"}
+"""What a link opens without a key: the token in its header is its own permission."""
+
+
+@cache
 def document() -> Any:
     return create_app(Settings()).openapi()
 
@@ -75,6 +81,7 @@ def example(schema: Any) -> Any:
         "when": "every Monday 08:00",
         "run_id": "rnone",
         "events": ["run_finished"],
+        "paused": True,
         "model": "leadline",
         "messages": [{"role": "user", "content": "How deep?"}],
     }
@@ -85,7 +92,7 @@ def example(schema: Any) -> Any:
 
 
 def test_every_operation_names_an_action_or_is_open_on_purpose() -> None:
-    assert {operation.path for operation in OPEN} <= {"/healthz", "/readyz", "/metrics", "/v1/share/{token}"}
+    assert {operation.path for operation in OPEN} <= {"/healthz", "/readyz", "/metrics", *SHARED}
     assert len(GUARDED) >= 23
 
 
@@ -130,8 +137,7 @@ async def ids(service: Running, tenant: str) -> dict[str, str]:
         "webhook_id": "none",
         "name": "a.txt",
         "tool": "search",
-        "token": "none",
-        "path": "none",
+        "model": "leadline",
     }
     assert (await client.get(f"/v1/research/{run_id}/sources/{found['source_id']}")).status == 200
     return found

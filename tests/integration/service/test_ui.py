@@ -11,7 +11,7 @@ from tests.support.service import Client, Running, small_service
 
 from leadline.ports.access import Role
 from leadline.service.door import COOKIE, csrf_of
-from leadline.service.routes.ui_shares import DAY
+from leadline.service.routes.shares import DAY
 
 pytestmark = pytest.mark.xdist_group("service_ui")
 

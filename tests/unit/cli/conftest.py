@@ -147,6 +147,7 @@ class FakeEngine:
         docs: Sequence[Path] = (),
         options: Options | None = None,
         language: str | None = None,
+        servers: Sequence[str] = (),
         indexing: Callable[[Indexing], None] | None = None,
         indexed: Callable[[Index], None] | None = None,
     ) -> str:

@@ -18,7 +18,7 @@ from leadline.resilience import Backoff, SystemClock
 
 
 def backlog(log: MemoryLog, **changes: Any) -> Backlog:
-    values = {"clock": SystemClock(), "random": Random(1), "backoff": Backoff(base=0.01, cap=0.02)}
+    values: dict[str, Any] = {"clock": SystemClock(), "random": Random(1), "backoff": Backoff(base=0.01, cap=0.02)}
     return Backlog(log, **(values | changes))
 
 

@@ -30,7 +30,7 @@ def numbers(path: Path) -> list[int]:
 
 
 async def written(path: Path, batches: Sequence[Sequence[Message]], **options: int) -> None:
-    async with JsonLines.open(path, **options) as log:  # type: ignore[arg-type]  # options by name
+    async with JsonLines.open(path, **options) as log:
         for batch in batches:
             await log.deliver(batch)
 

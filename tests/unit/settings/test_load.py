@@ -146,8 +146,10 @@ def test_servers_have_numbers_of_their_own() -> None:
         ({"LEADLINE_POLICY": "keep"}, "`mark`, `drop` or `research`"),
         ({"LEADLINE_STORE": "mongodb://db/x"}, "the value (not shown)"),  # it may hold a password
         ({"LEADLINE_STORE": "postgresql://u:s3cret@db"}, "`postgresql://USER:PASSWORD@HOST"),
+        ({"LEADLINE_ENGINE": "celery+sentinel://h:26379"}, "`LEADLINE_ENGINE` from the environment is not allowed"),
+        ({"LEADLINE_ENGINE": "celery+http://h"}, "`LEADLINE_ENGINE` from the environment is not allowed"),
         ({"LEADLINE_ENGINE": "postgres"}, "`engine` is `postgres`, but `store` is SQLite"),
-        ({"LEADLINE_ENGINE": "threads"}, "`embedded` or `postgres`"),
+        ({"LEADLINE_ENGINE": "threads"}, "`embedded`, `postgres`, or a broker"),
         ({"LEADLINE_BLOBS": "s3://Bucket/x"}, "`s3://BUCKET/PREFIX`"),
         ({"LEADLINE_S3__ACCESS_KEY": "id"}, "`s3.secret_key` is not set"),
         ({"LEADLINE_EVENT_LOG": "kafka://broker:9092"}, "BROKER:PORT"),

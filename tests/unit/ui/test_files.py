@@ -74,7 +74,7 @@ def test_words_are_there_in_both_languages_with_the_same_gaps() -> None:
 
 def test_every_word_that_is_used_is_there_and_none_is_left_over() -> None:
     words = {key for key, _, _ in WORD.findall(SCRIPTS["words.js"])}
-    text = "\n".join(text for name, text in SCRIPTS.items())
+    text = "\n".join(SCRIPTS.values())
     used = set(re.findall(r"\bw\(\"(\w+)\"", text))
     assert used <= words, used - words
     made = ("e_", "r_", "k_", "o_", "theme_")

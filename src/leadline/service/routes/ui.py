@@ -124,7 +124,7 @@ async def view_of(run: RunDep, services: ServicesDep, lang: Language = "en") -> 
     return await shown_report(services, run, lang)
 
 
-async def shown_report(services: Services, run: Any, lang: Literal["en", "zh"]) -> Response:  # noqa: ANN401 a Run
+async def shown_report(services: Services, run: Any, lang: Literal["en", "zh"]) -> Response:  # noqa: ANN401 a run as the API shows it
     """Return a report as the page draws it."""
     report = await services.evidence.report(run)
     size = _WIDE * (len(report.claims) + len(report.sources))

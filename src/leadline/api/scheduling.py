@@ -1,0 +1,179 @@
+"""Schedules become runs: each due time once, whichever of many processes comes first."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+from leadline.api import asking
+from leadline.domain import Json, Length, Options, Origin, Policy, Question, StrategyName
+from leadline.errors import InputError, LeadlineError, UnknownRun, WrongState
+from leadline.ports import NewRun
+from leadline.ports.admission import Admission, Refused, Wanted, Wish
+from leadline.ports.holdings import Due
+from leadline.settings import Settings
+from leadline.text.language import detect
+from leadline.version import __version__
+from leadline.wiring import Platform
+from leadline.wiring.accounts import Accounts, gate_of, open_accounts
+
+log = logging.getLogger("leadline.schedules")
+
+LOOK_SECONDS: Final = 5.0
+LEASE_SECONDS: Final = 60.0
+"""Seconds for which a process holds what it fires; what could not be fired is tried again after them."""
+
+_KINDS: Final[Mapping[str, type]] = {
+    **dict.fromkeys(("web", "scholar", "python", "approve", "clarify"), bool),
+    **dict.fromkeys(("since", "instructions", "strategy", "policy", "length"), str),
+    **dict.fromkeys(("corpora", "urls", "sites", "exclude"), list),
+    "researchers": int,
+}
+_NAMED: Final = {"strategy": StrategyName, "policy": Policy, "length": Length}
+
+
+class Scheduler:
+    """Fires what is due; `owner` names this process."""
+
+    def __init__(self, *, accounts: Accounts, running: Platform, admission: Admission, owner: str) -> None:
+        self._accounts = accounts
+        self._running = running
+        self._admission = admission
+        self._owner = owner
+
+    async def fire(self) -> list[str]:
+        """Make a run for each schedule that is due and return their ids; what cannot be asked is logged.
+
+        Raises `StoreUnavailable`, `StoreFull`.
+        """
+        made = []
+        for due in await self._accounts.schedules.due(self._owner, lease=LEASE_SECONDS):
+            try:
+                if await self._fire(due):
+                    made.append(due.run_id)
+            except LeadlineError as error:
+                log.warning("schedule_not_fired", extra={"schedule": due.schedule.id, "reason": str(error)})
+        return made
+
+    async def _fire(self, due: Due) -> bool:
+        new = await self._new(due)
+        budget = new.options.budget
+        wish = Wish(
+            tenant=new.tenant,
+            key=f"schedule:{due.schedule.id}",
+            wanted=Wanted.RUN,
+            id=new.id,
+            characters=len(new.question.text),
+            tokens=budget.tokens,
+            usd=budget.usd,
+        )
+        answer = await self._admission.admit(wish)
+        if isinstance(answer, Refused):
+            log.warning("schedule_not_fired", extra={"schedule": due.schedule.id, "reason": answer.message})
+            return False
+        budget = replace(
+            budget,
+            tokens=budget.tokens if answer.tokens is None else answer.tokens,
+            usd=budget.usd if answer.usd is None else answer.usd,
+        )
+        try:
+            await self._running.store.create(replace(new, options=replace(new.options, budget=budget)))
+        except WrongState:
+            log.info(
+                "schedule_fired_before", extra={"schedule": due.schedule.id}
+            )  # who made the run died before it said so
+        await self._accounts.schedules.fired(due, run_id=new.id)
+        return True
+
+    async def _new(self, due: Due) -> NewRun:
+        schedule, running = due.schedule, self._running
+        text = asking.checked_question(schedule.question)
+        settings = running.settings
+        overrides = overrides_of(schedule.options)
+        if overrides.get("corpora"):
+            found = [await self._accounts.corpora.get(schedule.tenant, name) for name in overrides["corpora"]]
+            overrides["corpora"] = tuple(f"{corpus.id}@{corpus.version}" for corpus in found)
+        overrides["ledger_of"] = await self._earlier(schedule.tenant, schedule.last_run)
+        options: Options = asking.options_of(settings, overrides, can_compute=running.can_compute)
+        options = asking.checked(options, settings, running.models)
+        options = asking.decided(await asking.with_window(options, settings, running.models), text)
+        return NewRun(
+            id=due.run_id,
+            tenant=schedule.tenant,
+            question=Question(text=text, language=detect(text)),
+            options=options,
+            # Of two processes that make the same run, each makes the same.
+            seed=int.from_bytes(hashlib.blake2b(due.run_id.encode(), digest_size=4).digest()),
+            software=__version__,
+            origin=Origin(method="schedule", request=schedule.id),
+        )
+
+    async def _earlier(self, tenant: str, run_id: str | None) -> str | None:
+        """Return the former run, whose evidence is at hand from the start, where it is there and has a report."""
+        if run_id is None:
+            return None
+        try:
+            run = await self._running.store.get(run_id, tenant=tenant)
+        except UnknownRun:
+            return None
+        return run.id if run.report is not None else None
+
+
+def overrides_of(options: Mapping[str, Json]) -> dict[str, Any]:
+    """Return what a schedule says of a run's options, by field name of `Options`. Raises `InputError`."""
+    found: dict[str, Any] = {}
+    for name, value in options.items():
+        kind = _KINDS.get(name)
+        if kind is None or type(value) is not kind:
+            raise InputError(f"a schedule's option is none: {name[:80]}")
+        try:
+            found[name] = _NAMED[name](str(value)) if name in _NAMED else value
+        except ValueError as error:
+            raise InputError(f"a schedule's option `{name}` has no such value: {str(value)[:80]}") from error
+        if isinstance(value, list):
+            found[name] = tuple(str(item) for item in value)
+    return found
+
+
+async def scheduler_of(settings: Settings, accounts: Accounts, running: Platform) -> Scheduler:
+    """Return what fires the schedules of `accounts`, within the limits of the settings."""
+    gate = await gate_of(settings, accounts, outgoing=running.outgoing, store=running.store)
+    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    return Scheduler(accounts=accounts, running=running, admission=gate.admission, owner=owner)
+
+
+async def keep_firing(scheduler: Scheduler) -> None:
+    """Fire what is due, every few seconds, until cancelled."""
+    while True:
+        try:
+            await scheduler.fire()
+        except LeadlineError as error:
+            log.warning("schedules_not_read", extra={"reason": str(error)})
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+@asynccontextmanager
+async def firing(running: Platform) -> AsyncIterator[None]:
+    """Fire schedules while the context is open; where there are no accounts, schedules rest."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(_fire_here(running), name="schedules")
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+async def _fire_here(running: Platform) -> None:
+    try:
+        async with open_accounts(running.settings) as accounts:
+            await keep_firing(await scheduler_of(running.settings, accounts, running))
+    except LeadlineError as error:
+        log.warning("schedules_rest", extra={"reason": str(error)})

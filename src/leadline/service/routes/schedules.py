@@ -1,0 +1,100 @@
+"""`/v1/schedules`: questions that are asked again and again."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import Request
+from fastapi.responses import Response
+
+from leadline.codec import orjson_tree
+from leadline.errors import WrongState
+from leadline.ports.access import Action
+from leadline.ports.holdings import Schedule
+from leadline.service.deps import CallerDep, ObjectId, ServicesDep
+from leadline.service.held_shapes import ScheduleChanged, ScheduleShown, ScheduleTaken
+from leadline.service.routing import Routes, name_object
+from leadline.service.shown import iso
+
+MOST: Final = 200
+"""Schedules that a tenant may have."""
+
+_OWN: Final = frozenset({"name", "when", "zone", "question"})
+
+
+def routes() -> Routes:
+    """Return the routes."""
+    made = Routes("/v1/schedules", tag="schedules")
+    write = Action.SCHEDULES_WRITE
+    made.add("POST", "", make_schedule, action=write, status=201, model=ScheduleShown, errors=(404, 409))
+    made.add("GET", "", schedules, action=Action.SCHEDULES_READ, model=list[ScheduleShown])
+    made.add("GET", "/{schedule_id}", look, action=Action.SCHEDULES_READ, model=ScheduleShown)
+    made.add("PATCH", "/{schedule_id}", change, action=write, model=ScheduleShown)
+    made.add("DELETE", "/{schedule_id}", forget, action=write, status=204)
+    return made
+
+
+async def make_schedule(
+    taken: ScheduleTaken, request: Request, *, services: ServicesDep, caller: CallerDep
+) -> ScheduleShown:
+    """Ask a question again and again.
+
+    Each time makes a run, as a request for research does; after a downtime one is made, not one for
+    every time that passed. What could not be asked now is refused.
+    """
+    known = services.accounts.schedules
+    await services.asking.check(taken, caller)
+    if len(await known.list(caller.tenant)) >= MOST:
+        raise WrongState(f"there are {MOST} schedules already: remove one first")
+    made = await known.create(
+        caller.tenant,
+        name=taken.name,
+        question=taken.question,
+        when=taken.when,
+        zone=taken.zone,
+        made_by=caller.key,
+        options=taken.model_dump(mode="json", exclude_unset=True, exclude=set(_OWN)),
+    )
+    name_object(request, made.id)
+    return schedule_shown(made)
+
+
+async def schedules(services: ServicesDep, caller: CallerDep) -> list[ScheduleShown]:
+    """List the tenant's schedules, by name."""
+    return [schedule_shown(schedule) for schedule in await services.accounts.schedules.list(caller.tenant)]
+
+
+async def look(schedule_id: ObjectId, services: ServicesDep, caller: CallerDep) -> ScheduleShown:
+    """Look at a schedule."""
+    return schedule_shown(await services.accounts.schedules.get(caller.tenant, schedule_id))
+
+
+async def change(
+    schedule_id: ObjectId, taken: ScheduleChanged, *, services: ServicesDep, caller: CallerDep
+) -> ScheduleShown:
+    """Let a schedule rest, or go on with its next time after now."""
+    changed = await services.accounts.schedules.pause(caller.tenant, schedule_id, paused=taken.paused)
+    return schedule_shown(changed)
+
+
+async def forget(schedule_id: ObjectId, services: ServicesDep, caller: CallerDep) -> Response:
+    """Forget a schedule; its runs stay."""
+    await services.accounts.schedules.delete(caller.tenant, schedule_id)
+    return Response(status_code=204)
+
+
+def schedule_shown(schedule: Schedule) -> ScheduleShown:
+    """Return a schedule as it is listed."""
+    return ScheduleShown(
+        id=schedule.id,
+        name=schedule.name,
+        question=schedule.question,
+        options=orjson_tree(schedule.options),
+        when=schedule.when,
+        zone=schedule.zone,
+        created_at=iso(schedule.created_at),
+        made_by=schedule.made_by,
+        next_at=None if schedule.next_at is None else iso(schedule.next_at),
+        last_at=None if schedule.last_at is None else iso(schedule.last_at),
+        last_run=schedule.last_run,
+    )

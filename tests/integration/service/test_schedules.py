@@ -1,0 +1,59 @@
+"""Schedules over HTTP: made, listed, rested, forgotten; what could not be asked is refused at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from tests.support.service import Running
+
+from leadline.ports.access import Role
+from leadline.service.routes import schedules
+
+WEEKLY = {"question": "What changed at Skerryvore?", "name": "Skerryvore", "when": "every Monday 08:00"}
+
+
+async def test_a_schedule_is_made_rests_goes_on_and_is_forgotten(service: Running, tenant: str) -> None:
+    client = await service.caller(tenant)
+    made = await client.post("/v1/schedules", {**WEEKLY, "zone": "Europe/Berlin", "web": True, "sites": ["a.example"]})
+    assert made.status == 201, made.raw
+    schedule = made.body
+    assert schedule["options"] == {"web": True, "sites": ["a.example"]}
+    assert schedule["next_at"] is not None
+    assert (await client.get("/v1/schedules")).body == [schedule]
+    path = f"/v1/schedules/{schedule['id']}"
+    assert (await client.ask("PATCH", path, {"paused": True})).body["next_at"] is None
+    assert (await client.ask("PATCH", path, {"paused": False})).body["next_at"] == schedule["next_at"]
+    assert (await client.get(path)).body == schedule
+    assert (await client.ask("DELETE", path)).status == 204
+    assert (await client.get(path)).status == 404
+
+
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [
+        ({"when": "every now and then"}, 400),
+        ({"zone": "Europe/Atlantis"}, 400),
+        ({"strategy": "react"}, 400),
+        ({"corpora": ["none"]}, 404),
+        ({"continues": "rnone"}, 404),
+        ({"every": "Monday"}, 422),
+        ({"name": "a\nb"}, 422),
+    ],
+)
+async def test_what_could_not_be_asked_is_refused_at_once(
+    service: Running, tenant: str, wrong: dict[str, Any], status: int
+) -> None:
+    client = await service.caller(tenant)
+    answer = await client.post("/v1/schedules", {**WEEKLY, **wrong})
+    assert answer.status == status, answer.raw
+    assert (await client.get("/v1/schedules")).body == []
+
+
+async def test_a_tenant_has_only_so_many(service: Running, tenant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schedules, "MOST", 1)
+    client, reader = await service.caller(tenant), await service.caller(tenant, Role.READER)
+    assert (await client.post("/v1/schedules", WEEKLY)).status == 201
+    assert (await client.post("/v1/schedules", WEEKLY)).status == 409
+    assert len((await reader.get("/v1/schedules")).body) == 1
+    assert (await reader.post("/v1/schedules", WEEKLY)).status == 403

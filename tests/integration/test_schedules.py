@@ -1,0 +1,123 @@
+"""Schedules become runs: once over several processes and after a downtime, on the evidence of the run before."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from tests.support.accounts import MONDAY, Turned
+
+from leadline import Leadline
+from leadline.api.scheduling import Scheduler, overrides_of, scheduler_of
+from leadline.errors import InputError, UnknownRun
+from leadline.ports.access import LOCAL
+from leadline.ports.holdings import Schedule
+from leadline.settings import Settings
+from leadline.wiring import Platform, platform
+from leadline.wiring.accounts import Accounts, open_accounts
+
+DAY = 86_400.0
+
+
+@dataclass
+class Place:
+    clock: Turned
+    accounts: Accounts
+    running: Platform
+    one: Scheduler
+    other: Scheduler
+
+    async def schedule(self, **options: object) -> Schedule:
+        return await self.accounts.schedules.create(
+            LOCAL,
+            name="news",
+            question="What is new?",
+            when="every Monday 08:00",
+            zone="UTC",
+            made_by="ann",
+            options={"web": True, "strategy": "extractive", **options},  # type: ignore[dict-item]  # what a request may hold
+        )
+
+
+class Clock(Turned):
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+@asynccontextmanager
+async def opened(folder: Path) -> AsyncIterator[Place]:
+    settings, clock = Settings(data_dir=folder), Clock()
+    async with open_accounts(settings, clock=clock) as accounts, platform(settings) as running:
+        one, other = [await scheduler_of(settings, accounts, running) for _ in range(2)]
+        yield Place(clock, accounts, running, one, other)
+
+
+async def test_of_two_processes_one_makes_the_run(tmp_path: Path) -> None:
+    async with opened(tmp_path) as place:
+        made = await place.schedule()
+        assert await place.one.fire() == []
+        place.clock.at = MONDAY + DAY
+        both = await asyncio.gather(place.one.fire(), place.other.fire())
+        (name,) = [run for runs in both for run in runs]
+        run = await place.running.store.get(name, tenant=LOCAL)
+        assert (run.question.text, run.origin.method, run.options.ledger_of) == ("What is new?", "schedule", None)
+        assert run.options.web
+        after = await place.accounts.schedules.get(LOCAL, made.id)
+        assert (after.last_run, after.next_at) == (name, MONDAY + 7 * DAY + DAY / 3)
+
+
+async def test_after_a_downtime_it_fires_once(tmp_path: Path) -> None:
+    async with opened(tmp_path) as place:
+        await place.schedule()
+        place.clock.at = MONDAY + 40 * DAY
+        assert len(await place.one.fire()) == 1
+        assert await place.other.fire() == []
+        assert len(await place.running.store.runs(tenant=LOCAL)) == 1
+
+
+async def test_a_process_that_died_in_between_makes_no_second_run(tmp_path: Path) -> None:
+    async with opened(tmp_path) as place:
+        await place.schedule()
+        place.clock.at = MONDAY + DAY
+        (due,) = await place.accounts.schedules.due("dead", lease=60)
+        await place.running.store.create(await place.one._new(due))
+        assert await place.other.fire() == []
+        place.clock.at += 61
+        assert await place.other.fire() == [due.run_id]
+        assert len(await place.running.store.runs(tenant=LOCAL)) == 1
+
+
+async def test_what_cannot_be_asked_makes_no_run(tmp_path: Path) -> None:
+    async with opened(tmp_path) as place:
+        await place.schedule(corpora=["nowhere"])
+        place.clock.at = MONDAY + DAY
+        assert await place.one.fire() == []
+        assert await place.running.store.runs(tenant=LOCAL) == []
+
+
+async def test_the_run_before_is_at_hand(tmp_path: Path) -> None:
+    document = tmp_path / "a.txt"
+    document.write_text("The first lighthouse on the Eddystone was lit in 1698.\n")
+    async with Leadline(Settings(data_dir=tmp_path / "data")) as engine:
+        name = await engine.start("When was the first lighthouse lit?", docs=[document])
+        await engine.result(name)
+    async with opened(tmp_path / "data") as place:
+        made = await place.schedule()
+        place.clock.at = MONDAY + DAY
+        (due,) = await place.accounts.schedules.due("w", lease=60)
+        before = replace(due, schedule=replace(made, last_run=name))
+        assert (await place.one._new(before)).options.ledger_of == name
+        gone = replace(due, schedule=replace(made, last_run="r0"))
+        assert (await place.one._new(gone)).options.ledger_of is None
+        with pytest.raises(UnknownRun):
+            await place.running.store.get("r0", tenant=LOCAL)
+
+
+@pytest.mark.parametrize("options", [{"nonsense": 1}, {"web": "yes"}, {"strategy": "wild"}, {"corpora": "c"}])
+def test_options_that_are_none_are_refused(options: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        overrides_of(options)  # type: ignore[arg-type]  # what is wrong is the point
