@@ -193,7 +193,7 @@ class Engine(NamedTuple):
 
 
 @asynccontextmanager
-async def engine(url: str, pages: Pages, folder: Path, told: Broadcast | None = None) -> AsyncIterator[Engine]:
+async def engine(url: str, pages: Pages, folder: Path, *, told: Broadcast | None = None) -> AsyncIterator[Engine]:
     """Run a worker over SQLite, directory blobs and processes for CPU work; `told` hears what happens."""
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(SqliteStore.open(folder / "runs.db"))

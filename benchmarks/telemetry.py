@@ -63,7 +63,7 @@ def telling(kind: str, folder: Path) -> Iterator[Broadcast | None]:
 async def cost(runs: int, url: str, told: Broadcast | None) -> float:
     """Return CPU milliseconds a run."""
     with tempfile.TemporaryDirectory() as folder:
-        async with engine(url, Pages(0.0), Path(folder), told) as made:
+        async with engine(url, Pages(0.0), Path(folder), told=told) as made:
             await _warmed(made)
             spent = await _spent(runs, lambda number: engine_run(made, f"run-{number}"))
     return spent.cpu / runs * 1000
