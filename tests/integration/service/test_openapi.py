@@ -14,7 +14,7 @@ from tests.support.service import small_service
 from leadline.ports.access import Role
 
 PROGRAM = Path(sys.executable).with_name("schemathesis")
-EXAMPLES = 4
+EXAMPLES = 3
 """Requests that are made up for each operation and way, beside those at the edges of what is described."""
 
 CONFIG = """

@@ -16,7 +16,7 @@ from leadline.ports.access import Role
 from leadline.service.app import create_app
 from leadline.service.door import csrf_of
 from leadline.settings import Settings
-from leadline.testing import Reply, ScriptedServer
+from leadline.testing import Reply, Rule, ScriptedServer
 
 MODEL_KEY = "sk-model-4Zr0qPvtPPwZ"
 SEARCH_KEY = "sk-search-9bX2kkd0aQ"
@@ -80,7 +80,7 @@ async def test_no_secret_of_the_machine_comes_out(
         if fails
         else Reply(text="<answer>1844.</answer>")
     )
-    async with ScriptedServer([reply]) as server, small_service(tmp_path, settings(server)) as service:
+    async with ScriptedServer([Rule(reply=reply)]) as server, small_service(tmp_path, settings(server)) as service:
         key = await service.key("acme", Role.ADMIN)
         client = service.client(key)
         await service.services.accounts.vault.put("acme", "search.serper", PROVIDER_KEY)

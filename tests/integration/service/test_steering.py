@@ -69,9 +69,9 @@ async def test_a_run_is_told_to_write_now_by_any_process(store: dict[str, str], 
 
 
 async def test_a_plan_waits_for_a_person_who_changes_it(store: dict[str, str], tenant: str, tmp_path: Path) -> None:
-    plan = '{"steps": [{"text": "When was it lit?"}, {"text": "Who designed it?"}]}'
+    plan = '{"steps": ["When was it lit?", "Who designed it?"]}'
     async with (
-        ScriptedServer([Reply(text=plan)]) as server,
+        ScriptedServer([Rule(reply=Reply(text=plan))]) as server,
         small_service(tmp_path, settings(server, store)) as service,
     ):
         client = await service.caller(tenant)
@@ -79,7 +79,7 @@ async def test_a_plan_waits_for_a_person_who_changes_it(store: dict[str, str], t
         await seen(client, run_id, "run_waiting")
         waiting = (await client.get(f"/v1/research/{run_id}")).body
         assert waiting["asks"]["for"] == "plan"
-        assert len(waiting["asks"]["plan"]) >= 1
+        assert waiting["asks"]["plan"] == ["When was it lit?", "Who designed it?"]
         finish = await client.post(f"/v1/research/{run_id}/finish")
         assert (finish.status, finish.body["code"]) == (409, "run_waits")
         wrong = await client.post(f"/v1/research/{run_id}/approve", {"answer": "yes"})

@@ -14,7 +14,7 @@ from tests.support.service import Client, Event, Running, small_service
 
 from leadline.domain import Plan, Step
 from leadline.events import Entry, PlanMade
-from leadline.testing import Reply, ScriptedServer
+from leadline.testing import Reply, Rule, ScriptedServer
 
 
 def with_model(server: ScriptedServer) -> dict[str, str]:
@@ -25,7 +25,7 @@ def with_model(server: ScriptedServer) -> dict[str, str]:
 async def slow_model() -> AsyncIterator[ScriptedServer]:
     """A model that talks for a second or two."""
     text = "The harbour is deep. " * 40
-    async with ScriptedServer([Reply(text=text, delay=0.05, chunk=16)]) as server:
+    async with ScriptedServer([Rule(reply=Reply(text=text, delay=0.05, chunk=16))]) as server:
         yield server
 
 

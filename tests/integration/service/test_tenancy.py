@@ -55,6 +55,7 @@ SHARED = {"/v1/shared/report", "/v1/shared/sources/{source_id}"}
 
 
 @cache
+@cache
 def document() -> Any:
     return create_app(Settings()).openapi()
 
@@ -126,6 +127,9 @@ async def ids(service: Running, tenant: str) -> dict[str, str]:
     schedule = await accounts.schedules.create(
         tenant, name="s", question="q", when="every Monday 08:00", zone="UTC", made_by="test"
     )
+    webhook = await accounts.webhooks.create(
+        tenant, url="https://hooks.example.org/", events=["run_finished"], made_by="test"
+    )
     share = await accounts.shares.create(tenant, run_id, made_by="test")
     found = {
         "run_id": run_id,
@@ -134,7 +138,7 @@ async def ids(service: Running, tenant: str) -> dict[str, str]:
         "corpus_id": corpus.id,
         "schedule_id": schedule.id,
         "share_id": share.share.id,
-        "webhook_id": "none",
+        "webhook_id": webhook.webhook.id,
         "name": "a.txt",
         "tool": "search",
         "model": "leadline",

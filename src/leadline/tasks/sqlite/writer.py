@@ -81,6 +81,7 @@ class Writer:
         self._connection: sqlite3.Connection | None = None
         self._connected_at = 0.0
         self._away = True
+        self._moved = False
 
     async def start(self) -> None:
         """Open the file. Raises `SettingsError`, `StoreError`."""
@@ -152,8 +153,10 @@ class Writer:
 
     def _do(self, jobs: list[Job]) -> None:
         wanted = [job for job in jobs if job.undo is None or not job.future.cancelled()]
+        self._moved = False
         ends = self._commit([job for job in wanted if job.transaction])
-        notable = any(end.error is None and end.job.notable for end in ends)
+        # A verb that changed nothing is no news: a claim that found no run would wake the next one.
+        notable = self._moved and any(end.error is None and end.job.notable for end in ends)
         ends += [self._look(job) for job in wanted if not job.transaction]
         self._call(self._deliver, ends, notable)
 
@@ -174,6 +177,7 @@ class Writer:
         if self._away:
             self._connected_at = connection.execute(f"SELECT {NOW}").fetchone()[0]
         session = Session(connection, self._connected_at)
+        before = connection.total_changes
         ends: list[Done] = []
         for simple, group in groupby(jobs, key=lambda job: isinstance(job.work, Append)):
             if simple:
@@ -182,6 +186,7 @@ class Writer:
                 ends += [_perform(session, job) for job in group]
         connection.execute("COMMIT")
         self._away = False
+        self._moved = self._moved or connection.total_changes != before
         return ends
 
     def _begin(self, connection: sqlite3.Connection) -> None:
