@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
 from tests.support.browser_checks import ACCESSIBLE, CONTRAST
 from tests.support.ui_world import ATTACK, CHINESE, HOSTILE, LIVE, QUESTION, World, ui_world
 
@@ -127,7 +127,7 @@ def enter(browser: Browser, served: Served, seen: Seen) -> Iterator[Enter]:
         page.on("console", lambda message: _note(seen, message.text))
         page.on("pageerror", lambda error: seen.console.append(str(error)))
         page.on("request", lambda request: seen.requests.append(request.url))
-        page.on("dialog", lambda dialog: (seen.dialogs.append(dialog.message), dialog.dismiss()))
+        page.on("dialog", lambda dialog: _dismiss(seen, dialog))
         page.goto(served.address(hash))
         if key != "":
             page.locator("#key").fill(key or served.world.key)
@@ -144,6 +144,11 @@ def _note(seen: Seen, text: str) -> None:
     # The browser itself reports each refusal that a test asks for.
     if not text.startswith("Failed to load resource"):
         seen.console.append(text)
+
+
+def _dismiss(seen: Seen, dialog: Dialog) -> None:
+    seen.dialogs.append(dialog.message)
+    dialog.dismiss()
 
 
 def run_hash(served: Served, question: str) -> str:
@@ -201,7 +206,7 @@ def test_a_question_is_asked_watched_over_a_reload_and_read(served: Served, ente
     expect(page.locator(".spend progress").first).to_have_attribute("aria-label", re.compile("Tokens: .* of 500,000"))
 
 
-def test_a_connection_that_breaks_goes_on_where_it_was(served: Served, enter: Enter) -> None:
+def test_a_connection_that_breaks_goes_on_where_it_was(served: Served, seen: Seen, enter: Enter) -> None:
     run = served.do(served.world.research(LIVE + " Again.", web=True, strategy="react"))
     page = enter(f"#/run/{run}")
     log = page.get_by_role("log")
@@ -214,8 +219,14 @@ def test_a_connection_that_breaks_goes_on_where_it_was(served: Served, enter: En
     page.evaluate("Object.defineProperty(document, 'hidden', { value: false, configurable: true })")
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     expect(page.locator(".report .answer")).to_be_visible()
+    # The report takes the place of the timeline, which closes.
+    page.locator(".how summary").first.click()
     expect(log.get_by_text("Started")).to_have_count(1)
     expect(log.get_by_text("Ended: answered")).to_have_count(1)
+    first, *later = [int(url.rpartition("=")[2]) for url in seen.requests if f"/{run}/events?after=" in url]
+    assert first == 0
+    assert later
+    assert min(later) > 0
 
 
 @pytest.mark.parametrize("size", [DESK, PHONE], ids=["desk", "phone"])
@@ -281,7 +292,7 @@ def test_a_plan_waits_is_changed_and_carried_out(served: Served, enter: Enter) -
     page = enter(f"#/run/{run}")
     expect(page.get_by_role("heading", name="The plan waits for you")).to_be_visible()
     page.get_by_role("button", name="Remove: Sub-question 1").click()
-    field = page.get_by_label("Sub-question 1")
+    field = page.get_by_role("textbox", name="Sub-question 1")
     expect(field).to_be_focused()
     field.fill("Who designed the Skerryvore lighthouse, and when?")
     page.get_by_role("button", name="Start with this plan").click()

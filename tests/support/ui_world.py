@@ -188,6 +188,7 @@ class World:
 
     async def until(self, run_id: str, *states: str) -> Any:
         """Wait until a run is in one of these states and return it."""
+        run: Any = None
         for _ in range(600):
             run = await self.ask("GET", f"/v1/research/{run_id}")
             if run["state"] in (states or ("done", "failed", "cancelled")):

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.support.accounts import KEY
 from tests.support.postgres import Postgres
 from tests.support.service import Running, small_service
 
@@ -47,5 +46,5 @@ def store(request: pytest.FixtureRequest) -> dict[str, str]:
 @pytest.fixture
 async def service(store: dict[str, str], tmp_path: Path) -> AsyncIterator[Running]:
     """A service over each store."""
-    async with small_service(tmp_path, {**store, "secrets__key": KEY}) as running:
+    async with small_service(tmp_path, store) as running:
         yield running

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.service import Client, Running
+from tests.support.accounts import KEY
+from tests.support.service import Client, Running, small_service
 
 from leadline.ports.access import PERMITS, Action, Role
 from leadline.service.app import create_app
@@ -54,7 +56,6 @@ SHARED = {"/v1/shared/report", "/v1/shared/sources/{source_id}"}
 """What a link opens without a key: the token in its header is its own permission."""
 
 
-@cache
 @cache
 def document() -> Any:
     return create_app(Settings()).openapi()
@@ -112,6 +113,13 @@ def test_every_operation_documents_what_it_may_refuse_with() -> None:
 
 def _named(path: str) -> list[str]:
     return [part[1:-1] for part in path.split("/") if part.startswith("{")]
+
+
+@pytest.fixture
+async def service(store: dict[str, str], tmp_path: Path) -> AsyncIterator[Running]:
+    """A service that can keep secrets, so that webhooks can be made."""
+    async with small_service(tmp_path, {**store, "secrets__key": KEY}) as running:
+        yield running
 
 
 @pytest.fixture

@@ -78,10 +78,14 @@ class RunPage {
     if (event && ENDED.has(event.state) && before.state === this.run.state && before.has_report === this.run.has_report) return;
     this.drawState();
     if (this.run.state !== before.state) announce(stateWord(this.run.state));
-    if (this.run.has_report && !this.drawn) {
-      await this.drawReport();
-      this.how.open = false;
-    }
+    await this.drawOutcome();
+  }
+
+  /** Shows what a run came to once it has ended: its report in the place of its making, or that there is none. */
+  async drawOutcome() {
+    if (this.drawn) return;
+    await this.drawReport();
+    if (this.drawn) this.how.open = false;
   }
 
   drawState() {
@@ -133,6 +137,7 @@ class RunPage {
       this.run = { ...this.run, ...await post(`${this.path}/${verb}`, body) };
       this.drawState();
       if (this.run.flag) announce(w(this.run.flag === "finish" ? "finishing" : "cancelling"));
+      await this.drawOutcome();
     } catch (problem) { this.said.textContent = refusal(problem); }
   }
 
