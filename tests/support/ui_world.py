@@ -96,7 +96,7 @@ def says(asked: Asked) -> Reply:
         outline = [{"title": "The lights", "about": "It says when they were lit.", "excerpts": _labels(asked.last)}]
         return Reply(text=json.dumps({"sections": outline}), first_delay=pause)
     if "Write the direct answer" in system:
-        return Reply(text="ANSWER: " + "\n".join(_lines(asked.last)[:1]), first_delay=pause)
+        return Reply(text="ANSWER: " + "".join(_CITED.findall(asked.last)[:1]), first_delay=pause)
     return Reply(text=_written(asked.last, told, sections="write one section" not in system), first_delay=pause)
 
 
@@ -129,6 +129,8 @@ def _turn(asked: Asked, told: str, pause: float) -> Reply:
     return Reply(text="<answer>The pages say when it was lit and who designed it.</answer>", first_delay=pause)
 
 
+_CITED = re.compile(r"^(?!#).+\[\d+\]\.$", re.MULTILINE)
+"""A cited line of sections that are written already."""
 _EXCERPT = re.compile(r"^\[(\d+)\][^\n]*\n(.+?)(?=^\[\d+\]|\Z)", re.MULTILINE | re.DOTALL)
 
 
