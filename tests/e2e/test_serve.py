@@ -135,7 +135,8 @@ async def test_several_processes_share_a_port_and_one_that_dies_is_replaced(
 ) -> None:
     async with SmallWeb(PAGES) as web:
         settings = {name.removeprefix("LEADLINE_").lower(): value for name, value in web.environment.items()}
-        settings["tasks__lease_seconds"] = "2"
+        # Without the cache: what a killed process was loading into it is left alone for half a minute.
+        settings |= {"tasks__lease_seconds": "2", "cache": "off"}
         async with serving(tmp_path, "--workers", "2", **settings) as (process, url):
             children = alive(process.pid)
             assert len(children) == 2
