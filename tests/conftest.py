@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import inspect
 import ipaddress
+import logging
 import os
 import shutil
 import socket
@@ -123,6 +124,20 @@ def _no_users_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pyt
     monkeypatch.setenv("HOME", str(home))
     for name in ("CONFIG", "DATA", "CACHE", "STATE"):
         monkeypatch.setenv(f"XDG_{name}_HOME", str(home / name.lower()))
+
+
+@pytest.fixture(autouse=True)
+def _own_log() -> Iterator[None]:
+    """Give the program's log back as it was: a command that ran in this process may have silenced it."""
+    logger = logging.getLogger("leadline")
+    level, handlers, propagates = logger.level, list(logger.handlers), logger.propagate
+    logger.setLevel(logging.NOTSET)
+    logger.handlers[:] = []
+    logger.propagate = True
+    yield
+    logger.setLevel(level)
+    logger.handlers[:] = handlers
+    logger.propagate = propagates
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -176,7 +176,7 @@ def test_a_run_of_a_dead_process_is_taken_up_again(leadline: Any, documents: Pat
     assert (unfinished.returncode, "leadline resume" in unfinished.stderr) == (2, True)
     resumed = leadline("resume", run_id[:8], env=env)
     assert resumed.returncode == 0, resumed.stderr
-    assert "waiting for the lease" in resumed.stderr
+    assert "taken up again" in resumed.stderr
     assert "sank in 2013" in resumed.stdout
     assert leadline("verify", run_id, env=env).returncode == 0
 
