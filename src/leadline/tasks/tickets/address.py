@@ -64,6 +64,6 @@ def parse(url: str) -> Address:
 
 def _node(text: str, port: int) -> tuple[str, int]:
     parts = urlsplit(f"x://{text}")
-    if not parts.hostname or parts.path:
+    if not parts.hostname or parts.path or parts.query or parts.fragment:
         raise ValueError(text)
     return parts.hostname, parts.port or port
