@@ -169,14 +169,18 @@ def begun_and_killed(documents: Path, env: dict[str, str]) -> str:
     return died.stdout.strip()
 
 
-def test_a_run_of_a_dead_process_is_taken_up_again(leadline: Any, documents: Path, tmp_path: Path) -> None:
-    env = {"LEADLINE_DATA_DIR": str(tmp_path / "data"), "LEADLINE_TASKS__LEASE_SECONDS": "2"}
-    run_id = begun_and_killed(documents, env)
-    unfinished = leadline("show", run_id, env=env)
+def test_what_a_dead_process_left_has_no_report_yet(leadline: Any, documents: Path, tmp_path: Path) -> None:
+    env = {"LEADLINE_DATA_DIR": str(tmp_path / "data")}
+    unfinished = leadline("show", begun_and_killed(documents, env), env=env)
     assert (unfinished.returncode, "leadline resume" in unfinished.stderr) == (2, True)
+
+
+def test_a_run_of_a_dead_process_is_taken_up_again(leadline: Any, documents: Path, tmp_path: Path) -> None:
+    env = {"LEADLINE_DATA_DIR": str(tmp_path / "data"), "LEADLINE_TASKS__LEASE_SECONDS": "8"}
+    run_id = begun_and_killed(documents, env)
     resumed = leadline("resume", run_id[:8], env=env)
     assert resumed.returncode == 0, resumed.stderr
-    assert "taken up again" in resumed.stderr
+    assert "waiting for the lease" in resumed.stderr
     assert "sank in 2013" in resumed.stdout
     assert leadline("verify", run_id, env=env).returncode == 0
 

@@ -153,7 +153,6 @@ async def between(url: str, handler: Any) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-@pytest.mark.blocking("the cutting server writes its log")
 async def test_a_stream_that_breaks_again_and_again_has_no_gap_and_no_double(running: Running) -> None:
     client = await running.caller("acme")
     run_id = await client.research(strategy="extractive", web=True)

@@ -226,7 +226,7 @@ async def test_a_drained_workers_runs_go_on_at_once(tmp_path: Path, postgres: Po
 @pytest.mark.parametrize(
     ("runs", "away"),
     [
-        pytest.param(10, 5.0, marks=pytest.mark.soak),
+        pytest.param(10, 5.0),
         pytest.param(100, 20.0, marks=[pytest.mark.soak, pytest.mark.timeout(300)]),
     ],
 )

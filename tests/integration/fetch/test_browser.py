@@ -275,7 +275,6 @@ async def test_a_download_is_no_page(web: HostileWeb, open_browser: Browsing) ->
 
 
 @pytest.mark.slow
-@pytest.mark.soak
 @pytest.mark.parametrize(
     ("path", "program"),
     [
@@ -356,7 +355,7 @@ async def test_memory_is_bounded_and_the_browser_comes_back(web: HostileWeb) -> 
 # ------------------------------------------------------------------------------------- the browser itself
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 async def test_one_browser_serves_several_pages_and_is_replaced(web: HostileWeb) -> None:
     web.pages["/slow"] = script("setTimeout(() => say('slowly'), 300)")
     async with browsing(web, limits=replace(LIMITS, pages=2), pages=2) as opened:
@@ -440,7 +439,6 @@ def _seen(process: int) -> Seen | None:
         return None  # it has just ended
 
 
-@pytest.mark.soak
 async def test_a_browser_that_cannot_be_confined_is_not_started(web: HostileWeb) -> None:
     web.pages["/short"] = WebPage(body=b"<p>Some words.</p><script>1</script>")
     broken = replace(await asyncio.to_thread(cage, None, memory=LIMITS.memory, doors=1), bwrap=Path("/bin/false"))

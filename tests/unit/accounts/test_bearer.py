@@ -28,7 +28,7 @@ GOOD = {
     "iss": RULES.issuer,
     "aud": "leadline",
     "sub": "ann",
-    "exp": NOW + 600,
+    "exp": NOW + 86_400,  # the module is loaded long before its tests run
     "tenant": "acme",
     "role": "researcher",
     "name": "Ann",
