@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+
+import psutil
 
 from leadline.fetch.browser import Browser
 from leadline.fetch.browser import Cage as AnyCage
@@ -58,16 +60,13 @@ async def browsing(
 
 
 def browsers() -> list[int]:
-    """Return the processes of this machine's confined browsers."""
+    """Return the processes of the confined browsers that this process has started; others' are theirs."""
     found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdigit():
-            try:
-                command = (folder / "cmdline").read_bytes()
-            except OSError:
-                continue
-            if b"--user-data-dir=/tmp/profile" in command and b"chrom" in command:
-                found.append(int(folder.name))
+    for process in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            command = " ".join(process.cmdline())
+            if "--user-data-dir=/tmp/profile" in command and "chrom" in command:
+                found.append(process.pid)
     return found
 
 
