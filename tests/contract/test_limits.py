@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from tests.support.quick import within
 from tests.support.redis import Cluster, Redis, running_cluster, running_redis
 
 from leadline.errors import LimitReached
@@ -95,12 +96,11 @@ async def test_a_hopeless_wait_is_refused_and_uses_nothing_up(ledger: Ledger) ->
     limit = Limit(key="a", rate=0.1)
     limiter = GcraLimiter(ledger)
     await limiter.acquire([limit], deadline=1)
-    begun = time.monotonic()
-    for _ in range(5):
-        with pytest.raises(LimitReached) as refused:
-            await limiter.acquire([limit], deadline=2)
-        assert close([refused.value.retry_after], [10])
-    assert time.monotonic() - begun < 2
+    with within(2):
+        for _ in range(5):
+            with pytest.raises(LimitReached) as refused:
+                await limiter.acquire([limit], deadline=2)
+            assert close([refused.value.retry_after], [10])
     assert close([(await reserve(ledger, limit)).wait], [10])
 
 

@@ -4,7 +4,6 @@ import asyncio
 import os
 import resource
 import signal
-import time
 from collections.abc import Callable, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import TypeAlias
 
 import psutil
 import pytest
+from tests.support.quick import within
 from tests.unit.extract.documents import archive, docx, paragraph, pdf
 
 from leadline.errors import (
@@ -102,10 +102,8 @@ async def test_failures_keep_their_class_and_name_the_file(raw: bytes, name: str
 
 async def test_a_parser_that_takes_too_long_is_killed() -> None:
     async with ExtractPool(workers=1, limits=Limits(seconds=1)) as pool:
-        start = time.monotonic()
-        with pytest.raises(ExtractTimeout, match=r"`a\.html` took longer than 1 s"):
+        with within(10), pytest.raises(ExtractTimeout, match=r"`a\.html` took longer than 1 s"):
             await pool.extract(ENDLESS, name="a.html")
-        assert time.monotonic() - start < 10
         assert (await pool.extract(b"alive", name="b.txt")).text == "alive"
 
 

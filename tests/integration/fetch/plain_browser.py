@@ -34,7 +34,10 @@ def main() -> None:
     }
 
     async def told() -> dict[str, object]:
-        async with HostileWeb(pages) as web, browsing(web, limits=replace(LIMITS, memory=900 * MiB)) as opened:
+        async with (
+            HostileWeb(pages) as web,
+            browsing(web, limits=replace(LIMITS, memory=900 * MiB, settle=15.0)) as opened,
+        ):
             try:
                 eaten = await opened.shown("/eater")
             except ToolFailed as error:
