@@ -13,7 +13,7 @@ export Q DOCS
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help ask test check soak bench bench-gate format lock clean servers
+.PHONY: help ask test check soak bench bench-gate docs dist format lock clean servers
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,13 @@ bench: $(VENV)/dev.stamp ## Measure, side by side with the comparison
 
 bench-gate: $(VENV)/dev.stamp ## Measure, and fail where a ratio is 1.5 times worse than the recorded one
 	$(BIN)/python benchmarks/gate.py
+
+docs: $(VENV)/dev.stamp ## Build the documentation as a site into build/docs, and fail on what leads nowhere
+	$(BIN)/mkdocs build --strict
+
+dist: $(VENV)/dev.stamp ## Build and check the wheel, its bill of materials and licences in dist; TAG=v1.2.3 for a release
+	$(BIN)/python scripts/release_check.py $(if $(TAG),--tag "$(TAG)")
+	$(BIN)/python scripts/sbom.py
 
 format: $(VENV)/dev.stamp ## Format, and mend what the linter can
 	$(BIN)/ruff format .

@@ -47,7 +47,7 @@ def pages() -> list[str]:
     return [text[:4_000] for text in texts if len(text.encode()) < len(text) * 1.1]
 
 
-def script(rounds: int, *, delay: float) -> list[Rule]:
+def script(rounds: int, *, delay: float, site: str = "https://page.test") -> list[Rule]:
     """Return a conversation of `rounds` turns: searches and visits in turn, then the answer; and the report."""
     report = (
         "ANSWER: The Trieste reached the bottom on 23 January 1960 [1].\n\n## More\n"
@@ -57,7 +57,7 @@ def script(rounds: int, *, delay: float) -> list[Rule]:
     rules = [Rule(system="numbered excerpts", reply=Reply(text=report, first_delay=delay, chunk=64))]
     for turn in range(rounds - 1):
         name, arguments = (
-            ("visit", {"url": f"https://page.test/{turn}", "goal": "when the dive of the Trieste took place"})
+            ("visit", {"url": f"{site}/{turn}", "goal": "when the dive of the Trieste took place"})
             if turn % 2
             else ("search", {"query": f"dive of the Trieste {turn}"})
         )

@@ -141,7 +141,7 @@ async def table(url: str, *, rows: int, queued: bool, plan: bool) -> list[Result
 async def planned(connection: Connection) -> list[str]:
     """Return the claim's plan, carried out and taken back."""
     query = f"EXPLAIN (ANALYZE, BUFFERS, COSTS OFF) {claims.TAKE_ANY}"
-    rows = await connection.fetch(query, "planner", "token", 60.0, [ENGINE], 0.0, 1)
+    rows = await connection.fetch(query, "planner", "token", 60.0, [ENGINE], 0.0, 1, None)
     await connection.execute("UPDATE run SET state = 'queued', owner = NULL, fence = 0 WHERE owner = 'planner'")
     return [row["QUERY PLAN"] for row in rows]
 

@@ -4,8 +4,9 @@
 
 A scripted model searches and reads example documents in turn, then answers. Bytes of tools and
 messages as the server received them, over the requests of gathering. `repeated` is the share of
-all bytes asked that the request before began with too; `kept` the share of the request before that
-stands unchanged at the start of the next. ReSum's window is made small, so that it folds.
+all bytes asked that the request before began with too, `bound` what it could be at most; `kept` the
+share of the request before that stands unchanged at the start of the next. ReSum's window is made
+small, so that it folds.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ class Row(NamedTuple):
     """A strategy's figures; `prompt_kb` is the size of a request on average, `last_kb` that of the last one."""
 
     repeated: float
+    bound: float
     kept: float
     prompt_kb: float
     last_kb: float
@@ -99,6 +101,7 @@ async def measure(strategy: StrategyName, rounds: int) -> Row:
     last = sum(len(str(message.get("content"))) for message in asked[-1].messages)
     return Row(
         repeated=reuse.repeated,
+        bound=reuse.bound,
         kept=reuse.kept,
         prompt_kb=reuse.prompt / 1000,
         last_kb=last / 1000,
@@ -119,10 +122,10 @@ def main() -> None:
             {f"{name}_{key}": value for name, row in rows.items() for key, value in row._asdict().items()}, sys.stdout
         )
         return
-    print(f"{'strategy':14} repeated   kept  prompt kB  last kB  requests  folds")
+    print(f"{'strategy':14} repeated  bound   kept  prompt kB  last kB  requests  folds")
     for name, row in rows.items():
         print(
-            f"{name:14} {row.repeated:8.3f} {row.kept:6.3f} {row.prompt_kb:10.1f} {row.last_kb:8.1f}"
+            f"{name:14} {row.repeated:8.3f} {row.bound:6.3f} {row.kept:6.3f} {row.prompt_kb:10.1f} {row.last_kb:8.1f}"
             f" {row.requests:9} {row.folds:6}"
         )
 

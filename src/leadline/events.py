@@ -29,6 +29,7 @@ from leadline.domain import (
     RunState,
     Source,
     StopReason,
+    Tally,
     Usage,
 )
 
@@ -186,7 +187,10 @@ class RunResumed:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RunFinished:
-    """The run ended; nothing follows. `report` is the hash of the report JSON's blob."""
+    """The run ended; nothing follows. `report` is the hash of the report JSON's blob.
+
+    `changes` counts what changed since the run that it went on with, where that was asked the same.
+    """
 
     type: ClassVar[str] = "run_finished"
     state: RunState
@@ -194,6 +198,7 @@ class RunFinished:
     report: str | None = None
     usage: Usage = field(default_factory=Usage)
     failure: Failure | None = None
+    changes: Tally | None = None
 
 
 Event: TypeAlias = (

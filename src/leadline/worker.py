@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 
 from leadline.domain import Failure, Flag, Report, RunState, StopReason
 from leadline.errors import LeadlineError, LeaseLost, StoreError
-from leadline.events import Record, RunFinished
+from leadline.events import Entry, Record, RunFinished, RunHandedOver
 from leadline.ports import FLAGS, Beat, Blobs, Clock, Observer, Quiet, Run, RunStore, Signals
 from leadline.ports.correlation import Ids, belonging, trace_of
 from leadline.ports.signals import Leaving, RunLeft, RunTaken
@@ -50,6 +50,7 @@ class _Held:
     run: Run
     hold: Hold
     task: asyncio.Task[None] | None = None
+    begun: bool = False
     closing: bool = False
     taken: bool = False  # signals were told of it
     leaving: Leaving = "dropped"
@@ -122,12 +123,15 @@ class Worker:
         """Return whether this worker holds the run now."""
         return run_id in self._held
 
-    def take(self, run: Run) -> None:
-        """Carry a claimed run through, in the background. `wait` tells when it ended."""
+    def take(self, run: Run, *, patient: bool = False) -> None:
+        """Carry a claimed run through, in the background. `wait` tells when it ended.
+
+        With `patient` a full disk is waited for; else it ends the hold, and who waits is told.
+        """
         if self._group is None or self._draining:
             raise RuntimeError("a worker takes runs only while it is working")
         self._failed.pop(run.id, None)
-        hold = Hold(fence=run.fence, lease=self.lease, monotonic=self._monotonic)
+        hold = Hold(fence=run.fence, lease=self.lease, monotonic=self._monotonic, patient=patient)
         held = _Held(run=run, hold=hold)
         if run.flag is not None:
             hold.raise_flag(run.flag)
@@ -155,9 +159,12 @@ class Worker:
     async def drain(self) -> None:
         """Stop, and hand every held run back for another worker to go on at once."""
         self._draining = True
-        tasks = [held.task for held in self._held.values() if held.task is not None]
-        for task in tasks:
-            task.cancel("drain")
+        tasks = []
+        for held in self._held.values():
+            if held.task is not None:
+                tasks.append(held.task)
+                if held.begun:  # one that is cancelled before its first step would tell nobody of its end
+                    held.task.cancel("drain")
         for task in tasks:
             await asyncio.wait([task])
 
@@ -165,6 +172,7 @@ class Worker:
 
     async def _carry(self, held: _Held) -> None:
         """Carry a run through; whatever happens, its waiters learn of it."""
+        held.begun = True
         try:
             with belonging(self._ids(held.run)):
                 await self._through(held)
@@ -194,7 +202,9 @@ class Worker:
 
     async def _through(self, held: _Held) -> None:
         run = held.run
-        recorder = await self._recorder(held)
+        recorder = await self._opened(held)
+        if recorder is None:
+            return
         try:
             conclusion = await self._concluded(run, recorder)
             ending = await self._ending(run, conclusion)
@@ -217,6 +227,21 @@ class Worker:
             raise
         finally:
             await recorder.close()
+
+    async def _opened(self, held: _Held) -> Recorder | None:
+        """Return the run's door, or none where this worker drains: then the run was handed back as it came."""
+        try:
+            if not self._draining:
+                return await self._recorder(held)
+        except asyncio.CancelledError:
+            if not self._draining or held.hold.lost:
+                raise
+        held.closing = True
+        over = RunHandedOver(owner=self.owner, reason="drain")
+        entry = Entry(at=round(self._clock.now(), 6), branch="", event=over)
+        await self._store.append(held.run.id, held.run.fence, [entry])
+        held.leaving = "handed_over"
+        return None
 
     async def _recorder(self, held: _Held) -> Recorder:
         """Return the door of a run that was claimed; the store wrote the claim itself, observers hear of it here."""
@@ -318,12 +343,14 @@ class Worker:
 
 def finished(conclusion: Conclusion, report: str | None) -> RunFinished:
     """Return the last event of a run that came to `conclusion`; `report` is the hash of its bytes."""
+    told = conclusion.report
     return RunFinished(
         state=conclusion.state,
         stop_reason=conclusion.stop,
         report=report,
         usage=conclusion.usage,
         failure=conclusion.failure,
+        changes=None if told is None or told.changes is None else told.changes.tally,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
-from typing import TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import pytest
 
@@ -24,13 +24,13 @@ def opener(request: pytest.FixtureRequest, tmp_path: Path) -> Opener:
     if request.param == "postgres":
         url = request.getfixturevalue("postgres").store()
 
-        def postgres(*, attempts: int = 5) -> AbstractAsyncContextManager[RunStore]:
-            return cast("AbstractAsyncContextManager[RunStore]", PostgresStore.open(url, attempts=attempts))
+        def postgres(*, attempts: int = 5, **more: Any) -> AbstractAsyncContextManager[RunStore]:
+            return cast("AbstractAsyncContextManager[RunStore]", PostgresStore.open(url, attempts=attempts, **more))
 
         return postgres
 
-    def sqlite(*, attempts: int = 5) -> AbstractAsyncContextManager[RunStore]:
-        opened = SqliteStore.open(tmp_path / "data" / "runs.db", attempts=attempts)
+    def sqlite(*, attempts: int = 5, **more: Any) -> AbstractAsyncContextManager[RunStore]:
+        opened = SqliteStore.open(tmp_path / "data" / "runs.db", attempts=attempts, **more)
         return cast("AbstractAsyncContextManager[RunStore]", opened)
 
     return sqlite

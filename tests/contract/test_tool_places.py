@@ -13,7 +13,7 @@ from tests.support.tool_services import CannedHost, tool_service
 
 from leadline.blobs.memory import MemoryBlobs
 from leadline.cpu import InlineCpu
-from leadline.domain import Fetched, Mark, Options, ToolResult
+from leadline.domain import Fetched, Mark, Options, ToolResult, Usage
 from leadline.errors import (
     FetchRateLimited,
     FetchTimeout,
@@ -25,7 +25,20 @@ from leadline.errors import (
     ToolError,
     ToolFailed,
 )
-from leadline.ports import CallContext, Found, OutFile, Program, Query, Ran, Reader, Said, Sandbox, Search, Summarizer
+from leadline.ports import (
+    CallContext,
+    Found,
+    NoSummary,
+    OutFile,
+    Program,
+    Query,
+    Ran,
+    Reader,
+    Said,
+    Sandbox,
+    Search,
+    Summarizer,
+)
 from leadline.sandbox.remote import RemoteSandbox
 from leadline.sandbox.types import Limits
 from leadline.testing import CannedReader, CannedSearch, hit
@@ -230,6 +243,22 @@ async def test_summing_up(place: str) -> None:
     async with places(place) as at:
         said = await (await at.summarizer(Short())).summarise(TEXT, "depth", language="zh", deadline=5)
     assert (said.summary, said.evidence) == ("depth in zh", (TEXT[:20], TEXT[:25]))
+
+
+async def test_what_a_summary_cost_that_did_not_come(place: str) -> None:
+    used = Usage(model_calls=1, prompt_tokens=90, completion_tokens=9, cost_usd=0.5)
+
+    class Vague:
+        name = "service"
+
+        async def summarise(self, content: str, goal: str, *, language: str, deadline: float) -> Said:
+            raise NoSummary("its answer holds no summary", reason="model_broken", usage=used)
+
+    async with places(place) as at:
+        summarizer = await at.summarizer(Vague())
+        with pytest.raises(NoSummary, match="holds no summary") as caught:
+            await summarizer.summarise(TEXT, "depth", language="zh", deadline=5)
+    assert (caught.value.reason, caught.value.usage) == ("model_broken", used)
 
 
 async def test_cancelling_ends_the_work(place: str) -> None:

@@ -10,13 +10,17 @@ from pathlib import Path
 
 import pytest
 from tests.support.accounts import MONDAY, Turned
+from tests.support.cluster import until
 
 from leadline import Leadline
 from leadline.api.scheduling import Scheduler, overrides_of, scheduler_of
 from leadline.errors import InputError, UnknownRun
 from leadline.ports.access import LOCAL
+from leadline.ports.admission import Admitted, Bounds, InboundLimit, Refused, Wanted, Wish
 from leadline.ports.holdings import Schedule
+from leadline.ports.signals import Rejected, Signal
 from leadline.settings import Settings
+from leadline.settings.service import ServiceSettings
 from leadline.wiring import Platform, platform
 from leadline.wiring.accounts import Accounts, open_accounts
 
@@ -115,6 +119,59 @@ async def test_the_run_before_is_at_hand(tmp_path: Path) -> None:
         assert (await place.one._new(gone)).options.ledger_of is None
         with pytest.raises(UnknownRun):
             await place.running.store.get("r0", tenant=LOCAL)
+
+
+async def test_a_worker_gives_back_what_ended_runs_had_set_aside(tmp_path: Path) -> None:
+    settings = replace(Settings(data_dir=tmp_path), service=ServiceSettings(upkeep_seconds=1.0))
+    bounds = Bounds(key_runs=1)
+    async with Leadline(settings) as engine, open_accounts(settings) as accounts:
+        name = await engine.start("When was the first lighthouse lit?", options=engine.options(web=True), carry=False)
+        wish = Wish(tenant=LOCAL, key="k", wanted=Wanted.RUN, id=name, tokens=1_000)
+        assert isinstance(await accounts.holds.reserve(wish, bounds), Admitted)  # by a service that is gone now
+        await engine.cancel(name)
+        assert len(await accounts.holds.open()) == 1
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(engine.work(concurrency=1, stop=stop))
+
+            async def settled() -> bool:
+                return not await accounts.holds.open()
+
+            await until(settled, within=20)
+            stop.set()
+
+
+async def test_what_the_limits_refuse_is_told(tmp_path: Path) -> None:
+    async with opened(tmp_path) as place:
+        told: list[Signal] = []
+        place.running.outgoing.signals = Hears(told)
+        for _ in range(2):
+            await place.schedule()
+        place.clock.at = MONDAY + DAY
+        refusing = Scheduler(accounts=place.accounts, running=place.running, admission=Refusing(), owner="w")
+        assert await refusing.fire() == []
+        assert told == [Rejected(method="schedule", reason="runs")] * 2
+
+
+class Hears:
+    def __init__(self, told: list[Signal]) -> None:
+        self._told = told
+
+    def signal(self, signal: Signal) -> None:
+        self._told.append(signal)
+
+
+class Refusing:
+    """An admission that lets nobody in."""
+
+    async def admit(self, wish: Wish) -> Refused:
+        return Refused(limit=InboundLimit.RUNS, status=503, message="too many", retry_after=15.0)
+
+    async def settle(self, wish_id: str, *, tokens: int, usd: float) -> None:
+        raise AssertionError(wish_id)
+
+    async def reconcile(self, *, key: str | None = None) -> int:
+        return 0
 
 
 @pytest.mark.parametrize("options", [{"nonsense": 1}, {"web": "yes"}, {"strategy": "wild"}, {"corpora": "c"}])

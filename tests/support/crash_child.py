@@ -13,7 +13,6 @@ import json
 import os
 import signal
 import sys
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -129,31 +128,8 @@ async def run(wish: dict[str, Any]) -> None:
             lease=LEASE,
         )
         async with worker.working():
-            if "many" in wish:
-                await _carry_many(sqlite, worker, wish["many"], fresh=wish["fresh"])
-                return
             worker.take(await _claimed(sqlite, worker.owner, StrategyName(wish["strategy"]), fresh=wish["fresh"]))
             await worker.wait(RUN)
-
-
-async def _carry_many(store: SqliteStore, worker: Worker, count: int, *, fresh: bool) -> None:
-    """Hold many runs at once; taken up again as soon as their leases ran out, and each carried through."""
-    question = Question(text="When were the lighthouses on the Eddystone lit?", language="en")
-    names = [f"{RUN}-{number}" for number in range(count)]
-    for name in names:
-        if fresh:
-            new = NewRun(id=name, tenant="local", question=question, options=options(StrategyName.REACT), seed=7)
-            worker.take(await store.create(new, owner=worker.owner, lease=LEASE))
-            continue
-        while (claimed := await store.claim(worker.owner, lease=LEASE, engines=(ENGINE,), run_id=name)) is None:
-            if (await store.get(name, tenant="local")).state.ended:
-                break
-            await asyncio.sleep(0.02)
-        if claimed is not None:
-            worker.take(claimed)
-    print(time.time(), flush=True)  # noqa: T201 tells the test when all were held
-    for name in names:
-        await worker.wait(name)
 
 
 async def _claimed(store: SqliteStore, owner: str, strategy: StrategyName, *, fresh: bool) -> Run:

@@ -206,6 +206,7 @@ class Engine:
         question: str = QUESTION,
         language: str = "en",
         traceparent: str = "",
+        patient: bool = False,
     ) -> str:
         """Store a run, claimed by the worker, and begin it."""
         new = NewRun(
@@ -217,7 +218,8 @@ class Engine:
             origin=Origin(method="api", traceparent=traceparent),
         )
         self.runs.append(new.id)
-        self.worker.take(await self.store.create(new, owner=self.worker.owner, lease=self.worker.lease))
+        run = await self.store.create(new, owner=self.worker.owner, lease=self.worker.lease)
+        self.worker.take(run, patient=patient)
         return new.id
 
     async def resume(self, run_id: str) -> None:

@@ -104,10 +104,18 @@ class Postgres:
         self.sql(f"CREATE DATABASE {name}")
         return name
 
-    def store(self) -> str:
-        """Make a database with Leadline's tables, and return its address."""
+    def store(self, disk: Path | None = None) -> str:
+        """Make a database with Leadline's tables, on a disk of its own where one is given; return its address."""
         name = f"t{next(self._names)}"
-        self.sql(f"CREATE DATABASE {name} TEMPLATE {self._template}")
+        space = ""
+        if disk is not None:
+            place = disk / name
+            place.mkdir(mode=0o700)
+            if self._user is not None:
+                shutil.chown(place, self._user)
+            self.sql(f"CREATE TABLESPACE {name} LOCATION '{place}'")
+            space = f" TABLESPACE {name}"
+        self.sql(f"CREATE DATABASE {name} TEMPLATE {self._template}{space}")
         return self.url(name)
 
     def sql(self, statement: str, database: str = "postgres") -> str:

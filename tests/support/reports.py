@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from leadline.domain import (
     Checks,
     Citation,
+    Cited,
     Claim,
     Contradiction,
     Draft,
@@ -20,6 +23,7 @@ from leadline.domain import (
     Section,
     Sentence,
     Source,
+    Stated,
     StopReason,
     StrategyName,
     Usage,
@@ -33,6 +37,7 @@ from leadline.research.claims import build_claims, sentences_of
 from leadline.research.evidence import Ledger
 from leadline.research.report import Ending, assemble
 from leadline.research.verify import check_claims
+from leadline.telling.changes import changes, gist
 
 AT = 1_767_225_600.0
 """2026-01-01T00:00:00Z."""
@@ -200,6 +205,35 @@ def english() -> Made:
 def chinese() -> Made:
     """Return the same in Chinese."""
     return _assembled(_CHINESE)
+
+
+def compared(language: str = "en") -> Made:
+    """Return a report that says what changed since an earlier one: something of every kind."""
+    made = english() if language == "en" else chinese()
+    report = made.report
+    first, second, third, *_ = report.claims
+    older = replace(
+        gist(report),
+        run_id="r0",
+        created_at="2025-12-25T08:00:00Z",
+        claims=(
+            *(Stated(text=claim.text, verdict=claim.verdict) for claim in report.claims[3:]),
+            Stated(text=_other_values(first.text), verdict=first.verdict),
+            Stated(text=second.text, verdict=Verdict.UNCHECKED),
+            Stated(
+                text="It *was* <b>painted</b> green." if language == "en" else "它曾是*绿色*的。", verdict=third.verdict
+            ),
+        ),
+        sources=(
+            replace(gist(report).sources[0], sha256="0" * 64),
+            Cited(uri="https://gone.example/page", title="A page [gone]", sha256="1" * 64),
+        ),
+    )
+    return Made(replace(report, changes=changes(older, report)), made.texts)
+
+
+def _other_values(text: str) -> str:
+    return re.sub(r"\d", lambda digit: str((int(digit[0]) + 1) % 10), text)
 
 
 def _assembled(case: _Case) -> Made:

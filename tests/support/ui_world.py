@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from tests.support.ui_pages import NAMES, STATIONS, page, station, survey
 
 from leadline.domain import ToolCall
-from leadline.testing import ScriptedServer, SmallWeb, WebPage
+from leadline.testing import ScriptedServer, SmallWeb
 from leadline.testing.script import Asked, Reply
 
 PROGRAM = Path(sys.executable).with_name("leadline")
@@ -26,18 +27,10 @@ QUESTION = "When was the Skerryvore lighthouse first lit, and who designed it?"
 CHINESE = "都江堰由谁主持修建，建于何时？"
 HOSTILE = f"What does the hostile page say about Harbour Light? {ATTACK}"
 LIVE = "How did the lighthouses on the Bell Rock and at Skerryvore come about?"
+SURVEY = "Which lights did the survey of sixty stations describe, when were they first shown, and what did each burn?"
+WISH = "Only what the pages say."
+"""With this wish the model writes another report: what a later one would say."""
 SLOW = 0.35
-
-
-def page(title: str, *paragraphs: str, lang: str = "en") -> WebPage:
-    """Return a page; titles and paragraphs are markup."""
-    body = "".join(f"<p>{text}</p>" for text in paragraphs)
-    return WebPage(
-        body=(
-            f"<html lang='{lang}'><head><meta charset='utf-8'><title>{title}</title></head>"
-            f"<body><main><h1>{title}</h1>{body}</main></body></html>"
-        ).encode()
-    )
 
 
 def _escaped(text: str) -> str:
@@ -72,6 +65,7 @@ PAGES = {
         "整个工程由鱼嘴、飞沙堰和宝瓶口三部分组成，至今仍灌溉着一千多万亩农田。2000年，都江堰被列入世界文化遗产名录。",
         lang="zh",
     ),
+    **survey(),
     "/hostile": page(
         _escaped(f"Harbour Light {ATTACK}"),
         _escaped(
@@ -102,6 +96,8 @@ def says(asked: Asked) -> Reply:
 
 def _turn(asked: Asked, told: str, pause: float) -> Reply:
     chinese, hostile = "都江堰" in told, "Harbour" in told
+    if SURVEY in told:
+        return _surveyed(asked, told)
     query = (
         "都江堰 李冰 修建"
         if chinese
@@ -129,6 +125,21 @@ def _turn(asked: Asked, told: str, pause: float) -> Reply:
     return Reply(text="<answer>The pages say when it was lit and who designed it.</answer>", first_delay=pause)
 
 
+def _surveyed(asked: Asked, told: str) -> Reply:
+    if asked.turn == 0:
+        queries = [f"lightkeepers of {name}" for name in NAMES]
+        call = ToolCall(name="search", arguments={"query": queries}, id="s1")
+        return Reply(reasoning="I look for the returns of each district.", tool_calls=(call,))
+    at = 8 * (asked.turn - 1)
+    if at < STATIONS:
+        found = re.search(r"http://127\.0\.0\.1:\d+", told)
+        assert found
+        urls = [found[0] + station(number) for number in range(1, STATIONS + 1)][at : at + 8]
+        call = ToolCall(name="visit", arguments={"url": urls, "goal": "light first shown, oil burnt"}, id=f"v{at}")
+        return Reply(reasoning="Each station has a return of its own; I read on.", tool_calls=(call,))
+    return Reply(text="<answer>The returns say it station by station.</answer>")
+
+
 _CITED = re.compile(r"^(?!#).+\[\d+\]\.$", re.MULTILINE)
 """A cited line of sections that are written already."""
 _EXCERPT = re.compile(r"^\[(\d+)\][^\n]*\n(.+?)(?=^\[\d+\]|\Z)", re.MULTILINE | re.DOTALL)
@@ -142,7 +153,7 @@ def _sentences(text: str) -> list[tuple[str, str]]:
     """Return sentences of the excerpts with their labels."""
     found = []
     for label, body in _EXCERPT.findall(text):
-        parts = re.split(r"(?<=[.])\s+|(?<=。)", " ".join(body.split()))
+        parts = re.split(r"\n+|(?<=[.])\s+|(?<=。)", body.strip())
         found += [(label, part.rstrip(".。")) for part in parts if _states(part)]
     return found
 
@@ -163,8 +174,13 @@ def _written(last: str, told: str, *, sections: bool) -> str:
         )
     if "Harbour" in told:
         return "ANSWER: " + lines[0] + f"\n## Light {ATTACK}\nThe Harbour Light {ATTACK} was lit in 1901 [1].\n"
+    if SURVEY in told:
+        return "ANSWER: " + "".join(lines[:1]) + "\n## The stations\n" + "\n".join(lines[1:])
     answer = "ANSWER: The lighthouse at Skerryvore was first lit on 1 February 1844 [1]. It was designed by Alan Stevenson [1].\n"
     extra = "The tower is 52 metres high [1]. The keepers kept hens on the rock.\n"
+    if WISH in told:
+        extra = "The tower is 48 metres high [1]. The reef lies twelve miles off the island of Tiree [1].\n"
+        lines = lines[:-1]
     return answer + "## The light\n" + "\n".join(lines) + "\n## The tower\n" + extra if sections else "\n".join(lines)
 
 

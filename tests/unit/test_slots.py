@@ -34,7 +34,7 @@ class Hand:
     taken: list[str] = field(default_factory=list)
     drained: bool = False
 
-    def take(self, run: Run) -> None:
+    def take(self, run: Run, *, patient: bool) -> None:
         self.held[run.id] = run
         self.taken.append(run.id)
         self.ended[run.id] = asyncio.get_running_loop().create_future()

@@ -49,6 +49,28 @@ async def test_a_drain_hands_over_every_run_at_once(tmp_path: Path) -> None:
             engine.worker.take(row)
 
 
+@pytest.mark.parametrize("reading", [False, True], ids=["before its first step", "while its journal is read"])
+async def test_a_drain_hands_over_a_run_that_was_only_just_taken(tmp_path: Path, reading: bool) -> None:
+    async with rig(tmp_path) as engine:
+        records, begun = engine.store._store.records, asyncio.Event()
+
+        async def slow(run_id: str, **keywords: int) -> None:
+            begun.set()
+            await asyncio.Event().wait()
+
+        engine.store._store.records = slow  # type: ignore[method-assign, assignment]  # a store under load
+        run_id = await engine.begin()
+        if reading:
+            await begun.wait()
+        async with asyncio.timeout(5):
+            await engine.worker.drain()
+            await engine.worker.wait(run_id)
+        engine.store._store.records = records  # type: ignore[method-assign]  # as it was
+        told = await engine.told(run_id)
+        assert (told.run.state, told.run.owner, told.run.attempts) == (RunState.QUEUED, None, 0)
+        assert len(told.of(RunHandedOver)) == 1
+
+
 async def test_a_drain_does_not_wait_for_a_store_that_is_away(tmp_path: Path) -> None:
     clock = fake_clock()
     async with rig(tmp_path, model=Gate(ScriptedModel([])), clock=clock) as engine:

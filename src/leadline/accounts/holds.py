@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from leadline.accounts.database import Database, Tx
 from leadline.accounts.money import micros, usd
 from leadline.accounts.schema import HOLD, TENANT, USAGE
-from leadline.ports.admission import Admitted, Bounds, DayUsage, Hold, InboundLimit, Over, Wanted, Wish
+from leadline.ports.admission import Admitted, Bounds, DayUsage, Fullest, Hold, InboundLimit, Over, Wanted, Wish
 
 _LOCK: Final = "leadline accounts holds"
 _DAY: Final = 86_400.0
@@ -54,6 +54,10 @@ class SqlHolds:
             .order_by(USAGE.c.day.desc())
         )
         return [_usage(row) for row in await self._database.read(lambda tx: tx.all(query))]
+
+    async def fullest(self, bounds: Bounds) -> Fullest:
+        """See `Holds.fullest`."""
+        return await self._database.read(lambda tx: _fullest(tx, bounds))
 
 
 class _Left(NamedTuple):
@@ -129,6 +133,27 @@ def _left(tx: Tx, tenant: str, day: str, *, bounds: Bounds) -> _Left:
         None if tokens is None else tokens - used.tokens - used.held_tokens,
         None if money is None else money - used.micros - used.held_micros,
     )
+
+
+def _fullest(tx: Tx, bounds: Bounds) -> Fullest:
+    today = datetime.fromtimestamp(tx.now, UTC).date().isoformat()
+    query = (
+        sa.select(USAGE, TENANT.c.tokens_per_day, TENANT.c.micros_per_day)
+        .join(TENANT, TENANT.c.id == USAGE.c.tenant, isouter=True)
+        .where(USAGE.c.day == today)
+    )
+    everybody = None if bounds.usd_per_day is None else micros(bounds.usd_per_day)
+    tokens, money = list[float](), list[float]()
+    for row in tx.all(query):
+        _add_share(tokens, row.tokens + row.held_tokens, own=row.tokens_per_day, everybody=bounds.tokens_per_day)
+        _add_share(money, row.micros + row.held_micros, own=row.micros_per_day, everybody=everybody)
+    return Fullest(tokens=max(tokens, default=None), usd=max(money, default=None))
+
+
+def _add_share(shares: list[float], used: int, *, own: int | None, everybody: int | None) -> None:
+    budget = everybody if own is None else own
+    if budget is not None:
+        shares.append(used / budget if budget else 1.0)
 
 
 def _set_aside(tx: Tx, wish: Wish, day: str, *, granted: _Left) -> None:

@@ -172,7 +172,8 @@ CORPUS: Final = Table(
     Index("account_corpus_name", "tenant", "name", unique=True),
 )
 
-# A document is part of the versions from `since` on, up to but not including `until`.
+# A document is part of the versions from `since` on, up to but not including `until`. `text` is the
+# hash of what was read of it; `owner`, `lease_until` and `fence` are of who reads it.
 DOCUMENT: Final = Table(
     "account_document",
     METADATA,
@@ -184,6 +185,24 @@ DOCUMENT: Final = Table(
     Column("size", BigInteger, nullable=False),
     Column("type", Text, nullable=False),
     Column("added_at", Double, nullable=False),
+    Column("state", Text, nullable=False, server_default="queued"),
+    Column("text", Text),
+    Column("characters", BigInteger),
+    Column("code", Text),
+    Column("reason", Text, nullable=False, server_default=""),
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("owner", Text),
+    Column("lease_until", Double),
+    Column("fence", BigInteger, nullable=False, server_default="0"),
+    Index("account_document_state", "state", "added_at"),
+)
+
+# Tenants of whom something was deleted whose bodies may still be there; `at` is the last time.
+LEFTOVER: Final = Table(
+    "account_leftover",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("at", Double, nullable=False),
 )
 
 USAGE: Final = Table(

@@ -11,35 +11,33 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, overload
+from typing import Any, Self
 
-from leadline.api import asking, keeping
+from leadline.api import asking
+from leadline.api.archive import Archive
 from leadline.api.estimate import Estimate, estimate
 from leadline.api.following import Following
-from leadline.api.forms import BinaryFormat, Format, TextFormat, rendered
 from leadline.api.keeping import LOCAL
-from leadline.api.results import GcReport, Verification
+from leadline.api.reading import reading
 from leadline.api.scheduling import firing
 from leadline.api.slots import Slots
-from leadline.domain import Failure, Flag, Json, Options, Question, Report, RunState
-from leadline.errors import RunCancelled, RunFailed, RunWaits, UnknownRun, WrongState
+from leadline.domain import Flag, Json, Options, Question, Report, RunState
+from leadline.errors import RunWaits, WrongState
 from leadline.events import ENGINE, Progress, Record, RunWaiting
 from leadline.hub import Hub
 from leadline.ports import Depth, NewRun, Observer, Run
 from leadline.ports.correlation import origin_here
 from leadline.research.planning import checked_reply
-from leadline.research.report import from_json
 from leadline.settings import Settings, load
-from leadline.telling.artefacts import paths
 from leadline.text.language import detect
 from leadline.version import __version__
 from leadline.wiring import IndexProgress, IndexReport, Platform, Telemetry, has_sandbox, library_telemetry, platform
 from leadline.wiring.external import External
 from leadline.wiring.held_tools import HeldTools
-from leadline.worker import Worker, journal
+from leadline.worker import Worker
 
 
-class Leadline:
+class Leadline(Archive):
     """An engine in this process; use inside `async with`.
 
     `settings` are those of `leadline settings` unless given. `observers` read every event of the
@@ -164,7 +162,7 @@ class Leadline:
         Afterwards this engine carries no more runs.
         """
         running = self._running
-        async with running.shipping(), firing(running):
+        async with running.shipping(), firing(running), reading(running):
             await Slots(worker=self._worker, store=running.store, wake=running.wake, count=concurrency).serve(stop)
 
     @property
@@ -255,84 +253,7 @@ class Leadline:
             raise WrongState(f"run {run.id} is held by another process ({run.owner}), or its engine is another version")
         worker.take(claimed)
 
-    # -- what was asked -----------------------------------------------------------------------
-
-    async def run(self, run_id: str) -> Run:
-        """Return a run's row; `run_id` may be a unique beginning, or `last`. Raises `UnknownRun`."""
-        store = self._running.store
-        try:
-            return await store.get(run_id, tenant=LOCAL)
-        except UnknownRun:
-            runs = await store.runs(tenant=LOCAL, limit=1 if run_id == "last" else 1_000)
-            found = [r for r in runs if run_id == "last" or r.id.startswith(run_id)]
-            if not found or len(run_id) < 2:
-                raise
-            if len(found) > 1:
-                raise UnknownRun(f"`{run_id}` begins {len(found)} runs' ids; give more of it") from None
-            return found[0]
-
-    async def runs(self, *, state: RunState | None = None, limit: int = 50) -> Sequence[Run]:
-        """Return runs, newest first."""
-        return await self._running.store.runs(tenant=LOCAL, state=state, limit=limit)
-
-    async def records(self, run_id: str) -> Sequence[Record]:
-        """Return a run's whole journal. Raises `UnknownRun`."""
-        return await journal(self._running.store, (await self.run(run_id)).id)
-
-    async def report(self, run_id: str) -> Report:
-        """Return an ended run's report. Raises `RunFailed`, `RunCancelled`, `WrongState`, `UnknownRun`."""
-        return from_json(await self._report_bytes(await self.run(run_id)))
-
-    @overload
-    async def render(self, report: Report, format: TextFormat) -> str: ...
-
-    @overload
-    async def render(self, report: Report, format: BinaryFormat) -> bytes: ...
-
-    @overload
-    async def render(self, report: Report, format: Format) -> str | bytes: ...
-
-    async def render(self, report: Report, format: Format) -> str | bytes:
-        """Return a report as Markdown, one-file HTML, JSON, DOCX, PDF, BibTeX, RIS or CSL-JSON.
-
-        `docx` and `pdf` give bytes, the others text. Raises `MissingExtra` where a library or a
-        font for the report's script is not installed; the message names the command.
-        """
-        return await rendered(self._running, report, format)
-
-    async def beside(self, report: Report) -> Mapping[str, bytes]:
-        """Return what a Markdown report names and does not hold, by its place beside the file.
-
-        Pictures and files that programs of the run made, and the programs; what is gone is left out.
-        """
-        bodies = await keeping.artefact_bodies(self._running, report)
-        return {place: bodies[name] for place, name in paths(report).items() if name in bodies}
-
-    async def replay(self, run_id: str) -> Report:
-        """Run the engine again over an ended run's record, with nothing outside, and return its report.
-
-        Raises `Diverged` where it does not lead to the same bytes, `RecordIncomplete` for a run
-        that has not ended.
-        """
-        run = await self.run(run_id)
-        return await keeping.replay(self._running, run, await self.records(run.id))
-
-    async def verify(self, target: str | Path) -> Verification:
-        """Check a run, an exported zip or a report's JSON file against stored sources, offline.
-
-        A report's JSON is held against the sources stored here.
-        """
-        path = Path(target)
-        if path.suffix in {".zip", ".json"} and await asyncio.to_thread(path.is_file):
-            return await keeping.verify_file(self._running, path)
-        return await keeping.verify(self._running, await self.report(str(target)))
-
-    async def export(self, run_id: str, path: Path) -> None:
-        """Write one zip: reports, stored texts, raw bytes, journal, and a manifest of hashes."""
-        run = await self.run(run_id)
-        await keeping.export(self._running, await self.report(run.id), records=await self.records(run.id), path=path)
-
-    # -- documents and housekeeping -----------------------------------------------------------
+    # -- documents ----------------------------------------------------------------------------
 
     async def index(
         self, paths: Sequence[Path], progress: Callable[[IndexProgress], None] | None = None
@@ -350,10 +271,6 @@ class Leadline:
         """Return what a run may use; nothing is asked of a model, nothing is stored."""
         wanted = asking.checked(options or self.options(), self.settings, self._running.models)
         return estimate(asking.decided(wanted, asking.checked_question(question)))
-
-    async def gc(self, *, older_than_days: float | None) -> GcReport:
-        """Delete runs that ended longer ago than that, and bodies that no run names."""
-        return await keeping.collect(self._running, older_than_days=older_than_days)
 
     # -- inside -------------------------------------------------------------------------------
 
@@ -386,13 +303,3 @@ class Leadline:
         run = await self.run(run_id)
         await self._running.store.flag(run.id, flag, tenant=LOCAL)
         self._worker.flag(run.id, flag)
-
-    async def _report_bytes(self, run: Run) -> bytes:
-        if run.state is RunState.CANCELLED:
-            raise RunCancelled(f"run {run.id} was cancelled")
-        if run.state is RunState.FAILED:
-            why = run.failure or Failure(code="error", message=str(run.stop_reason))
-            raise RunFailed(f"run {run.id} failed: {why.message}", cause=why.code)
-        if run.report is None:
-            raise WrongState(f"run {run.id} has no report yet: it is {run.state}")
-        return await self._running.blobs.get(run.tenant, run.report)

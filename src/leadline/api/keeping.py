@@ -11,7 +11,7 @@ from leadline.api.results import GcReport, Verification
 from leadline.domain import Json, ModelAnswer, ModelRequest, Report, Source, sha256
 from leadline.errors import BlobMissing, InputError, RecordIncomplete
 from leadline.events import Record, SourceStored, ToolAnswered
-from leadline.ports import Cursor, Run, RunStore
+from leadline.ports import Blobs, Cursor, Run, RunStore
 from leadline.research import archive
 from leadline.research.artefacts import bodies
 from leadline.research.foreign import read_report
@@ -66,7 +66,12 @@ async def replay(platform: Platform, run: Run, records: Sequence[Record]) -> Rep
 
 async def verify(platform: Platform, report: Report) -> Verification:
     """Hold a report against the sources stored here."""
-    reader = platform.blobs.reader(LOCAL)
+    return await verify_stored(platform.blobs, report, tenant=LOCAL)
+
+
+async def verify_stored(blobs: Blobs, report: Report, *, tenant: str) -> Verification:
+    """Hold a report against the sources of a tenant in a store of bodies."""
+    reader = blobs.reader(tenant)
     return await asyncio.to_thread(_verified, report, reader.read, ())
 
 
@@ -137,14 +142,20 @@ async def collect(platform: Platform, *, older_than_days: float | None) -> GcRep
     store = platform.store
     now = platform.clock.now()
     deleted = 0 if older_than_days is None else await _expired(store, before=now - older_than_days * DAY)
+    keep = await named_by_runs(platform, LOCAL) | await platform.hosted.blobs(LOCAL)
+    freed = await platform.blobs.sweep(LOCAL, frozenset(keep), older_than=now - FRESH)
+    return GcReport(runs=deleted, bytes=freed)
+
+
+async def named_by_runs(platform: Platform, tenant: str) -> set[str]:
+    """Return the hashes of all bodies that runs of a tenant name."""
     before: Cursor | None = None
     keep: set[str] = set()
-    while page := await store.runs(tenant=LOCAL, before=before, limit=PAGE):
+    while page := await platform.store.runs(tenant=tenant, before=before, limit=PAGE):
         before = page[-1].cursor
         for run in page:
             keep |= await _named(platform, run)
-    freed = await platform.blobs.sweep(LOCAL, frozenset(keep), older_than=now - FRESH)
-    return GcReport(runs=deleted, bytes=freed)
+    return keep
 
 
 async def _expired(store: RunStore, *, before: float) -> int:

@@ -19,6 +19,7 @@ from leadline.errors import InputError, LeadlineError, UnknownRun, WrongState
 from leadline.ports import NewRun
 from leadline.ports.admission import Admission, Refused, Wanted, Wish
 from leadline.ports.holdings import Due
+from leadline.ports.signals import Rejected
 from leadline.settings import Settings
 from leadline.text.language import detect
 from leadline.version import __version__
@@ -28,6 +29,9 @@ from leadline.wiring.accounts import Accounts, gate_of, open_accounts
 log = logging.getLogger("leadline.schedules")
 
 LOOK_SECONDS: Final = 5.0
+_PASSED_ON: Final = 50
+"""Runs without a report in a row, behind which a schedule begins anew."""
+
 LEASE_SECONDS: Final = 60.0
 """Seconds for which a process holds what it fires; what could not be fired is tried again after them."""
 
@@ -78,6 +82,8 @@ class Scheduler:
         answer = await self._admission.admit(wish)
         if isinstance(answer, Refused):
             log.warning("schedule_not_fired", extra={"schedule": due.schedule.id, "reason": answer.message})
+            signals = self._running.outgoing.signals
+            signals.signal(Rejected(method=new.origin.method, reason=str(answer.limit)))
             return False
         budget = replace(
             budget,
@@ -117,14 +123,21 @@ class Scheduler:
         )
 
     async def _earlier(self, tenant: str, run_id: str | None) -> str | None:
-        """Return the former run, whose evidence is at hand from the start, where it is there and has a report."""
-        if run_id is None:
-            return None
-        try:
-            run = await self._running.store.get(run_id, tenant=tenant)
-        except UnknownRun:
-            return None
-        return run.id if run.report is not None else None
+        """Return the last run with a report: its evidence is at hand from the start, its report is compared with.
+
+        A run that failed or was cancelled passes on the one that it went on with itself.
+        """
+        for _ in range(_PASSED_ON):
+            if run_id is None:
+                return None
+            try:
+                run = await self._running.store.get(run_id, tenant=tenant)
+            except UnknownRun:
+                return None
+            if run.report is not None:
+                return run.id
+            run_id = run.options.ledger_of
+        return None
 
 
 def overrides_of(options: Mapping[str, Json]) -> dict[str, Any]:
@@ -146,8 +159,12 @@ def overrides_of(options: Mapping[str, Json]) -> dict[str, Any]:
 async def scheduler_of(settings: Settings, accounts: Accounts, running: Platform) -> Scheduler:
     """Return what fires the schedules of `accounts`, within the limits of the settings."""
     gate = await gate_of(settings, accounts, outgoing=running.outgoing, store=running.store)
+    return _scheduler(accounts, running, gate.admission)
+
+
+def _scheduler(accounts: Accounts, running: Platform, admission: Admission) -> Scheduler:
     owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
-    return Scheduler(accounts=accounts, running=running, admission=gate.admission, owner=owner)
+    return Scheduler(accounts=accounts, running=running, admission=admission, owner=owner)
 
 
 async def keep_firing(scheduler: Scheduler) -> None:
@@ -160,20 +177,38 @@ async def keep_firing(scheduler: Scheduler) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
+async def keep_settling(admission: Admission, *, seconds: float) -> None:
+    """Give back what ended runs had set aside, every so many `seconds`, until cancelled.
+
+    A service does so for the runs that it let in; this is for when only workers are left.
+    """
+    while True:
+        await asyncio.sleep(seconds)
+        try:
+            await admission.reconcile()
+        except LeadlineError as error:
+            log.warning("runs_not_settled", extra={"reason": str(error)})
+
+
 @asynccontextmanager
 async def firing(running: Platform) -> AsyncIterator[None]:
-    """Fire schedules while the context is open; where there are no accounts, schedules rest."""
+    """Fire schedules and settle ended runs while the context is open; without accounts there are neither."""
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(_fire_here(running), name="schedules")
+        task = group.create_task(_work_here(running), name="schedules")
         try:
             yield
         finally:
             task.cancel()
 
 
-async def _fire_here(running: Platform) -> None:
+async def _work_here(running: Platform) -> None:
+    settings = running.settings
     try:
-        async with open_accounts(running.settings) as accounts:
-            await keep_firing(await scheduler_of(running.settings, accounts, running))
+        async with open_accounts(settings) as accounts:
+            gate = await gate_of(settings, accounts, outgoing=running.outgoing, store=running.store)
+            async with asyncio.TaskGroup() as group:
+                group.create_task(keep_firing(_scheduler(accounts, running, gate.admission)), name="fire")
+                settling = keep_settling(gate.admission, seconds=settings.service.upkeep_seconds)
+                group.create_task(settling, name="settle")
     except LeadlineError as error:
         log.warning("schedules_rest", extra={"reason": str(error)})

@@ -68,7 +68,7 @@ class Slots:
             runs += found
             exhausted = len(found) < wanted
         for run in runs:
-            self._worker.take(run)
+            self._worker.take(run, patient=True)
             group.create_task(self._watch(run.id), name=f"slot {run.id}")
 
     async def _claim(self) -> Run | None:

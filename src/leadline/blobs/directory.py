@@ -14,7 +14,7 @@ import re
 import tempfile
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from pathlib import Path
@@ -99,6 +99,14 @@ class DirectoryBlobs:
         """See `Blobs`. Storing a body again counts as storing it now; bytes are counted packed."""
         folder = folder_of(self._root, tenant)
         return await self._off_loop(partial(_sweep, folder, keep, older_than=older_than))
+
+    async def names(self, tenant: str) -> AsyncIterator[Sequence[str]]:
+        """See `Inventory`. A page is what shares the first two digits."""
+        folder = folder_of(self._root, tenant)
+        for first in range(256):
+            found = await self._off_loop(partial(_names, folder / f"{first:02x}"))
+            if found:
+                yield found
 
     def reader(self, tenant: str) -> DirectoryReader:
         """See `Blobs`."""
@@ -260,6 +268,10 @@ def _sweep(folder: Path, keep: frozenset[str], *, older_than: float) -> int:
         except FileNotFoundError:  # another sweep was faster
             continue
     return freed
+
+
+def _names(folder: Path) -> list[str]:
+    return [entry.name for entry in _files(folder) if _HASH.fullmatch(entry.name)]
 
 
 def _files(folder: Path) -> Iterator[os.DirEntry[str]]:

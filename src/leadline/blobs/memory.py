@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator, Sequence
 
 from leadline.domain import sha256 as hash_of
 from leadline.errors import BlobMissing
@@ -37,6 +38,10 @@ class MemoryBlobs:
         bodies = self._bodies.get(tenant, {})
         old = [n for n, (at, _) in bodies.items() if n not in keep and at < older_than]
         return sum(len(bodies.pop(name)[1]) for name in old)
+
+    async def names(self, tenant: str) -> AsyncIterator[Sequence[str]]:
+        """See `Inventory`."""
+        yield list(self._bodies.get(tenant, {}))
 
     def reader(self, tenant: str) -> MemoryReader:
         """See `Blobs`. A copy: bodies stored later are not in it."""

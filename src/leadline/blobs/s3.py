@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -121,6 +121,13 @@ class S3Blobs:
                 await self._store.delete_async([found["path"] for found in doomed[start : start + _PAGE]])
         await self._off_loop(partial(self._forget, tenant, [_last(found) for found in doomed]))
         return sum(found["size"] for found in doomed)
+
+    async def names(self, tenant: str) -> AsyncIterator[Sequence[str]]:
+        """See `Inventory`. Raises `StoreUnavailable`. What lies there for links is no body of its own."""
+        with translating(self._bucket):
+            async for page in self._store.list(f"{self._bucket.folder(tenant)}/", chunk_size=_PAGE):
+                found = [_last(one) for one in page if f"/{LINKS}/" not in one["path"]]
+                yield [name for name in found if HASH.fullmatch(name)]
 
     async def link(self, tenant: str, sha256: str, *, name: str, seconds: float) -> str:
         """See `Links`. `seconds` are cut to `LONGEST_LINK`; the body lies there uncompressed as long."""

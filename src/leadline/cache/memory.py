@@ -73,7 +73,8 @@ class MemoryStore:
     async def lease(self, key: str, token: str, *, seconds: float) -> bool:
         """See `Leases.lease`."""
         now = self._now()
-        if self._leases.get(key, ("", 0.0))[1] > now:
+        holder, until = self._leases.get(key, ("", 0.0))
+        if until > now and holder != token:
             return False
         self._leases[key] = (token, now + seconds)
         return True

@@ -43,6 +43,12 @@ if version < 1e12 then
 end
 return string.format('%d', version)
 """
+_LEASE: Final = """
+local holder = redis.call('GET', KEYS[1])
+if holder and holder ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+"""
 _RELEASE: Final = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('UNLINK', KEYS[1]) end return 0"
 
 
@@ -58,6 +64,7 @@ class RedisCache:
         self._unpack = Unpacker()
         self._listeners: list[Heard] = []
         self._bump = client.register_script(_BUMP)
+        self._lease = client.register_script(_LEASE)
         self._release = client.register_script(_RELEASE)
 
     @classmethod
@@ -172,7 +179,7 @@ class RedisCache:
     async def lease(self, key: str, token: str, *, seconds: float) -> bool:
         """See `Leases.lease`."""
         with self._translated():
-            return bool(await self._client.set(f"{key}:lease", token, nx=True, px=int(seconds * 1000)))
+            return bool(await self._lease(keys=[f"{key}:lease"], args=[token, int(seconds * 1000)]))
 
     async def release(self, key: str, token: str) -> None:
         """See `Leases.release`."""

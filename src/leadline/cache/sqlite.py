@@ -171,7 +171,8 @@ class SqliteCache:
         now = self._now()
         statement = (
             "INSERT INTO lease (key, token, until) VALUES (?, ?, ?) ON CONFLICT (key)"
-            " DO UPDATE SET token = excluded.token, until = excluded.until WHERE lease.until <= ? RETURNING 1"
+            " DO UPDATE SET token = excluded.token, until = excluded.until"
+            " WHERE lease.until <= ? OR lease.token = excluded.token RETURNING 1"
         )
         values = (key, token, now + seconds, now)
         return await self._write(lambda db: db.execute(statement, values).fetchone() is not None)

@@ -13,17 +13,20 @@ from leadline.cache.tiered import TieredCache
 from leadline.cache.types import Category, Loaded, Told
 from leadline.domain import Usage
 from leadline.errors import ToolFailed
-from leadline.ports import Said, Summarizer
+from leadline.ports import NoSummary, Said, Summarizer
 
 VERSION: Final = 1
 """Raised when summaries are asked for in another way."""
+
+# Of the time, so that it is the summariser who says that it was late, and what that cost.
+_OWN_SECONDS: Final = 0.05
 
 
 class CachedSummarizer:
     """`Summarizer` through the cache, by the text's hash, the goal, the language and the model.
 
     A goal says what a run wants to know, so the answer is its tenant's alone. One from the cache
-    cost nothing: its usage is empty.
+    cost nothing: its usage is empty. Of a call that failed, who caused it pays, as of one that did not.
     """
 
     def __init__(self, summarizer: Summarizer, cache: TieredCache, *, tenant: str, told: Told | None = None) -> None:
@@ -39,11 +42,16 @@ class CachedSummarizer:
 
     async def summarise(self, content: str, goal: str, *, language: str, deadline: float) -> Said:
         """See `Summarizer.summarise`."""
-        paid: list[Said] = []
+        paid: list[Usage] = []
+        inner = deadline - min(_OWN_SECONDS, deadline / 20)
 
         async def load() -> Loaded:
-            said = await self._summarizer.summarise(content, goal, language=language, deadline=deadline)
-            paid.append(said)
+            try:
+                said = await self._summarizer.summarise(content, goal, language=language, deadline=inner)
+            except NoSummary as error:
+                paid.append(error.usage)
+                raise
+            paid.append(said.usage)
             return Loaded(codec.encode(replace(said, usage=Usage())))
 
         request = {
@@ -57,8 +65,11 @@ class CachedSummarizer:
         try:
             async with asyncio.timeout(deadline):
                 cached = await self._cache.through(asked, load, label=f"{self.name} {goal}")
+        except NoSummary as error:
+            used = sum(paid, Usage())
+            raise NoSummary(str(error), reason=error.reason, usage=used) from error
         except TimeoutError as error:
             raise ToolFailed(f"`{self.name}` gave no summary within {deadline:.3g} s") from error
         if self._told is not None:
             self._told(Category.PASSAGES, cached)
-        return paid[0] if paid else codec.decode(Said, cached.body)
+        return replace(codec.decode(Said, cached.body), usage=sum(paid, Usage()))

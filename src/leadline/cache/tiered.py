@@ -22,7 +22,9 @@ Renew = Callable[[Entry], Coroutine[Any, Any, Loaded]]
 
 MEMORY_BYTES: Final = 64 << 20
 MEMORY_SECONDS: Final = 30.0
-LEASE_SECONDS: Final = 30.0
+LEASE_SECONDS: Final = 4.0
+"""Seconds after which others may load what a process that died was loading; one that lives renews its lease."""
+
 _JITTER: Final = 0.1
 # What could not be loaded anew is served from memory so long before the next try.
 _AFTER_ERROR: Final = 5.0
@@ -254,22 +256,42 @@ class TieredCache:
     async def _lease(self, text: str) -> _Lease | None:
         """Return the sole right to load, or `None` where another process has it; none is needed without a store."""
         token = f"{self._random.getrandbits(64):016x}"
-        got = await self._lookup.asked(partial(self._store.lease, text, token, seconds=self._lease_seconds), True)
-        return _Lease(self._lookup, text, token) if got else None
+        lease = _Lease(self._lookup, text, token=token, seconds=self._lease_seconds, tasks=self._tasks)
+        return lease if await lease.taken() else None
 
 
 class _Lease:
-    """The right to load a key, given back at the end of the context."""
+    """The right to load a key: renewed while the context is open, given back at its end."""
 
-    def __init__(self, lookup: Lookup, text: str, token: str) -> None:
+    def __init__(self, lookup: Lookup, text: str, *, token: str, seconds: float, tasks: Owned) -> None:
         self._lookup = lookup
         self._text = text
         self._token = token
+        self._seconds = seconds
+        self._tasks = tasks
+        self._renewing: asyncio.Task[None] | None = None
+
+    async def taken(self) -> bool:
+        """Take it, or take it for longer; without a store everybody may load."""
+        ask = partial(self._lookup.store.lease, self._text, self._token, seconds=self._seconds)
+        return await self._lookup.asked(ask, True)
 
     async def __aenter__(self) -> Self:
+        self._renewing = self._tasks.spawn(self._renew(), name=f"lease {self._text}")
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._renewing is not None:
+            self._renewing.cancel()
+            # A renewal under way must not come to the store behind the release.
+            await asyncio.wait({self._renewing})
         await self._lookup.asked(partial(self._lookup.store.release, self._text, self._token), None)
+
+    async def _renew(self) -> None:
+        """Keep the lease while the load runs; one that was lost stays so: two loads harm nobody."""
+        while True:
+            await asyncio.sleep(self._seconds / 3)
+            if not await self.taken():
+                return

@@ -161,7 +161,10 @@ class Leases(Protocol):
     """One loader of a key over all processes."""
 
     async def lease(self, key: str, token: str, *, seconds: float) -> bool:
-        """Return whether `token` may load `key`; for `seconds` nobody else may."""
+        """Return whether `token` may load `key`; for `seconds` from now on nobody else may.
+
+        Whoever has the lease renews it by asking again.
+        """
         ...
 
     async def release(self, key: str, token: str) -> None:

@@ -33,7 +33,7 @@ from leadline.cli.options import (
     watching,
 )
 from leadline.cli.output import check_writable, deliver, format_for
-from leadline.cli.person import attended, followed, schema_in, text_in
+from leadline.cli.person import attended, followed, wishes_in
 from leadline.cli.session import with_engine
 from leadline.cli.shell import Shell, pass_shell
 from leadline.cli.views import view_for
@@ -95,7 +95,6 @@ class Wish:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Write the report to a file, in one step, instead of stdout.",
 )
-@click.option("--lang", type=click.Choice(("en", "zh")), help="Language of the report, if not the question's.")
 @click.option("--dry-run", is_flag=True, help="Only estimate what it would use.")
 @watching
 @elsewhere
@@ -141,7 +140,9 @@ def ask(
         reach=reached(web=web, urls=urls, sites=sites, exclude=exclude, since=since)
         | chosen(python=python, scholar=scholar)
         | ({"corpora": corpora} if corpora else {})
-        | wished(researchers=researchers, approve=approve, clarify=clarify, instructions=instructions, schema=schema),
+        | {"approve": approve, "clarify": clarify}
+        | ({} if researchers is None else {"researchers": researchers})
+        | wishes_in(instructions, schema),
         earlier=earlier,
         strategy=StrategyName(strategy),
         language=lang,
@@ -155,20 +156,6 @@ def ask(
     result = attended(shell, research, form=wish.format, output=output)
     deliver(result.text, output)
     return exit_code(shell, result)
-
-
-def wished(
-    *, researchers: int | None, approve: bool, clarify: bool, instructions: Path | None, schema: Path | None
-) -> dict[str, Any]:
-    """Return what a person wishes, by the names that the engine has for it; files are read."""
-    wishes: dict[str, Any] = {"approve": approve, "clarify": clarify}
-    if researchers is not None:
-        wishes["researchers"] = researchers
-    if instructions is not None:
-        wishes["instructions"] = text_in(instructions)
-    if schema is not None:
-        wishes["schema"] = schema_in(schema)
-    return wishes
 
 
 async def _options(engine: Engine, wish: Wish) -> Options:

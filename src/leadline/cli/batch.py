@@ -18,6 +18,7 @@ from leadline.cli.options import (
     chosen,
     common,
     elsewhere,
+    hosted,
     limits,
     reach,
     reached,
@@ -26,8 +27,10 @@ from leadline.cli.options import (
     strategy,
     tools,
     watching,
+    written,
 )
 from leadline.cli.output import check_writable
+from leadline.cli.person import wishes_in
 from leadline.cli.session import engine_of, on_loop, settings_of
 from leadline.cli.shell import INTERRUPTED, Shell, pass_shell, write
 from leadline.cli.story import money, plural
@@ -40,6 +43,7 @@ Examples:
   leadline batch questions.jsonl --out answers.jsonl --docs ./docs
   leadline batch questions.jsonl --out answers.jsonl --web --site example.org
   leadline batch questions.jsonl --out answers.jsonl --concurrency 16 --total-budget-usd 5
+  leadline batch questions.jsonl --out answers.jsonl --docs ./docs --schema answer.json
   leadline batch questions.jsonl --out answers.jsonl --retry-failed
 
 A line of QUESTIONS is {"id": "q1", "question": "..."}. A line of the output is the
@@ -55,6 +59,8 @@ class Order:
 
     rows: tuple[Row, ...]
     docs: tuple[Path, ...]
+    servers: tuple[str, ...]
+    language: str | None
     wishes: Mapping[str, Any]
     total_usd: float | None
 
@@ -78,6 +84,8 @@ class Order:
 )
 @strategy
 @tools
+@hosted
+@written
 @limits
 @watching
 @elsewhere
@@ -99,20 +107,29 @@ def batch(
     strategy: str,
     python: bool | None,
     scholar: bool | None,
+    corpora: tuple[str, ...],
+    servers: tuple[str, ...],
+    instructions: Path | None,
+    schema: Path | None,
+    lang: str | None,
 ) -> int:
     """Research every question of QUESTIONS, a JSON Lines file.
 
     Documents are scanned once. Rows are written whole, in order of completion.
     """
-    check_sources(docs, online=web or bool(urls))
+    check_sources(docs, online=bool(web or urls or corpora))
     check_writable(out)
     settings = settings_of(shell)
     order = Order(
         rows=read_questions(questions),
         docs=docs,
+        servers=servers,
+        language=lang,
         wishes={"strategy": StrategyName(strategy)}
         | reached(web=web, urls=urls, sites=sites, exclude=exclude, since=since)
-        | chosen(python=python, scholar=scholar),
+        | chosen(python=python, scholar=scholar)
+        | ({"corpora": corpora} if corpora else {})
+        | wishes_in(instructions, schema),
         total_usd=total_budget_usd,
     )
     with Answers(out) as answers:
@@ -132,6 +149,8 @@ async def _work(shell: Shell, settings: Settings, *, order: Order, answers: Answ
                 answers=answers,
                 board=board,
                 docs=order.docs,
+                servers=order.servers,
+                language=order.language,
                 wishes=order.wishes,
                 slots=settings.worker.concurrency,
                 purse=Purse(total=order.total_usd, each=settings.budget.usd, spent=answers.spent),

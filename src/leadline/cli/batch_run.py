@@ -70,7 +70,8 @@ class Purse:
 class Batch:
     """Works off rows: `slots` at a time, each one's answer written when it is there.
 
-    `wishes` are the options of every run that are not the settings', by field name of `Options`.
+    `wishes` are the options of every run that are not the settings', by field name of `Options`;
+    `servers` and `language` are those of `Engine.start`.
     """
 
     def __init__(
@@ -83,6 +84,8 @@ class Batch:
         wishes: Mapping[str, Any],
         slots: int,
         purse: Purse,
+        servers: Sequence[str] = (),
+        language: str | None = None,
     ) -> None:
         self.interrupted = False
         self._engine = engine
@@ -92,6 +95,8 @@ class Batch:
         self._wishes = wishes
         self._slots = slots
         self._purse = purse
+        self._servers = servers
+        self._language = language
         self._waiting: deque[Row] = deque()
         self._at_work: dict[RowId, str] = {}
         self._wish: Flag | None = None
@@ -180,11 +185,13 @@ class Batch:
 
     async def _start(self, row: Row, limit: float | None) -> str:
         scanned = self._corpora is not None
-        options = self._engine.options(**{"corpora": self._corpora or (), **self._wishes})
+        options = self._engine.options(**{**self._wishes, **({"corpora": self._corpora} if self._corpora else {})})
         run_id = await self._engine.start(
             row.question,
             docs=() if scanned else self._docs,
             options=replace(options, budget=replace(options.budget, usd=limit)),
+            servers=self._servers,
+            language=self._language,
             indexing=self._board.indexing,
         )
         await asyncio.to_thread(self._answers.begin, row, run_id)

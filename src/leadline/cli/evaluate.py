@@ -17,7 +17,8 @@ from leadline.cli.batch_files import Answers, Row, read_questions
 from leadline.cli.batch_run import Batch, Purse
 from leadline.cli.board import board_for
 from leadline.cli.evaluate_files import Variant, make_folder, read_bodies, read_expected, write_summary
-from leadline.cli.options import common, limits, setting_option, sources, watching
+from leadline.cli.options import common, limits, served, setting_option, sources, watching, written
+from leadline.cli.person import wishes_in
 from leadline.cli.session import engine_of, on_loop, settings_of
 from leadline.cli.shell import INTERRUPTED, Shell, pass_shell, write
 from leadline.domain import StrategyName
@@ -45,7 +46,9 @@ class Order:
     expected: dict[str, Expected]
     folder: Path
     docs: tuple[Path, ...]
-    web: bool
+    servers: tuple[str, ...]
+    language: str | None
+    wishes: Mapping[str, Any]
     variants: tuple[Variant, ...]
     repetitions: int
     baseline: Variant
@@ -77,6 +80,8 @@ class Order:
     type=click.FloatRange(0, min_open=True),
     help="US dollars that all of it may cost together.",
 )
+@served
+@written
 @limits
 @watching
 @common
@@ -94,7 +99,9 @@ def evaluate(shell: Shell, /, *, questions: Path, out: Path, **wishes: Any) -> i
         expected=read_expected(questions),
         folder=out,
         docs=wishes["docs"],
-        web=wishes["web"],
+        servers=wishes["servers"],
+        language=wishes["lang"],
+        wishes={"web": wishes["web"]} | wishes_in(wishes["instructions"], wishes["schema"]),
         variants=variants,
         repetitions=wishes["repeat"],
         baseline=_baseline(wishes["baseline"], variants),
@@ -137,7 +144,14 @@ async def _work(shell: Shell, settings: Settings, *, order: Order) -> bool:
     with ExitStack() as stack:
         files = {path: stack.enter_context(Answers(path)) for _, path in order.parts()}
         async with engine_of(shell, settings) as engine:
-            make = partial(Batch, engine=engine, docs=order.docs, slots=settings.worker.concurrency)
+            make = partial(
+                Batch,
+                engine=engine,
+                docs=order.docs,
+                servers=order.servers,
+                language=order.language,
+                slots=settings.worker.concurrency,
+            )
             return await _worked_off(shell, make, order=order, files=files, each_usd=settings.budget.usd)
 
 
@@ -153,7 +167,7 @@ async def _worked_off(
     for variant, path in order.parts():
         shell.say(path.stem)
         purse = Purse(total=order.total_usd, each=each_usd, spent=sum(each.spent for each in files.values()))
-        wishes = {"web": order.web, **variant.wishes()}
+        wishes = {**order.wishes, **variant.wishes()}
         if await _broken_off(shell, partial(make, wishes=wishes, purse=purse), order=order, answers=files[path]):
             return True
     return False

@@ -38,7 +38,7 @@ def index(shell: Shell, *, paths: tuple[Path, ...]) -> None:
 
     found = with_engine(shell, work)
     not_read(shell.say, found)
-    write(_summary(found))
+    write(summary(found))
 
 
 @click.command(
@@ -74,7 +74,8 @@ def not_read(say: Callable[[str], None], found: Indexed) -> None:
         say(f"warning: {warning}")
 
 
-def _summary(found: Indexed) -> str:
+def summary(found: Indexed) -> str:
+    """Return what an index holds and what changed in it, for a person."""
     changes = (
         f"{found.added:,} added, {found.changed:,} changed, {found.removed:,} removed, {found.unchanged:,} unchanged"
     )

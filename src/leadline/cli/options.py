@@ -78,10 +78,14 @@ def hosted(command: F) -> F:
     corpora = click.option(
         "--corpus", "corpora", multiple=True, metavar="ID", help="A corpus of the service to search."
     )
-    servers = click.option(
+    return corpora(served(command))
+
+
+def served(command: F) -> F:
+    """Add the tool servers of the settings that a run may use."""
+    return click.option(
         "--mcp", "servers", multiple=True, metavar="NAME", help="A tool server of the settings that the model may use."
-    )
-    return corpora(servers(command))
+    )(command)
 
 
 def watching(command: F) -> F:
@@ -161,6 +165,17 @@ def person(command: F) -> F:
             click.option("--researchers", type=click.IntRange(2, 8), help="How many work side by side in `heavy`."),
             click.option("--approve", is_flag=True, help="Wait after the plan until you approve or edit it."),
             click.option("--clarify", is_flag=True, help="Let the model ask you one question before it begins."),
+            written,
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def written(command: F) -> F:
+    """Add what a report is to be like; `person.wishes_in` reads the files."""
+    for option in reversed(
+        (
             click.option(
                 "--instructions",
                 type=click.Path(path_type=Path, dir_okay=False),
@@ -170,6 +185,9 @@ def person(command: F) -> F:
                 "--schema",
                 type=click.Path(path_type=Path, dir_okay=False),
                 help="A JSON schema; the JSON report then holds the answer in that form as well.",
+            ),
+            click.option(
+                "--lang", type=click.Choice(("en", "zh")), help="Language of the report, if not the question's."
             ),
         )
     ):

@@ -143,6 +143,16 @@ def schema_in(path: Path) -> dict[str, Any]:
     return value
 
 
+def wishes_in(instructions: Path | None, schema: Path | None) -> dict[str, Any]:
+    """Return what files say of the report, by field name of `Options`. Raises `MissingPath`, `InputError`."""
+    wishes: dict[str, Any] = {}
+    if instructions is not None:
+        wishes["instructions"] = text_in(instructions)
+    if schema is not None:
+        wishes["schema"] = schema_in(schema)
+    return wishes
+
+
 def plan_in(path: Path) -> list[str]:
     """Return the plan in a file: a sub-question a line, or a JSON list of them."""
     text = text_in(path)

@@ -7,12 +7,14 @@ import tempfile
 import zipfile
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, NoReturn, Self, cast
 
 from leadline.cli.engine import Estimated, Format, Indexed, Indexing, Swept, Verified
+from leadline.cli.uploads import bring_docs
 from leadline.client import Ask, AsyncClient, RunView
 from leadline.client.aio import raise_for
 from leadline.domain import Budget, Json, Options, Question, Report, RunState, StopReason, StrategyName, sha256
@@ -70,12 +72,14 @@ class RemoteEngine:
         indexing: Callable[[Indexing], None] | None = None,
         indexed: Callable[[Indexed], None] | None = None,
     ) -> str:
-        """See `Engine`. Raises `InputError` for documents: a service searches corpora that were uploaded."""
-        del indexing, indexed
-        if docs:
-            raise InputError("a service does not see files of this machine: upload them into a corpus of the service")
+        """See `Engine`. Documents are sent to a corpus of their own, but for those that are there already."""
         options = options or self.options()
         ask = self._ask(question, options, language=language, servers=servers)
+        if docs:
+            corpus, found = await bring_docs(self.client, docs, progress=indexing)
+            ask = replace(ask, corpora=(*ask.corpora, corpus), web=bool(ask.web))
+            if indexed is not None:
+                indexed(found)
         return (await self.client.start(ask)).id
 
     async def stream(self, run_id: str, *, after: int = 0) -> AsyncIterator[Record | Progress]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -16,9 +17,12 @@ from leadline.cli.session import with_engine
 from leadline.cli.shell import Shell, line_of, pass_shell, write
 from leadline.cli.story import brief, money
 from leadline.cli.views import event_json
+from leadline.codec import orjson_tree
 from leadline.domain import RunState
-from leadline.errors import WrongState
+from leadline.errors import InputError, WrongState
 from leadline.ports import Run
+from leadline.research.markdown import changes_to_markdown
+from leadline.telling.changes import changes, gist
 
 RUN_HELP: Final = "RUN is an id, the beginning of one, or `last`."
 
@@ -62,23 +66,27 @@ def runs(shell: Shell, *, state: str | None, limit: int, format_: str) -> None:
 Examples:
   leadline show last
   leadline show last --format html -o report.html
+  leadline show last --since r3k9
   leadline show last --raw | head
 """
 )
 @click.argument("run")
 @click.option("--raw", is_flag=True, help="The run's journal as JSON lines.")
+@click.option("--since", metavar="EARLIER", help="What changed since this run, instead of the report; md or json.")
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="Format of the report.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
 @elsewhere
 @common
 @pass_shell
-def show(shell: Shell, *, run: str, raw: bool, format_: str | None, output: Path | None) -> None:
-    """Print a run's report, or its journal.
+def show(shell: Shell, *, run: str, raw: bool, since: str | None, format_: str | None, output: Path | None) -> None:
+    """Print a run's report, what changed since another run's, or its journal.
 
-    RUN is an id, the beginning of one, or `last`.
+    RUN and EARLIER are ids, beginnings of them, or `last`.
     """
     check_writable(output)
     format_of = "md" if raw else format_for(format_, output)
+    if since is not None and (raw or format_of not in {"md", "json"}):
+        raise click.UsageError("`--since` prints Markdown or JSON, and goes without `--raw`")
 
     async def work(engine: Engine) -> Result:
         run_id = await find_run(engine, run)
@@ -87,6 +95,8 @@ def show(shell: Shell, *, run: str, raw: bool, format_: str | None, output: Path
         row = await engine.run(run_id)
         if row.report is None:
             raise WrongState(_without_report(row))
+        if since is not None:
+            return await _changes(engine, await find_run(engine, since), run_id, as_json=format_of == "json")
         return await printed(engine, await engine.report(run_id), format_of, output=output)
 
     deliver(with_engine(shell, work), output)
@@ -129,6 +139,16 @@ def cancel(shell: Shell, *, run: str) -> None:
         return run_id
 
     shell.say(f"run {with_engine(shell, work)} is stopped")
+
+
+async def _changes(engine: Engine, earlier_id: str, run_id: str, *, as_json: bool) -> str:
+    if earlier_id == run_id:
+        raise InputError(f"run {run_id} cannot be compared with itself")
+    earlier, later = await engine.run(earlier_id), await engine.report(run_id)
+    if earlier.report is None:
+        raise WrongState(_without_report(earlier))
+    found = changes(gist(await engine.report(earlier_id)), later)
+    return line_of(orjson_tree(found)) if as_json else changes_to_markdown(replace(later, changes=found))
 
 
 def _without_report(run: Run) -> str:

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
-from collections.abc import Callable, Coroutine
-from contextlib import suppress
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import click
 
 from leadline.cli.options import common
-from leadline.cli.session import settings_of
-from leadline.cli.shell import TERMINATED, Shell, pass_shell, write
+from leadline.cli.session import on_fast_loop, settings_of
+from leadline.cli.shell import Shell, pass_shell, write
 
 PORT: Final = 8000
 
@@ -83,18 +81,4 @@ def serve(
     if taken is not None:
         taken.setblocking(False)
     with telemetry(settings, "service", metrics=True) as told:
-        _on_fast_loop(run_service(settings, listen, started=write, taken=taken, telemetry=told))
-
-
-def _on_fast_loop(work: Coroutine[None, None, None]) -> None:
-    """Run on uvloop, where it is installed: it is not on every system."""
-    factory: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop
-    with suppress(ModuleNotFoundError):
-        import uvloop  # noqa: PLC0415 an extra
-
-        factory = uvloop.new_event_loop
-    try:
-        with asyncio.Runner(loop_factory=factory) as runner:
-            runner.run(work)
-    except asyncio.CancelledError:
-        raise click.exceptions.Exit(TERMINATED) from None
+        on_fast_loop(run_service(settings, listen, started=write, taken=taken, telemetry=told))

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import click
 
-from leadline.cli.listening import listen
 from leadline.cli.options import common, setting_option
-from leadline.cli.session import on_loop, settings_of
+from leadline.cli.session import on_fast_loop, settings_of
 from leadline.cli.shell import Shell, pass_shell, write
 from leadline.cli.story import plural
 from leadline.settings import Settings
+
+_LAST_BYTES: Final = 1.0
+"""Seconds that connections have when every answer has ended, or has had its time."""
 
 
 @click.command(
@@ -48,19 +52,23 @@ def serve_models(shell: Shell, *, new_key: bool) -> None:
 
     settings = settings_of(shell)
     with telemetry(settings, "models"):
-        on_loop(_serve(shell, settings))
+        on_fast_loop(_serve(shell, settings))
 
 
 async def _serve(shell: Shell, settings: Settings) -> None:
-    from leadline.wiring.serving import model_gateway  # noqa: PLC0415 aiohttp is slow to import
+    from leadline.service.serving import Leaving, Listen, serve  # noqa: PLC0415 an extra behind it
+    from leadline.wiring.serving import open_gateway  # noqa: PLC0415 aiohttp is slow to import
 
-    gateway = model_gateway(settings)
+    section = settings.gateway
 
-    def listens(url: str) -> None:
-        shell.say(f"{plural(len(settings.model.urls), 'model server')} at {url}/v1")
+    def started(host: str, port: int) -> None:
+        at = f"[{host}]" if ":" in host else host
+        shell.say(f"{plural(len(settings.model.urls), 'model server')} at http://{at}:{port}/v1")
 
-    async def drain() -> None:
+    async def emptied() -> None:
         shell.say("answers under way may end; nothing new is taken")
         await gateway.drain()
 
-    await listen(gateway, host=settings.gateway.host, port=settings.gateway.port, drain=drain, listens=listens)
+    async with open_gateway(settings) as gateway:
+        listen = Listen(host=section.host, port=section.port, drain=_LAST_BYTES, cuts=False)
+        await serve(gateway, listen, leaving=Leaving(), started=started, emptied=emptied)

@@ -11,7 +11,33 @@ with a stream where it broke off, and raise the errors of `leadline.errors`.
 
 from leadline.client.aio import AsyncClient
 from leadline.client.asked import Ask
-from leadline.client.shapes import KeyView, MadeKey, RunsPage, RunView, SourceText, Span
-from leadline.client.sync import Client
+from leadline.client.corpora import AsyncCorpora
+from leadline.client.shapes import (
+    CorpusView,
+    DocumentView,
+    KeyView,
+    MadeKey,
+    RunsPage,
+    RunView,
+    SourceText,
+    Span,
+    Synced,
+)
+from leadline.client.sync import Client, Corpora
 
-__all__ = ["Ask", "AsyncClient", "Client", "KeyView", "MadeKey", "RunView", "RunsPage", "SourceText", "Span"]
+__all__ = [
+    "Ask",
+    "AsyncClient",
+    "AsyncCorpora",
+    "Client",
+    "Corpora",
+    "CorpusView",
+    "DocumentView",
+    "KeyView",
+    "MadeKey",
+    "RunView",
+    "RunsPage",
+    "SourceText",
+    "Span",
+    "Synced",
+]

@@ -10,13 +10,13 @@ from contextlib import AsyncExitStack, aclosing
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Final, Literal, Self, TypeAlias, TypeVar
+from typing import Any, BinaryIO, Final, Literal, Self, TypeAlias
 from urllib.parse import quote
-
-import orjson
 
 from leadline import codec
 from leadline.client.asked import Ask
+from leadline.client.corpora import AsyncCorpora
+from leadline.client.decoding import decoded, parsed
 from leadline.client.http import PATIENCE, Reply, Sent, ServiceHttp
 from leadline.client.shapes import KeyView, MadeKey, RunsPage, RunView, SourceText
 from leadline.client.stream import Following, record_of
@@ -25,7 +25,6 @@ from leadline.errors import MissingPath, RunCancelled, RunFailed, RunWaits, Serv
 from leadline.events import Progress, Record, RunWaiting
 from leadline.research.report import from_json
 
-T = TypeVar("T")
 Format: TypeAlias = Literal["md", "html", "json", "docx", "pdf", "bibtex", "ris", "csl"]
 
 STREAM_PATIENCE: Final = 300.0
@@ -39,11 +38,13 @@ class AsyncClient:
 
     `key` is sent as `Authorization: Bearer`. A request with all its tries may take `patience`
     seconds. Every method raises the errors of `leadline.errors`: `Unauthenticated`, `NotPermitted`,
-    `UnknownRun`, `InputError`, `ServiceLimited`, `ServiceUnavailable` and others.
+    `UnknownRun`, `InputError`, `ServiceLimited`, `ServiceUnavailable` and others. `corpora` has the
+    documents that the tenant keeps there.
     """
 
     def __init__(self, url: str, *, key: str | None = None, patience: float = PATIENCE) -> None:
         self.http = ServiceHttp(url, key=key, patience=patience)
+        self.corpora = AsyncCorpora(self.http)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -227,22 +228,6 @@ class AsyncClient:
 def run_path(run_id: str) -> str:
     """Return a run's path, whatever stands in its id."""
     return f"/v1/research/{quote(run_id, safe='')}"
-
-
-def parsed(reply: Reply) -> Any:  # noqa: ANN401 JSON by nature
-    """Return an answer's JSON. Raises `ServiceError`."""
-    try:
-        return orjson.loads(reply.body)
-    except orjson.JSONDecodeError as error:
-        raise ServiceError("the service answered with what is no JSON") from error
-
-
-def decoded(cls: type[T], reply: Reply) -> T:
-    """Return what an answer describes. Raises `ServiceError` where it is of another shape."""
-    try:
-        return codec.build(cls, parsed(reply))
-    except (ValueError, TypeError) as error:
-        raise ServiceError("the service answered in no form that this version knows") from error
 
 
 def raise_for(run: RunView) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from random import Random
 from types import TracebackType
-from typing import Any, Final, Literal, NamedTuple, Self
+from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -38,17 +39,29 @@ class Reply(NamedTuple):
     body: bytes
 
 
+Pieces: TypeAlias = Callable[[], AsyncIterable[bytes]]
+"""Makes a body piece by piece."""
+
+Instead: TypeAlias = Callable[[], Awaitable[Reply | None]]
+"""Looks whether a try whose answer was lost did what was asked; `None` where it did not."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sent:
-    """A request. `again` says whether it may be sent twice: it changes nothing, or is known by its key."""
+    """A request. `again` says whether it may be sent twice: it changes nothing, or is known by its key.
+
+    `data` that is made piece by piece is sent once the service says that it takes it, and made anew
+    for each try. `patience` goes before the client's own.
+    """
 
     method: Literal["GET", "POST", "PUT", "DELETE"]
     path: str
     params: Mapping[str, str] = field(default_factory=dict)
     json: Any = None
-    data: bytes | None = None
+    data: bytes | Pieces | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     again: bool = True
+    patience: float | None = None
 
 
 class Unsent(ServiceUnavailable):
@@ -96,18 +109,24 @@ class ServiceHttp:
             await self._session.close()
             self._session = None
 
-    async def ask(self, sent: Sent) -> Reply:
-        """Return the answer. Raises the error that it tells of, `ServiceUnavailable` where none comes."""
-        deadline = Deadline(self._patience)
+    async def ask(self, sent: Sent, *, instead: Instead | None = None) -> Reply:
+        """Return the answer. Raises the error that it tells of, `ServiceUnavailable` where none comes.
+
+        `instead` is asked before another try.
+        """
+        patience = sent.patience or self._patience
+        deadline, tries = Deadline(patience), count()
 
         async def once() -> Reply:
+            if next(tries) and instead is not None and (found := await instead()) is not None:
+                return found
             try:
                 async with asyncio.timeout(deadline.left()), self.open(sent) as response:
                     body = await _whole(response)
                     headers = {name.lower(): value for name, value in response.headers.items()}
                     return Reply(response.status, headers, body)
             except TimeoutError as error:
-                raise ServiceError(f"{self.base} did not answer within {self._patience:g} s") from error
+                raise ServiceError(f"{self.base} did not answer within {patience:g} s") from error
             except ServiceUnavailable as error:
                 if sent.again or isinstance(error, Unsent | ServiceLimited):
                     raise
@@ -121,7 +140,8 @@ class ServiceHttp:
         if self._session is None:
             raise RuntimeError("use the client inside `async with`")
         headers = dict(sent.headers)
-        data: bytes | None = sent.data
+        large = callable(sent.data)
+        data = sent.data() if callable(sent.data) else sent.data
         if sent.json is not None:
             headers["Content-Type"] = "application/json"
             data = codec.encode(sent.json)
@@ -132,6 +152,7 @@ class ServiceHttp:
                 params=sent.params or None,
                 data=data,
                 headers=headers,
+                expect100=large,
                 allow_redirects=False,
             ) as response:
                 if not 200 <= response.status < 300:

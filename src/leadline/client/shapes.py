@@ -85,3 +85,53 @@ class MadeKey:
 
     def __repr__(self) -> str:
         return f"MadeKey(key={self.key!r}, credential='********')"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CorpusView:
+    """A set of documents at a service, and how many of its newest version are how far."""
+
+    id: str
+    name: str
+    version: int
+    created_at: str
+    updated_at: str
+    documents: int = 0
+    bytes: int = 0
+    queued: int = 0
+    reading: int = 0
+    ready: int = 0
+    failed: int = 0
+
+    @property
+    def unread(self) -> int:
+        """How many documents have still to be read."""
+        return self.queued + self.reading
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DocumentView:
+    """A document of a corpus. `state` is `queued`, `reading`, `ready` or `failed`, then with `code` and `reason`."""
+
+    name: str
+    sha256: str
+    size: int
+    type: str
+    added_at: str
+    state: str
+    characters: int | None = None
+    code: str | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Synced:
+    """What bringing a corpus up to date with files did: names that were sent, that were there, that were removed.
+
+    `refused` are names that the service does not take, with its reason.
+    """
+
+    sent: tuple[str, ...] = ()
+    same: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    refused: tuple[tuple[str, str], ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
 from types import TracebackType
@@ -12,14 +12,87 @@ from typing import Any, Final, Self, TypeVar
 
 from leadline.client.aio import AsyncClient, Format
 from leadline.client.asked import Ask
+from leadline.client.corpora import AsyncCorpora
 from leadline.client.http import PATIENCE
-from leadline.client.shapes import KeyView, MadeKey, RunsPage, RunView, SourceText
+from leadline.client.shapes import (
+    CorpusView,
+    DocumentView,
+    KeyView,
+    MadeKey,
+    RunsPage,
+    RunView,
+    SourceText,
+    Synced,
+)
 from leadline.domain import Json, Report, RunState
 from leadline.events import Progress, Record
 
 T = TypeVar("T")
 
 _GOODBYE: Final = 10.0
+
+
+class Corpora:
+    """The documents that a tenant keeps at a service. Every method is `AsyncCorpora`'s of the same name."""
+
+    def __init__(self, corpora: AsyncCorpora, do: Callable[[Awaitable[Any]], Any]) -> None:
+        self._corpora = corpora
+        self._do = do
+
+    def create(self, name: str) -> CorpusView:
+        """See `AsyncCorpora.create`."""
+        found: CorpusView = self._do(self._corpora.create(name))
+        return found
+
+    def list(self) -> Sequence[CorpusView]:
+        """See `AsyncCorpora.list`."""
+        found: Sequence[CorpusView] = self._do(self._corpora.list())
+        return found
+
+    def get(self, corpus_id: str) -> CorpusView:
+        """See `AsyncCorpora.get`."""
+        found: CorpusView = self._do(self._corpora.get(corpus_id))
+        return found
+
+    def delete(self, corpus_id: str) -> None:
+        """See `AsyncCorpora.delete`."""
+        self._do(self._corpora.delete(corpus_id))
+
+    def documents(self, corpus_id: str) -> Sequence[DocumentView]:
+        """See `AsyncCorpora.documents`."""
+        found: Sequence[DocumentView] = self._do(self._corpora.documents(corpus_id))
+        return found
+
+    def document(self, corpus_id: str, name: str) -> DocumentView:
+        """See `AsyncCorpora.document`."""
+        found: DocumentView = self._do(self._corpora.document(corpus_id, name))
+        return found
+
+    def remove(self, corpus_id: str, name: str) -> None:
+        """See `AsyncCorpora.remove`."""
+        self._do(self._corpora.remove(corpus_id, name))
+
+    def upload(self, corpus_id: str, source: Path | bytes, *, name: str | None = None) -> DocumentView:
+        """See `AsyncCorpora.upload`."""
+        found: DocumentView = self._do(self._corpora.upload(corpus_id, source, name=name))
+        return found
+
+    def sync(
+        self,
+        corpus_id: str,
+        files: Mapping[str, Path],
+        *,
+        remove: bool = False,
+        progress: Callable[[str], None] | None = None,
+    ) -> Synced:
+        """See `AsyncCorpora.sync`."""
+        found: Synced = self._do(self._corpora.sync(corpus_id, files, remove=remove, progress=progress))
+        return found
+
+    def wait(self, corpus_id: str, *, progress: Callable[[CorpusView], None] | None = None) -> CorpusView:
+        """See `AsyncCorpora.wait`."""
+        found: CorpusView = self._do(self._corpora.wait(corpus_id, progress=progress))
+        return found
 
 
 class Client:
@@ -30,6 +103,7 @@ class Client:
 
     def __init__(self, url: str, *, key: str | None = None, patience: float = PATIENCE) -> None:
         self._client = AsyncClient(url, key=key, patience=patience)
+        self.corpora = Corpora(self._client.corpora, self._do)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 

@@ -177,6 +177,100 @@ class Artefact:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Stated:
+    """A claim as an earlier report stated it."""
+
+    text: str
+    verdict: Verdict
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cited:
+    """A source as an earlier report cited it; `sha256` is the hash of its stored text."""
+
+    uri: str
+    title: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gist:
+    """What a later report on the same question is compared with."""
+
+    run_id: str
+    question: str
+    created_at: str
+    claims: tuple[Stated, ...] = ()
+    sources: tuple[Cited, ...] = ()
+
+
+class Difference(StrEnum):
+    """In what a claim differs from what an earlier report stated."""
+
+    VALUE = "value"  # another number, date or amount, or the denial of it
+    VERDICT = "verdict"  # the evidence for it stands otherwise
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changed:
+    """A claim that an earlier report stated otherwise: `before`."""
+
+    claim_id: str
+    differs: tuple[Difference, ...]
+    before: Stated
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tally:
+    """How many claims and sources are new, other and gone against the report of run `earlier`."""
+
+    earlier: str
+    new_claims: int
+    changed_claims: int
+    gone_claims: int
+    new_sources: int
+    changed_sources: int
+    gone_sources: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Changes:
+    """What is new, other and gone against the report of run `earlier`, which was made at `earlier_at`.
+
+    Ids are of claims and sources of the report that this stands in. A changed source has the same
+    address and another text; sources are those that the reports cite.
+    """
+
+    earlier: str
+    earlier_at: str
+    new_claims: tuple[str, ...] = ()
+    changed_claims: tuple[Changed, ...] = ()
+    gone_claims: tuple[Stated, ...] = ()
+    new_sources: tuple[str, ...] = ()
+    changed_sources: tuple[str, ...] = ()
+    gone_sources: tuple[Cited, ...] = ()
+
+    @property
+    def any(self) -> bool:
+        """Whether anything changed."""
+        claims = self.new_claims or self.changed_claims or self.gone_claims
+        return bool(claims or self.new_sources or self.changed_sources or self.gone_sources)
+
+    @property
+    def tally(self) -> Tally:
+        """How much changed."""
+        return Tally(
+            earlier=self.earlier,
+            new_claims=len(self.new_claims),
+            changed_claims=len(self.changed_claims),
+            gone_claims=len(self.gone_claims),
+            new_sources=len(self.new_sources),
+            changed_sources=len(self.changed_sources),
+            gone_sources=len(self.gone_sources),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
     """The result of a run, schema `leadline.report/1`; the same for every writer and strategy.
 
@@ -184,7 +278,8 @@ class Report:
     ids of its claims. `unexamined` names open sub-questions, unread hits and failed sources.
     `notes` tell the reader what to know about how the report was made. `parts` are what was
     researched side by side, `structured` the answer as JSON where a schema was given. `artefacts` are
-    pictures and files that programs of the run made, in order.
+    pictures and files that programs of the run made, in order. `changes` compares it with the report
+    of the run that it went on with, where that answered the same question.
     """
 
     run_id: str
@@ -206,4 +301,5 @@ class Report:
     parts: tuple[Part, ...] = ()
     structured: Structured | None = None
     artefacts: tuple[Artefact, ...] = ()
+    changes: Changes | None = None
     schema: str = REPORT_SCHEMA

@@ -48,7 +48,8 @@
     │   ├── StoreFull               no space left
     │   ├── LeaseLost               another worker owns the run now
     │   ├── SecretUnreadable        a stored secret does not open with the keys that are set
-    │   └── BlobMissing             a stored body is gone or damaged
+    │   ├── BlobMissing             a stored body is gone or damaged
+    │   └── BackupUnusable          a backup is unfinished or damaged, or the passphrase is wrong
     ├── BudgetError                 a budget cannot be kept (exit 7)
     │   └── PriceUnknown            money is limited but the model has no price
     ├── AccessError                 the caller may not do this (exit 11)
@@ -62,6 +63,7 @@
     ├── RunWaits                    a run waits for a person, so there is no report yet (exit 10)
     ├── RunCancelled                a run was cancelled, so there is no report (exit 130)
     ├── CheckFailed                 `verify`: a quote does not stand (exit 8)
+    ├── Unhealthy                   `doctor`, `preflight`: what is set does not work, or a must is missing (exit 13)
     └── ReplayError                 the record does not lead where it led (exit 9)
         ├── Diverged                a request differs from the recorded one
         └── RecordIncomplete        the record ends before the run does
@@ -92,6 +94,7 @@ from leadline.errors.base import (
     family_of,
 )
 from leadline.errors.kept import (
+    BackupUnusable,
     BlobMissing,
     LeaseLost,
     SecretUnreadable,
@@ -121,6 +124,7 @@ from leadline.errors.runs import (
     RunCancelled,
     RunFailed,
     RunWaits,
+    Unhealthy,
     WorkDied,
 )
 from leadline.errors.tools import (
@@ -155,6 +159,7 @@ from leadline.errors.tools import (
 __all__ = [
     "AccessError",
     "AlreadyThere",
+    "BackupUnusable",
     "BlobMissing",
     "BrokenDocument",
     "BudgetError",
@@ -213,6 +218,7 @@ __all__ = [
     "ToolMissing",
     "ToolStop",
     "Unauthenticated",
+    "Unhealthy",
     "UnknownFormat",
     "UnknownObject",
     "UnknownRun",

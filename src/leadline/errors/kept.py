@@ -31,3 +31,7 @@ class SecretUnreadable(StoreError):
 
 class BlobMissing(StoreError):
     """A stored body is gone, or its bytes do not have the hash that names them."""
+
+
+class BackupUnusable(StoreError):
+    """A backup is unfinished or damaged, or the passphrase does not open it."""

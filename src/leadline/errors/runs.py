@@ -47,6 +47,12 @@ class CheckFailed(LeadlineError):
     exit_code = 8
 
 
+class Unhealthy(LeadlineError):
+    """`doctor` or `preflight`: something that is set does not work, or a must is missing."""
+
+    exit_code = 13
+
+
 class ReplayError(LeadlineError):
     """The record does not lead where it led."""
 

@@ -31,7 +31,7 @@ FIELDS: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
         "claim_checked": ("claim", "verdict", "decided_by"),
         "run_handed_over": (),
         "run_resumed": ("attempt", "engine"),
-        "run_finished": ("state", "stop_reason", "report", *_ANSWERED),
+        "run_finished": ("state", "stop_reason", "report", "changes", *_ANSWERED),
     }
 )
 """The fields that an envelope has, by the event's type; `a.b` is `b` of the event's `a`, under the name `a_b`."""

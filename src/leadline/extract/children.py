@@ -256,6 +256,7 @@ class _Child:
             raise ExtractError(msg) from error
         except BaseException:
             child.kill()
+            await child.gone()
             raise
         return child
 

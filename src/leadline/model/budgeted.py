@@ -55,7 +55,7 @@ class BudgetedModel:
             if progress is not None:
                 progress(kind, text)
 
-        with await self._reserved(prompt + request.max_tokens, limit) as reserved:
+        async with await self._reserved(prompt + request.max_tokens, limit) as reserved:
             try:
                 answer = await self._model.complete(request, deadline=limit.left(), session=session, progress=heard)
                 reserved.settle(answer.usage.tokens)
@@ -66,7 +66,7 @@ class BudgetedModel:
     async def _reserved(self, tokens: int, limit: Deadline) -> Reservation:
         while True:
             try:
-                return self._budgets.reserve(self._tenant, tokens=tokens)
+                return await self._budgets.reserve(self._tenant, tokens=tokens)
             except ModelRateLimited as error:
                 wait = error.retry_after
                 if self._clock is None or wait is None or wait >= limit.left():

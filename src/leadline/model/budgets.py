@@ -2,6 +2,8 @@
 
 A call reserves what it may cost before it starts and settles with what it did cost, also when it
 was cut short: two calls at once cannot both spend the last tokens, and a guess never stays.
+`MemoryBudgets` counts for one process and is the readable form of `budgets_redis`, which counts for
+all together.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ class Allowance:
 class Budgets(Protocol):
     """Keeps tenants within their allowances."""
 
-    def reserve(self, tenant: str, *, tokens: int) -> Reservation:
+    async def reserve(self, tenant: str, *, tokens: int) -> Reservation:
         """Set one request and `tokens` aside.
 
         Raises `ModelRateLimited` with `retry_after`, or `ModelDenied` for a request that is larger
@@ -39,7 +41,7 @@ class Budgets(Protocol):
 class Settles(Protocol):
     """Takes back what a reservation did not need."""
 
-    def settle(self, tenant: str, *, reserved: int, used: int) -> None:
+    async def settle(self, tenant: str, *, reserved: int, used: int) -> None:
         """Give back `reserved` tokens and take `used`."""
         ...
 
@@ -47,25 +49,40 @@ class Settles(Protocol):
 class Reservation:
     """Tokens set aside for one call; the end of its context settles it, at nothing if nobody said more."""
 
-    __slots__ = ("_by", "_settled", "tenant", "tokens")
+    __slots__ = ("_by", "_used", "tenant", "tokens")
 
     def __init__(self, by: Settles, tenant: str, tokens: int) -> None:
         self._by = by
-        self._settled = False
+        self._used: int | None = None
         self.tenant = tenant
         self.tokens = tokens
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
         return self
 
-    def __exit__(self, *_failure: object) -> None:
-        self.settle(0)
+    async def __aexit__(self, *_failure: object) -> None:
+        await self._by.settle(self.tenant, reserved=self.tokens, used=self._used or 0)
 
     def settle(self, used: int) -> None:
         """Say what the call took; the first word counts."""
-        if not self._settled:
-            self._settled = True
-            self._by.settle(self.tenant, reserved=self.tokens, used=used)
+        if self._used is None:
+            self._used = used
+
+
+def sizes(allowance: Allowance) -> list[tuple[bool, int]]:
+    """Return an allowance's buckets: whether each counts tokens, and how much it holds."""
+    both = ((False, allowance.requests), (True, allowance.tokens))
+    return [(of_tokens, size) for of_tokens, size in both if size is not None]
+
+
+def too_large(tokens: int) -> ModelDenied:
+    """Return what is raised for a request that would never pass."""
+    return ModelDenied(f"a request of {tokens} tokens is more than the tenant's whole budget")
+
+
+def used_up(wait: float) -> ModelRateLimited:
+    """Return what is raised where there is room only in `wait` seconds."""
+    return ModelRateLimited("the tenant's budget for model calls is used up", retry_after=wait)
 
 
 class MemoryBudgets:
@@ -86,25 +103,29 @@ class MemoryBudgets:
         self._monotonic = monotonic
         self._buckets: dict[str, list[_Bucket]] = {}
 
-    def reserve(self, tenant: str, *, tokens: int) -> Reservation:
+    async def reserve(self, tenant: str, *, tokens: int) -> Reservation:
         """Set one request and `tokens` aside; see `Budgets.reserve`."""
         buckets = self._of(tenant)
         for bucket in buckets:
             bucket.refill(self._monotonic())
         if any(bucket.cost(tokens) > bucket.size for bucket in buckets):
-            raise ModelDenied(f"a request of {tokens} tokens is more than the tenant's whole budget")
+            raise too_large(tokens)
         wait = max((bucket.wait(tokens) for bucket in buckets), default=0.0)
         if wait > 0.0:
-            raise ModelRateLimited("the tenant's budget for model calls is used up", retry_after=wait)
+            raise used_up(wait)
         for bucket in buckets:
             bucket.left -= bucket.cost(tokens)
         return Reservation(self, tenant, tokens)
 
-    def settle(self, tenant: str, *, reserved: int, used: int) -> None:
+    async def settle(self, tenant: str, *, reserved: int, used: int) -> None:
         """Correct a reservation; what was used beyond it is owed."""
         for bucket in self._of(tenant):
             if bucket.of_tokens:
                 bucket.left = min(float(bucket.size), bucket.left + reserved - used)
+
+    def largest(self, tenant: str) -> int:
+        """Return the tokens of the largest request that could ever pass; where none are counted, more than any has."""
+        return min((bucket.size for bucket in self._of(tenant) if bucket.of_tokens), default=2**62)
 
     def left(self, tenant: str) -> list[tuple[Allowance, float]]:
         """Return what is left of each limit of a tenant: requests first, then tokens, by allowance."""
@@ -120,8 +141,7 @@ class MemoryBudgets:
             found = [
                 _Bucket(allowance=allowance, of_tokens=of_tokens, size=size, left=float(size), at=now)
                 for allowance in self._own.get(tenant, self._default)
-                for of_tokens, size in ((False, allowance.requests), (True, allowance.tokens))
-                if size is not None
+                for of_tokens, size in sizes(allowance)
             ]
             self._buckets[tenant] = found
         return found

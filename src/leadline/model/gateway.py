@@ -11,10 +11,9 @@ after the first byte.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from types import MappingProxyType
 from typing import Final, Self
@@ -24,7 +23,7 @@ import orjson
 
 from leadline.codec import encode
 from leadline.domain import Message, ModelRequest
-from leadline.errors import ModelDenied, ModelError, ModelRateLimited
+from leadline.errors import ModelDenied, ModelError, ModelRateLimited, NotPermitted, StoreError, Unauthenticated
 from leadline.model.attempt import Clocks, Relay
 from leadline.model.budgets import Budgets
 from leadline.model.connect import open_session, read_up_to
@@ -42,6 +41,7 @@ from leadline.model.gateway_http import (
     respond,
     unless_left,
 )
+from leadline.model.gateway_keys import Keys
 from leadline.model.gateway_metrics import CONTENT_TYPE, Counts
 from leadline.model.gateway_peek import NotAsked, peek
 from leadline.model.openai_api import OpenAIModel
@@ -62,19 +62,15 @@ _PASSED_UP: Final = MappingProxyType({b"accept": "Accept", b"x-request-id": "X-R
 _LISTING: Final = 3.0
 _MAX_LISTING: Final = 4 * 1024 * 1024
 _DRAINING: Final = 5.0
-
-
-def key_hash(key: str) -> str:
-    """Return under what a client's key is kept."""
-    return hashlib.sha256(key.encode()).hexdigest()
+_AWAY: Final = 5.0
 
 
 class Gateway:
     """The application; it opens with ASGI's lifespan, or as an asynchronous context manager.
 
-    `keys` maps the hashes of clients' keys (`key_hash`) to their tenants; empty, no key is asked
-    for, and the process should listen on loopback only. `probe_model` is what probes ask for;
-    without it a server's own first model.
+    `keys` tell clients' tenants; without, no key is asked for, and the process should listen on
+    loopback only. `probe_model` is what probes ask for;
+    without it a server's own first model. `budgets` are opened with it.
     """
 
     def __init__(
@@ -86,8 +82,8 @@ class Gateway:
         probe_model: str | None = None,
         clocks: Clocks | None = None,
         whole: float = 300.0,
-        keys: Mapping[str, str] = MappingProxyType({}),
-        budgets: Budgets | None = None,
+        keys: Keys | None = None,
+        budgets: AbstractAsyncContextManager[Budgets] | None = None,
         max_body: int = 64 * 1024 * 1024,
         max_answer: int = 64 * 1024 * 1024,
         drain: float = 600.0,
@@ -101,7 +97,8 @@ class Gateway:
         self._clocks = clocks or Clocks(total=3600.0)
         self._whole = whole
         self._keys = keys
-        self._budgets = budgets
+        self._opening = budgets
+        self._budgets: Budgets | None = None
         self._max_body = max_body
         self._max_answer = max_answer
         self._drain = drain
@@ -118,6 +115,8 @@ class Gateway:
     async def __aenter__(self) -> Self:
         session = await self._stack.enter_async_context(open_session(connect=self._clocks.connect))
         self._session = session
+        if self._opening is not None:
+            self._budgets = await self._stack.enter_async_context(self._opening)
         self._forwarder = Forwarder(
             self.pool, session, clocks=self._clocks, whole=self._whole, most=self._max_answer, proxy=self._proxy
         )
@@ -180,7 +179,7 @@ class Gateway:
         if path == "/readyz":
             await self._ready(send)
             return
-        tenant = self._tenant(scope)
+        tenant = await self._tenant(scope)
         if path in _FORWARDED and method == "POST":
             await self._forward(scope, receive, send, tenant=tenant)
         elif path == f"{_PREFIX}/models" and method == "GET":
@@ -192,14 +191,19 @@ class Gateway:
         else:
             raise Refusal(404, "no such path", code="not_found")
 
-    def _tenant(self, scope: Scope) -> str:
-        if not self._keys:
+    async def _tenant(self, scope: Scope) -> str:
+        if self._keys is None:
             return ""
         scheme, _, key = header(scope, b"authorization").partition(" ")
-        tenant = self._keys.get(key_hash(key.strip())) if scheme.lower() == "bearer" else None
-        if tenant is None:
-            raise Refusal(401, "a valid API key is needed", code="invalid_api_key")
-        return tenant
+        try:
+            return await self._keys.tenant(key.strip() if scheme.lower() == "bearer" else "")
+        except Unauthenticated as error:
+            raise Refusal(401, "a valid API key is needed", code="invalid_api_key") from error
+        except NotPermitted as error:
+            raise Refusal(403, str(error), code="not_permitted") from error
+        except StoreError as error:
+            log.warning("keys_away", extra={"reason": str(error)})
+            raise Refusal(503, "keys cannot be looked up now", code="keys_away", retry_after=_AWAY) from error
 
     async def _ready(self, send: Send) -> None:
         up = any(server.healthy and not server.draining for server in self.pool.view().servers)
@@ -243,12 +247,12 @@ class Gateway:
             await self._answered(asking, work, passed)
             return
         try:
-            reservation = self._budgets.reserve(asking.tenant, tokens=asking.peeked.tokens)
+            reservation = await self._budgets.reserve(asking.tenant, tokens=asking.peeked.tokens)
         except ModelRateLimited as error:
             raise Refusal(429, str(error), code="budget_used_up", retry_after=error.retry_after) from error
         except ModelDenied as error:
             raise Refusal(400, str(error), code="over_budget") from error
-        with reservation:
+        async with reservation:
             try:
                 await self._answered(asking, work, passed)
             finally:

@@ -9,7 +9,6 @@ Written for vLLM 0.11.1 and later, which took `--rope-scaling` out in favour of 
 
 from __future__ import annotations
 
-import ipaddress
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from leadline.codec import encode
 from leadline.domain import Json
 from leadline.errors import SettingsError
 from leadline.model.pool_types import ServerSpec
+from leadline.wire.hosts import is_loopback
 
 KEY_VARIABLE: Final = "VLLM_API_KEY"
 """Where vLLM looks for its key when the command line has none."""
@@ -99,7 +99,7 @@ def checked(server: VllmServer) -> VllmServer:
     for name in ("max_model_len", "tensor_parallel_size", "max_num_seqs"):
         if getattr(server, name) < 1:
             raise SettingsError(f"`{name}` must be at least 1: {getattr(server, name)}")
-    if not server.keyed and not _loopback(server.host):
+    if not server.keyed and not is_loopback(server.host):
         raise SettingsError(f"a server without a key may listen on loopback only, not on {server.host}")
     _scaling(server)
     if any("api-key" in argument.lower().replace("_", "-") for argument in server.arguments):
@@ -237,12 +237,3 @@ def _scaling(server: VllmServer) -> dict[str, Json] | None:
         "factor": float(-(-server.max_model_len // native)),
         "original_max_position_embeddings": native,
     }
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

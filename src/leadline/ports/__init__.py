@@ -12,6 +12,7 @@ One contract suite a port runs over all its adapters (tests/contract). `wiring` 
     Embedder      texts -> vectors                              model/
     Tool, Tools   what a model may call                         tools/
     Search        queries -> hits                               search/
+    Documents     names -> addresses                            search/corpus
     Reader        an address -> stored text                     search/corpus, fetch/
     Pages         ... that can ask whether a page has changed    fetch/, cache/
     Sandbox       runs Python programs of a model                sandbox/
@@ -32,14 +33,14 @@ cancellation through.
 
 from __future__ import annotations
 
-from leadline.ports.bodies import Blobs, Links, TextReader
+from leadline.ports.bodies import Blobs, Bodies, Inventory, Links, TextReader
 from leadline.ports.eventlog import LAG_ROWS, EventFeed, EventSink, Fed, Lag, Message, Store, Turn
 from leadline.ports.models import Embedder, Model
 from leadline.ports.programs import KilledBy, OutFile, Part, Program, Ran, Sandbox
 from leadline.ports.runs import FLAGS, QUEUE, Beat, Cursor, Depth, NewRun, Run, RunFigures, RunStore
-from leadline.ports.search import Found, PageRead, Pages, Query, Reader, Search
+from leadline.ports.search import Documents, Found, PageRead, Pages, Query, Reader, Search
 from leadline.ports.signals import Quiet, Signals
-from leadline.ports.summaries import Said, Summarizer
+from leadline.ports.summaries import NoSummary, Said, Summarizer
 from leadline.ports.tools import CallContext, Tool, Tools
 from leadline.ports.watching import Observer
 from leadline.ports.work import MANY, Clock, Cpu, Wake
@@ -51,22 +52,26 @@ __all__ = [
     "QUEUE",
     "Beat",
     "Blobs",
+    "Bodies",
     "CallContext",
     "Clock",
     "Cpu",
     "Cursor",
     "Depth",
+    "Documents",
     "Embedder",
     "EventFeed",
     "EventSink",
     "Fed",
     "Found",
+    "Inventory",
     "KilledBy",
     "Lag",
     "Links",
     "Message",
     "Model",
     "NewRun",
+    "NoSummary",
     "Observer",
     "OutFile",
     "PageRead",

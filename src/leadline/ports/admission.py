@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from leadline.domain import RunState, Usage
 
@@ -133,6 +133,16 @@ class DayUsage:
     held_usd: float
 
 
+class Fullest(NamedTuple):
+    """Of today's budgets, the share that is used or set aside by the tenant nearest to its end.
+
+    `None`: no tenant that asked for anything today has such a budget.
+    """
+
+    tokens: float | None = None
+    usd: float | None = None
+
+
 class Holds(Protocol):
     """What is set aside and what was used, counted exactly over all processes."""
 
@@ -154,6 +164,10 @@ class Holds(Protocol):
 
     async def usage(self, tenant: str, *, since: str, until: str) -> Sequence[DayUsage]:
         """Return what a tenant used from one day to another, both included, newest first."""
+        ...
+
+    async def fullest(self, bounds: Bounds) -> Fullest:
+        """Return how much is gone of the budgets that are nearest to their end, of all tenants."""
         ...
 
 

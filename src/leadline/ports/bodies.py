@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 
@@ -46,3 +47,15 @@ class Blobs(Protocol):
     def reader(self, tenant: str) -> TextReader:
         """Return a reader of stored texts for `Cpu` work."""
         ...
+
+
+class Inventory(Protocol):
+    """What lies in a store of bodies; every store of `Blobs` is one."""
+
+    def names(self, tenant: str) -> AsyncIterator[Sequence[str]]:
+        """Yield the hashes of a tenant's bodies, in pages and in no order; what comes meanwhile may be missing."""
+        ...
+
+
+class Bodies(Blobs, Inventory, Protocol):
+    """A store of bodies that can be gone through: what a backup copies."""

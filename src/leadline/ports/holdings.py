@@ -1,4 +1,4 @@
-"""What tenants keep besides runs: repeated requests, links, schedules, webhooks, corpora.
+"""What tenants keep besides runs: repeated requests, links, schedules, webhooks; corpora are in `corpora`.
 
 As in `ports.accounts`: times are Unix seconds, another tenant's objects are unknown, and all
 methods raise `StoreUnavailable` or `StoreFull`.
@@ -242,61 +242,4 @@ class Deliveries(Protocol):
 
     async def list(self, tenant: str, webhook_id: str, *, limit: int = 50) -> Sequence[Delivery]:
         """Return a webhook's deliveries, newest first. Raises `UnknownObject`."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TenantCorpus:
-    """A tenant's set of documents; each change makes a new `version`, and a run keeps to one."""
-
-    id: str
-    tenant: str
-    name: str
-    version: int
-    created_at: float
-    updated_at: float
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class CorpusDocument:
-    """A document in a corpus. `blob` is the hash of its bytes, `size` counts them."""
-
-    name: str
-    blob: str
-    size: int
-    type: str
-    added_at: float
-
-
-class TenantCorpora(Protocol):
-    """Corpora of tenants, version by version."""
-
-    async def create(self, tenant: str, *, name: str) -> TenantCorpus:
-        """Make an empty corpus. Raises `AlreadyThere` for a name that the tenant has."""
-        ...
-
-    async def get(self, tenant: str, corpus_id: str) -> TenantCorpus:
-        """Return a corpus. Raises `UnknownObject`."""
-        ...
-
-    async def list(self, tenant: str) -> Sequence[TenantCorpus]:
-        """Return a tenant's corpora, by name."""
-        ...
-
-    async def put(self, tenant: str, corpus_id: str, document: CorpusDocument) -> TenantCorpus:
-        """Add a document or replace the one of its name; the same bytes again change nothing."""
-        ...
-
-    async def remove(self, tenant: str, corpus_id: str, name: str) -> TenantCorpus:
-        """Take a document out; older versions keep it. Raises `UnknownObject`."""
-        ...
-
-    async def documents(
-        self, tenant: str, corpus_id: str, *, version: int | None = None, after: str = "", limit: int = 1_000
-    ) -> Sequence[CorpusDocument]:
-        """Return the documents of a version (the newest without one), by name, behind `after`."""
-        ...
-
-    async def delete(self, tenant: str, corpus_id: str) -> None:
-        """Forget a corpus and all its versions. Raises `UnknownObject`."""
         ...

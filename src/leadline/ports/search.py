@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -57,6 +58,21 @@ class Reader(Protocol):
 
     async def read(self, uri: str, *, deadline: float) -> Fetched:
         """Return the source. Raises `NotFound`, `ToolFailed`."""
+        ...
+
+
+class Documents(Protocol):
+    """Documents by name, as people call them."""
+
+    async def named(self, name: str, *, limit: int, deadline: float) -> Sequence[str]:
+        """Return the addresses of the documents that have this name, path's end or address, readable or not.
+
+        Those that are written so come before those that differ in case. Raises `ToolFailed`.
+        """
+        ...
+
+    async def names(self, *, limit: int, deadline: float) -> Sequence[str]:
+        """Return the names of the first documents, without folders. Raises `ToolFailed`."""
         ...
 
 

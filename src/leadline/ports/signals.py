@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias
 
 from leadline.events import Record
+from leadline.ports.admission import Fullest
 from leadline.ports.correlation import Trace
+from leadline.ports.eventlog import Lag
 from leadline.ports.runs import Depth, Run
 
 Leaving: TypeAlias = Literal[
@@ -39,6 +41,13 @@ class RunLeft:
 
     run_id: str
     how: Leaving
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunEnded:
+    """The store itself ended a run that no worker held: cancelled in the queue, or its workers died too often."""
+
+    run: Run
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,9 +156,31 @@ class QueueSeen:
     depth: Depth
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoreSeen:
+    """Whether the store of runs answered, when it was last asked."""
+
+    reachable: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LogSeen:
+    """How far the event log is behind the journal now."""
+
+    lag: Lag
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class QuotaSeen:
+    """How much of their day's budgets the tenants have used that are nearest to their end."""
+
+    fullest: Fullest
+
+
 Signal: TypeAlias = (
     RunTaken
     | RunLeft
+    | RunEnded
     | Rejected
     | CacheAnswered
     | LimitPassed
@@ -161,6 +192,9 @@ Signal: TypeAlias = (
     | ProviderAsked
     | HttpAnswered
     | QueueSeen
+    | StoreSeen
+    | LogSeen
+    | QuotaSeen
 )
 
 

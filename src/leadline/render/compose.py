@@ -14,6 +14,7 @@ from leadline.render.links import web_address
 from leadline.render.page import Block, Kind, Look, Page, Run
 from leadline.telling.addresses import address, name, readable
 from leadline.telling.artefacts import NO_BODIES
+from leadline.telling.news import Item, heading, news, titled
 from leadline.telling.numbering import Numbered, Numbers, Told, answer, flat, quoting, said, sentences, subject
 from leadline.telling.wording import facts, label, place, reasons, strong, word
 from leadline.text.clean import squeeze, visible
@@ -66,7 +67,8 @@ class _Composer:
         blocks = [
             *self._head(),
             *self._answer(),
-            *(block for part in report.sections for block in self._section(part.title, sentences(part, self._claims))),
+            *self._changes(),
+            *(block for title, part in titled(report) for block in self._section(title, sentences(part, self._claims))),
             *artefacts(report, bodies),
             *self._contradictions(),
             *self._listed(self._word("unexamined"), report.unexamined),
@@ -94,6 +96,28 @@ class _Composer:
         if told:
             yield _plain(Kind.HEADING, self._word("answer"))
             yield Block(Kind.ANSWER, self._prose(told))
+
+    def _changes(self) -> Iterator[Block]:
+        changes = self._report.changes
+        if changes is None:
+            return
+        yield _plain(Kind.HEADING, shown(heading(changes, self._language)))
+        if not changes.any:
+            yield _plain(Kind.TEXT, self._word("no_changes"))
+        for kind in news(self._report, self._language):
+            yield _plain(Kind.SUBHEADING, kind.title)
+            yield from (Block(Kind.ITEM, tuple(self._item(item))) for item in kind.items)
+            if kind.more:
+                yield _plain(Kind.ITEM, self._word("more").format(kind.more))
+
+    def _item(self, item: Item) -> Iterator[Run]:
+        """Yield a change: what is said or cited now, its citations, and what was said before."""
+        yield Run(shown(item.text, limit=QUOTE))
+        if item.claim is not None and item.claim.citations:
+            yield Run(" ")
+            yield from _links(self._numbers.numbered(item.claim.citations))
+        if item.note:
+            yield Run(f"（{shown(item.note)}）" if self._chinese else f" ({shown(item.note)})", Look.REMARK)
 
     def _section(self, title: str, told: Sequence[Told]) -> Iterator[Block]:
         if shown(title):

@@ -12,11 +12,13 @@ from leadline.errors import LeaseLost
 class Hold:
     """A worker's hold on a run: its fence, its lease as last confirmed, and the flag it was told.
 
-    The worker renews it from heartbeats; the recorder asks it before each paid call.
+    The worker renews it from heartbeats; the recorder asks it before each paid call. A `patient` one
+    waits where a disk is full, as it does for a store that is away.
     """
 
-    def __init__(self, *, fence: int, lease: float, monotonic: Callable[[], float]) -> None:
+    def __init__(self, *, fence: int, lease: float, monotonic: Callable[[], float], patient: bool = False) -> None:
         self.fence = fence
+        self.patient = patient
         self.flag: Flag | None = None
         self._monotonic = monotonic
         self._until = monotonic() + lease

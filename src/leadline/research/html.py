@@ -21,6 +21,7 @@ from leadline.research.contexts import Context, Cut, Piece, Standing, contexts, 
 from leadline.research.html_artefacts import artefacts, has_pictures
 from leadline.telling.addresses import address, linkable, name, readable
 from leadline.telling.artefacts import NO_BODIES
+from leadline.telling.news import Item, heading, news, titled
 from leadline.telling.numbering import Numbered, Numbers, Told, answer, flat, quoting, said, sentences, subject
 from leadline.telling.wording import facts, label, meaning, place, reasons, strong, word
 from leadline.text.clean import squeeze
@@ -79,7 +80,8 @@ def to_html(report: Report, texts: Mapping[str, str], bodies: Mapping[str, bytes
     parts = [
         _header(page),
         _answer(page),
-        *(_section(page, s.title, sentences(s, page.claims)) for s in report.sections),
+        _changes(page),
+        *(_section(page, title, sentences(part, page.claims)) for title, part in titled(report)),
         artefacts(report, bodies),
         _contradictions(page),
         _list(page.word("unexamined"), report.unexamined),
@@ -154,6 +156,30 @@ def _answer(page: _Page) -> str:
     return f'<section class="answer" aria-label="{page.word("answer")}">{_prose(page, told)}</section>'
 
 
+def _changes(page: _Page) -> str:
+    changes = page.report.changes
+    if changes is None:
+        return ""
+    parts = [f"<h2>{text(heading(changes, page.language))}</h2>"]
+    if not changes.any:
+        parts.append(f"<p>{page.word('no_changes')}</p>")
+    for kind in news(page.report, page.language):
+        items = [f'<li dir="auto">{_item(page, item, gone=kind.gone)}</li>' for item in kind.items]
+        if kind.more:
+            items.append(f"<li>{text(word('more', page.language).format(kind.more))}</li>")
+        parts.append(f"<h3>{text(kind.title)}</h3><ul>{''.join(items)}</ul>")
+    return f'<section class="changes">{"".join(parts)}</section>'
+
+
+def _item(page: _Page, item: Item, *, gone: bool) -> str:
+    told = f"<bdi>{text(squeeze(item.text, limit=_QUOTE))}</bdi>" if item.source is None else _named(item.source)
+    if gone:
+        told = f"<del>{told}</del>"
+    cited = page.cites(page.numbers.numbered(item.claim.citations)) if item.claim is not None else ""
+    note = f' <span class="why">{text(item.note)}</span>' if item.note else ""
+    return f"{told}{cited}{note}"
+
+
 def _section(page: _Page, title: str, told: Sequence[Told]) -> str:
     heading = f'<h2 dir="auto">{text(title)}</h2>' if title else ""
     if not quoting(told):
@@ -179,8 +205,10 @@ def _told(page: _Page, told: Told) -> str:
 def _verdict(page: _Page, claim: Claim) -> str:
     why = reasons(claim, page.language)
     told = f'<span class="why">{text(("；" if page.language == "zh" else "; ").join(why))}</span>' if why else ""
-    kind = "strong" if strong(claim) else str(claim.verdict)
-    return f' <span class="verdict {kind}">{text(label(claim, page.language))}</span>{told}'
+    shown_as = text(label(claim, page.language))
+    if strong(claim):  # the style draws a mark; the words are for who does not see it, and for the pointer
+        return f'&nbsp;<span class="verdict strong" title="{shown_as}"><span class="unseen">{shown_as}</span></span>{told}'
+    return f' <span class="verdict {claim.verdict}">{shown_as}</span>{told}'
 
 
 def _contradictions(page: _Page) -> str:

@@ -14,6 +14,7 @@ from typing import Final
 from leadline.domain import Report, Source
 from leadline.telling.addresses import address, linkable, name, readable
 from leadline.telling.artefacts import NO_BODIES, Group, groups, listing, path_of, program_path, title
+from leadline.telling.news import Item, heading, news, titled
 from leadline.telling.numbering import Numbered, Numbers, Told, answer, flat, quoting, said, sentences, subject
 from leadline.telling.wording import facts, label, place, reasons, strong, word
 from leadline.text.clean import squeeze, visible
@@ -50,9 +51,10 @@ def to_markdown(report: Report, bodies: Mapping[str, bytes] = NO_BODIES) -> str:
     direct = answer(report, page.claims)
     if direct:
         parts.append(f"**{page.word('answer')}{page.colon}** {page.prose(direct)}")
-    for section in report.sections:
-        if section.title:
-            parts.append(f"## {escape(section.title)}")
+    parts += _changes(page)
+    for headed, section in titled(report):
+        if headed:
+            parts.append(f"## {escape(headed)}")
         told = sentences(section, page.claims)
         parts.append("\n".join(f"- {page.told(t)}" for t in told) if quoting(told) else page.prose(told))
     parts += _artefacts(page, bodies)
@@ -68,6 +70,11 @@ def to_markdown(report: Report, bodies: Mapping[str, bytes] = NO_BODIES) -> str:
     parts.append("---")
     parts += [escape(line) for line in (*notes, facts(report))]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def changes_to_markdown(report: Report) -> str:
+    """Return what changed since an earlier report, alone; empty where the report is compared with none."""
+    return "\n\n".join(_changes(_Page(report))) + "\n" if report.changes is not None else ""
 
 
 def escape(text: str) -> str:
@@ -133,6 +140,30 @@ class _Page:
         """Return where in its source a citation lies."""
         shown = place(numbered.citation.locator, title=source.title, language=self.language)
         return escape(squeeze(shown, limit=_QUOTE))
+
+
+def _changes(page: _Page) -> Iterator[str]:
+    """Yield what changed since an earlier report, by kind."""
+    changes = page.report.changes
+    if changes is None:
+        return
+    yield f"## {escape(heading(changes, page.language))}"
+    if not changes.any:
+        yield escape(page.word("no_changes"))
+    for kind in news(page.report, page.language):
+        lines = [f"- {_item(page, item, gone=kind.gone)}" for item in kind.items]
+        if kind.more:
+            lines.append(f"- {escape(page.word('more').format(kind.more))}")
+        yield f"**{escape(kind.title)}**\n\n" + "\n".join(lines)
+
+
+def _item(page: _Page, item: Item, *, gone: bool) -> str:
+    text = escape(squeeze(item.text, limit=_QUOTE))
+    marks = "".join(f"[{n}]" for n in page.numbers.of(item.claim.citations)) if item.claim is not None else ""
+    if item.source is not None:
+        text = f"{text} {_address(item.source)}"
+    note = f"*({escape(item.note)})*" if item.note else ""
+    return " ".join(filter(None, (f"~~{text}~~" if gone and item.claim is None else text, marks, note)))
 
 
 def _artefacts(page: _Page, bodies: Mapping[str, bytes]) -> Iterator[str]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Coroutine, Sequence
 
-from leadline.errors import StoreError, StoreUnavailable
+from leadline.errors import StoreError, StoreFull, StoreUnavailable
 from leadline.events import Entry, Record
 from leadline.ports import Clock, RunStore
+
+log = logging.getLogger("leadline.journal")
 
 OUTCOME_WAIT = 0.002
 """Seconds an outcome may wait for an intent to share an append with."""
@@ -20,12 +23,24 @@ LEAVING_PATIENCE = 3.0
 
 
 class Outbox:
-    """Appends entries of one run under one fence; `committed` is told each record, once, after its commit."""
+    """Appends entries of one run under one fence; `committed` is told each record, once, after its commit.
+
+    A `patient` one waits for a full disk as it does for a store that is away: whoever took the run over would
+    pay for its calls once more, and could not write their answers either. Who asked in a terminal is told at once.
+    """
 
     def __init__(
-        self, *, run_id: str, fence: int, store: RunStore, clock: Clock, committed: Callable[[Record], None]
+        self,
+        *,
+        run_id: str,
+        fence: int,
+        store: RunStore,
+        clock: Clock,
+        committed: Callable[[Record], None],
+        patient: bool = False,
     ) -> None:
         self._run_id = run_id
+        self._patient = patient
         self._fence = fence
         self._store = store
         self._clock = clock
@@ -103,8 +118,11 @@ class Outbox:
         while True:
             try:
                 return await self._store.append(self._run_id, self._fence, batch)
-            except StoreUnavailable:
-                if waited >= self._patience:
+            except (StoreUnavailable, StoreFull) as error:
+                full = isinstance(error, StoreFull)
+                if waited >= self._patience or (full and not self._patient):
                     raise
+                if full and not waited:
+                    log.warning("store_full", extra={"run": self._run_id, "reason": str(error)})
                 await self._clock.sleep(pause)
                 waited, pause = waited + pause, min(2.0, pause * 2)

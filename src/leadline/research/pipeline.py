@@ -6,18 +6,22 @@
     write    by a model over the ledger, or quoted sentences where no model can write
     verify   each claim against its excerpts; a judge only for what words cannot decide
     frame    the answer as JSON as well, where a schema was given
-    deliver  the report, by policy
+    deliver  the report, by policy; where an earlier run was asked the same, with what changed since
 
 Each part is a branch of the recorder with its slice of the budget.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from leadline import codec
 from leadline.domain import (
+    Changes,
     Draft,
     Failure,
+    Gist,
     Options,
     Policy,
     Question,
@@ -44,14 +48,18 @@ from leadline.research.recorder import Recorder
 from leadline.research.report import Ending, assemble
 from leadline.research.strategies import STRATEGIES
 from leadline.research.structured import structured
-from leadline.research.study import Cancelled, Gathered, Means, Study
+from leadline.research.study import Cancelled, Gathered, Means, Seen, Study
 from leadline.research.writing import written
+from leadline.telling.changes import changes, same_question
 
 RESEARCH_STEPS = 6
 """Rounds for the claims that policy `research` looks into again."""
 
 STARVED = frozenset({StopReason.TOKENS, StopReason.MONEY, StopReason.DEADLINE})
 """Reasons for which a model's gathering may end with nothing, where gathering without one still brings something."""
+
+CLAIM_CHARS = 400
+"""Characters that a claim counts as where work beside the loop is estimated."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -80,6 +88,15 @@ async def conduct(recorder: Recorder, means: Means) -> Conclusion:
     return Conclusion(state=RunState.DONE, stop=stop, report=report, failure=run.failure, usage=recorder.usage)
 
 
+def told_by(seen: Sequence[Seen]) -> Gist | None:
+    """Return what an earlier run's report told, where one of the outcomes holds it."""
+    for outcome in seen:
+        value = outcome.value if isinstance(outcome.value, dict) else {}
+        if value.get("told"):
+            return codec.build(Gist, value["told"])
+    return None
+
+
 class _Run:
     """The parts of one run, in order, and what they hand on."""
 
@@ -97,6 +114,7 @@ class _Run:
         self.gaps: list[str] = []
         self.strategy = choose(self.question.text, self.options).strategy
         self.failed: dict[str, str] = {}
+        self.told: Gist | None = None
 
     async def story(self) -> Report:
         await self._recall()
@@ -107,7 +125,8 @@ class _Run:
         if self.options.policy is Policy.RESEARCH:
             checked = await self._research_again(draft, checked)
         structured = await self._structure(checked)
-        return self._deliver(gathered, draft, checked, structured=structured)
+        report = self._deliver(gathered, draft, checked, structured=structured)
+        return replace(report, changes=await self._compare(report))
 
     # -- parts --------------------------------------------------------------------------------
 
@@ -124,6 +143,7 @@ class _Run:
         lacking = [outcome.text for outcome in seen if not outcome.fresh]
         if lacking:
             raise ToolStop(f"run {earlier} gives no evidence to go on with: {lacking[0]}")
+        self.told = told_by(seen)
 
     async def _clarify(self) -> None:
         """Let the model ask one question back; the answer is part of what is asked from then on."""
@@ -221,6 +241,13 @@ class _Run:
         if found.failure is not None:
             self.notes.append(phrase("structure_failed", self.question.language, reason=found.failure.message))
         return found.value
+
+    async def _compare(self, report: Report) -> Changes | None:
+        """Return what changed since the earlier run, where that was asked the same."""
+        if self.told is None or not same_question(self.told.question, report.question):
+            return None
+        size = CLAIM_CHARS * (len(report.claims) + len(self.told.claims))
+        return await self.means.cpu.run(changes, self.told, report, size=size)
 
     def _deliver(self, gathered: Gathered, draft: Draft, checked: Findings, *, structured: Structured | None) -> Report:
         stop = gathered.stop

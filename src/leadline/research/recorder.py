@@ -142,6 +142,7 @@ class Recorder:
                 store=outside.store,
                 clock=outside.clock,
                 committed=self._committed,
+                patient=outside.hold.patient,
             )
 
     def enter(self, branch: Part) -> None:

@@ -15,7 +15,9 @@ from urllib.parse import quote, unquote_to_bytes
 
 AddressKind = Literal["file", "document"]
 
-_SAFE: Final = "/-._~!$&'()*+,=:@"
+SAFE: Final = "/-._~!$&'()*+,=:@"
+"""What stays as it is in the address of a document."""
+
 _LOCAL_HOSTS: Final = ("", "localhost")
 
 
@@ -37,7 +39,7 @@ def id_of(places: Iterable[str]) -> str:
 
 def file_uri(path: str | Path) -> str:
     """Return the `file:` URI of an absolute path; names that are not UTF-8 survive."""
-    return "file://" + quote(os.fsencode(path), safe=_SAFE)
+    return "file://" + quote(os.fsencode(path), safe=SAFE)
 
 
 def file_path(uri: str) -> str | None:
@@ -108,13 +110,13 @@ class DocumentAddresses:
         self._roots = _labelled(roots)
 
     def uri(self, path: str) -> str:
-        return self._prefix + quote(os.fsencode(self._relative(path)), safe=_SAFE)
+        return self._prefix + quote(os.fsencode(self._relative(path)), safe=SAFE)
 
     def known(self, uri: str) -> str | None:
         if not uri.startswith(self._prefix):
             return None
         name = unquote_to_bytes(uri[len(self._prefix) :])
-        return self._prefix + quote(name, safe=_SAFE)
+        return self._prefix + quote(name, safe=SAFE)
 
     def name(self, path: str) -> str:
         return shown(self._relative(path))

@@ -201,6 +201,17 @@ class Corpus:
         )
         return await self._readers.run(wanted, deadline=limiting.left())
 
+    async def named(self, name: str, *, limit: int, deadline: float) -> Sequence[str]:
+        """Return the addresses of the documents called `name`; see `ports.Documents`."""
+        known = self._addresses.known(name)
+        if known is not None:
+            return (known,)
+        return await self._readers.run(partial(corpus_query.named, name=name, limit=limit), deadline=deadline)
+
+    async def names(self, *, limit: int, deadline: float) -> Sequence[str]:
+        """Return what the first documents are called; see `ports.Documents`."""
+        return await self._readers.run(partial(corpus_query.names, limit=limit), deadline=deadline)
+
     def reads(self, uri: str) -> bool:
         """Return whether `uri` lies under this corpus's roots, be there a document or not."""
         return self._addresses.known(uri) is not None

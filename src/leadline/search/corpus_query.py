@@ -7,12 +7,14 @@ import re
 import sqlite3
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
+from urllib.parse import quote, unquote
 
 from leadline import codec
 from leadline.domain import Hit, Source, source_id
 from leadline.domain import sha256 as hash_of
 from leadline.errors import NotFound, ToolFailed
 from leadline.ports import Found, Query
+from leadline.search.addresses import SAFE
 from leadline.search.corpus_index import About, stored_part, stored_text, unpack
 from leadline.search.corpus_types import MOST_QUERY, Near, Passage
 from leadline.search.snippets import snippet
@@ -132,6 +134,24 @@ def read(connection: sqlite3.Connection, uri: str) -> Reply:
         raise NotFound(f"the document gives no text ({code}): {reason}")
     text = stored_text(connection, text_id)
     return Reply(_source(connection, text_id, uri=uri, text=text), text, path)
+
+
+def named(connection: sqlite3.Connection, name: str, *, limit: int) -> list[str]:
+    """Return the addresses of documents whose path ends with `name`; where none is written so, whatever its case."""
+    tail = "/" + quote(name.strip().replace("\\", "/").removeprefix("./").strip("/"), safe=SAFE, errors="replace")
+    rows = connection.execute(
+        "SELECT uri, ends = :tail FROM (SELECT uri, substr(uri, -length(:tail)) AS ends FROM files)"
+        " WHERE lower(ends) = lower(:tail) ORDER BY 2 DESC, uri LIMIT :limit",
+        {"tail": tail, "limit": limit},
+    ).fetchall()
+    exact = [uri for uri, same in rows if same]
+    return exact or [uri for uri, _ in rows]
+
+
+def names(connection: sqlite3.Connection, *, limit: int) -> list[str]:
+    """Return what the first documents are called, without their folders."""
+    rows = connection.execute("SELECT uri FROM files ORDER BY uri LIMIT ?", (limit,))
+    return [unquote(uri.rpartition("/")[2]) for (uri,) in rows]
 
 
 def _source(connection: sqlite3.Connection, text_id: int, *, uri: str, text: str) -> Source:

@@ -26,7 +26,7 @@ from leadline.settings import Settings
 from leadline.version import __version__
 from leadline.wiring.telemetry import Telemetry
 
-STREAMED: Final = re.compile(r"/v1/corpora/[^/]+/documents/[^/]+")
+STREAMED: Final = re.compile(r"/v1/corpora/[^/]+/documents/.+", re.DOTALL)
 """Paths whose bodies are no JSON and are read piece by piece, by the route itself."""
 
 _TOOL_BYTES: Final = 46 << 20

@@ -11,11 +11,12 @@ from leadline.api import asking
 from leadline.codec import canonical
 from leadline.domain import Budget, Length, Options, Policy, Question, StrategyName, sha256
 from leadline.domain.run import Origin
-from leadline.errors import InputError, SettingsError, UnknownRun, WrongState
+from leadline.errors import InputError, LeadlineError, SettingsError, StoreError, UnknownRun, WrongState
 from leadline.ports import NewRun, Run
 from leadline.ports.access import Caller
 from leadline.ports.admission import Admitted, Wanted, Wish
-from leadline.service.door import Door
+from leadline.ports.signals import Rejected
+from leadline.service.door import Door, Limited
 from leadline.service.runs import Runs, corpus_name
 from leadline.service.shapes import ResearchTaken
 from leadline.settings import Settings
@@ -55,8 +56,17 @@ class Asking:
 
         `repeat` is the request's `Idempotency-Key`. Raises `InputError` for what cannot be asked,
         `IdempotencyConflict`, `BudgetError`, `UnknownRun` for a run to continue that is not the
-        caller's, and `Limited`.
+        caller's, and `Limited`. What is refused is told as a signal.
         """
+        try:
+            return await self._started(taken, caller, origin=origin, repeat=repeat)
+        except StoreError:
+            raise  # that is no refusal
+        except (LeadlineError, Limited) as error:
+            self._platform.outgoing.signals.signal(Rejected(method=origin.method, reason=error.code))
+            raise
+
+    async def _started(self, taken: ResearchTaken, caller: Caller, *, origin: Origin, repeat: str | None) -> Asked:
         text = asking.checked_question(taken.question)
         question = Question(text=text, language=taken.language or detect(text))
         options = await self._options(taken, text, caller)

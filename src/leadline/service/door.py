@@ -15,9 +15,9 @@ from leadline.errors import NotPermitted, Unauthenticated
 from leadline.ports.access import LOCAL, Caller, Role
 from leadline.ports.admission import Admitted, Refused, Wanted, Wish
 from leadline.service.asgi import Scope, header
-from leadline.service.keys import is_own_host
 from leadline.settings import Settings
-from leadline.wiring.accounts import Accounts, Gate
+from leadline.wire.hosts import is_own_host
+from leadline.wiring.accounts import Accounts, Gate, has_keys
 
 NOBODY: Final = Caller(tenant=LOCAL, key="local", role=Role.ADMIN, name="this machine")
 """Whoever asks a service of this machine that has no keys yet: the machine's own user."""
@@ -151,14 +151,6 @@ class Door:
             and _is_address(address)
             and any(ipaddress.ip_address(address) in network for network in self._proxies)
         )
-
-
-async def has_keys(accounts: Accounts) -> bool:
-    """Return whether any key was ever made: one that ran out must not open the service to everybody."""
-    for tenant in await accounts.tenants.list():
-        if await accounts.keys.list(tenant.id):
-            return True
-    return False
 
 
 def bearer(scope: Scope) -> str:

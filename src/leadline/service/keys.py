@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import hmac
-import ipaddress
 from typing import Final
 
 from leadline.errors import SettingsError
 from leadline.service.asgi import Asgi, Receive, Scope, Send, header
 from leadline.service.problems import UNAUTHORIZED, plain_problem, send_problem
+from leadline.wire.hosts import is_loopback, is_own_host
 
 OPEN: Final = frozenset({"/healthz", "/readyz"})
 """Paths that anybody may ask: they tell nothing but whether the service is there."""
 
 
 class SharedKey:
-    """Wraps an application: without `Authorization: Bearer <key>` a request is refused."""
+    """Wraps an application: without `Authorization: Bearer <key>` a request is refused.
 
-    def __init__(self, app: Asgi, *, key: str) -> None:
+    `besides` are paths that decide by themselves who may ask.
+    """
+
+    def __init__(self, app: Asgi, *, key: str, besides: frozenset[str] = frozenset()) -> None:
         self._app = app
         self._key = key.encode()
+        self._open = OPEN | besides
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 401."""
-        if scope["type"] != "http" or scope["path"] in OPEN or self._fits(header(scope, "authorization")):
+        if scope["type"] != "http" or scope["path"] in self._open or self._fits(header(scope, "authorization")):
             await self._app(scope, receive, send)
             return
         await send_problem(scope, send, plain_problem(401, UNAUTHORIZED, "the key is missing or wrong"))
@@ -56,19 +60,3 @@ def check_host(host: str, *, has_key: bool, setting: str) -> None:
     """Refuse to listen to others without a key. Raises `SettingsError`; `setting` is where one is set."""
     if not has_key and not is_loopback(host):
         raise SettingsError(f"without a key only this machine is served, not {host}: set {setting}")
-
-
-def is_own_host(host: str) -> bool:
-    """Whether a `Host` names this machine by a name that nobody else can give to theirs."""
-    name = host[1:].partition("]")[0] if host.startswith("[") else host.partition(":")[0]
-    return is_loopback(name.lower())
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to listen on is reached from this machine alone."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

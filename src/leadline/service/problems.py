@@ -44,6 +44,7 @@ STATUSES: Final[Mapping[type[LeadlineError], int]] = {
     errors.FetchRateLimited: 429,
     errors.ExtractError: 422,
     errors.ExtractTimeout: 504,
+    errors.TooLarge: 413,
     errors.StoreUnavailable: 503,
     errors.StoreFull: 507,
     errors.BlobMissing: 404,

@@ -7,6 +7,8 @@ from typing import Final
 
 from leadline.service.routes import (
     access,
+    corpora,
+    diagnostics,
     evidence,
     health,
     mcp,
@@ -29,11 +31,13 @@ ROUTES: Final[Sequence[Callable[[], Routes]]] = (
     steering.routes,
     streaming.routes,
     evidence.routes,
+    corpora.routes,
     tools.routes,
     schedules.routes,
     webhooks.routes,
     shares.routes,
     access.routes,
+    diagnostics.routes,
     openai.routes,
     mcp.routes,
     ui.routes,

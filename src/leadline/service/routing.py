@@ -36,6 +36,9 @@ ACTION: Final = "x-leadline-action"
 COUNTS: Final = "x-leadline-counts"
 """Whether each request counts by itself; false where it counts as a run or a call of a model."""
 
+AUDITS: Final = "x-leadline-audits"
+"""False where the endpoint itself writes down what a request did, which its route does not tell."""
+
 OPENAI: Final = ("/v1/chat/", "/v1/models")
 """Where the paths of OpenAI's API begin."""
 
@@ -95,6 +98,7 @@ class _Spec:
     shown: bool
     model: Any
     counts: bool
+    audits: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +107,7 @@ class _Rule:
 
     action: Action
     counts: bool
+    audits: bool
 
 
 @dataclass(slots=True)
@@ -127,13 +132,15 @@ class Routes:
         extra: Mapping[str, Any] | None = None,
         shown: bool = True,
         counts: bool = True,
+        audits: bool = True,
     ) -> None:
         """Add a route; the endpoint's docstring is its description.
 
         Without `action` anybody may ask, and nothing is counted. `errors` are statuses beside those
         that every route may answer. `answers` describes what is no JSON, `model` what is. `extra`
         goes into the OpenAPI document. Without `counts` the endpoint itself asks to be let in (as a
-        run, say), and where it fails before that, it is counted after all.
+        run, say), and where it fails before that, it is counted after all. Without `audits` it
+        calls `write_down` itself.
         """
         self.specs.append(
             _Spec(
@@ -148,6 +155,7 @@ class Routes:
                 shown=shown,
                 model=model,
                 counts=counts,
+                audits=audits,
             )
         )
 
@@ -156,6 +164,7 @@ class Routes:
         for spec in self.specs:
             summary, _, rest = (spec.endpoint.__doc__ or spec.endpoint.__name__).strip().partition("\n")
             extra = dict(spec.extra) | ({} if spec.action is None else {ACTION: str(spec.action), COUNTS: spec.counts})
+            extra |= {} if spec.audits else {AUDITS: False}
             api.router.add_api_route(
                 spec.path,
                 spec.endpoint,
@@ -183,7 +192,7 @@ class ServiceRoute(APIRoute):
         """Return what answers a request to this route."""
         inner = super().get_route_handler()
         named = (self.openapi_extra or {}).get(ACTION)
-        rule = None if named is None else _Rule(Action(named), counts=(self.openapi_extra or {}).get(COUNTS, True))
+        rule = None if named is None else _rule_of(Action(named), self.openapi_extra or {})
 
         async def handle(request: Request) -> Response:
             try:
@@ -194,6 +203,10 @@ class ServiceRoute(APIRoute):
                 return answer_to(error, request)
 
         return handle
+
+
+def _rule_of(action: Action, extra: Mapping[str, Any]) -> _Rule:
+    return _Rule(action, counts=extra.get(COUNTS, True), audits=extra.get(AUDITS, True))
 
 
 def services_of(request: Request) -> Services:
@@ -241,10 +254,10 @@ async def _behind(request: Request, rule: _Rule, inner: Callable[[Request], Awai
         if not rule.counts and not getattr(request.state, "counted", False):
             await services.door.let_in(request.scope, caller)
         if writes:
-            await _write_down(request, caller, rule.action, outcome=_outcome(error))
+            await write_down(request, rule.action, outcome=outcome_of(error))
         raise
-    if writes:
-        await _write_down(request, caller, rule.action, outcome=Outcome.DONE)
+    if writes and rule.audits:
+        await write_down(request, rule.action, outcome=Outcome.DONE)
     return response
 
 
@@ -254,9 +267,9 @@ def _check_permitted(caller: Caller, action: Action) -> None:
         raise NotPermitted(f"{who} may not: {action}")
 
 
-async def _write_down(request: Request, caller: Caller, action: Action, *, outcome: Outcome) -> None:
+async def write_down(request: Request, action: Action, *, outcome: Outcome) -> None:
     """Add to the audit log. What was done cannot be undone because the log fails: that is told to the operator."""
-    services = services_of(request)
+    services, caller = services_of(request), caller_of(request)
     given = list(request.path_params.values())
     deed = Deed(
         tenant=caller.tenant,
@@ -276,7 +289,8 @@ async def _write_down(request: Request, caller: Caller, action: Action, *, outco
         )
 
 
-def _outcome(error: Exception) -> Outcome:
+def outcome_of(error: Exception) -> Outcome:
+    """Return what the audit log says of a request that failed so."""
     if isinstance(error, AccessError):
         return Outcome.DENIED
     if isinstance(error, LeadlineError) and error.code in {"unknown_run", "unknown_object"}:

@@ -12,10 +12,11 @@ from dataclasses import replace
 
 from leadline.errors import MissingExtra
 from leadline.ports import Observer
-from leadline.service.keys import check_host, is_loopback
+from leadline.service.keys import check_host
 from leadline.service.serving import EXTRA, Leaving, Listen, serve
 from leadline.settings import Settings
-from leadline.wiring.accounts import open_accounts
+from leadline.wire.hosts import is_loopback
+from leadline.wiring.accounts import has_keys, open_accounts
 from leadline.wiring.telemetry import Telemetry
 
 
@@ -55,8 +56,6 @@ async def check_keys(settings: Settings, host: str) -> None:
     """Refuse to listen to other machines before there is a key. Raises `SettingsError`."""
     if is_loopback(host) or settings.auth.jwt_issuer is not None:
         return
-    from leadline.service.door import has_keys  # noqa: PLC0415 an extra behind it
-
     async with open_accounts(settings) as accounts:
         made = await has_keys(accounts)
     check_host(host, has_key=made, setting="one with `leadline keys create`")

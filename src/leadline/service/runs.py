@@ -17,9 +17,9 @@ from leadline.ports import Cursor, Run
 from leadline.ports.access import LOCAL
 from leadline.research.planning import checked_reply
 from leadline.wiring import Platform
+from leadline.wiring.hosted import SIGN
 from leadline.worker import Worker
 
-_VERSIONED: Final = "@"
 _MOST_LOOKS: Final = 10
 _MOST_CHAIN: Final = 50
 
@@ -33,12 +33,12 @@ class Listed(NamedTuple):
 
 def corpus_name(corpus_id: str, version: int) -> str:
     """Return how a run names one version of a tenant's corpus."""
-    return f"{corpus_id}{_VERSIONED}{version}"
+    return f"{corpus_id}{SIGN}{version}"
 
 
 def is_hosted(corpus: str) -> bool:
     """Return whether a run's corpus is a tenant's, and not files of the machine."""
-    return _VERSIONED in corpus
+    return SIGN in corpus
 
 
 class Runs:

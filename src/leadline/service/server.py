@@ -39,10 +39,12 @@ class Protocol(H11Protocol):
 class Server(uvicorn.Server):
     """A server that leaves signals to its caller and tells when it takes requests."""
 
-    def __init__(self, app: Asgi, *, drain: float, at_once: int | None, started: Callable[[], None]) -> None:
+    def __init__(
+        self, app: Asgi, *, drain: float, at_once: int | None, started: Callable[[], None], cuts: bool = True
+    ) -> None:
         config = uvicorn.Config(
             app,
-            http=Protocol,
+            http=Protocol if cuts else "auto",
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -14,6 +14,7 @@ from leadline.hub import Hub
 from leadline.ports import Observer
 from leadline.ports.posting import Posts
 from leadline.service.asking import Asking
+from leadline.service.corpora import Uploads
 from leadline.service.door import Door
 from leadline.service.evidence import Evidence
 from leadline.service.runs import Runs
@@ -22,7 +23,7 @@ from leadline.service.settling import Settling
 from leadline.service.streams import Streams
 from leadline.settings import Settings
 from leadline.wiring import Platform, platform
-from leadline.wiring.accounts import Accounts, gate_of, open_accounts
+from leadline.wiring.accounts import Accounts, bounds_of, gate_of, open_accounts
 from leadline.wiring.hooks import posts_of
 from leadline.wiring.telemetry import Telemetry
 from leadline.worker import Worker
@@ -43,6 +44,7 @@ class Services:
     runs: Runs
     asking: Asking
     evidence: Evidence
+    uploads: Uploads
     worker: Worker
     following: Following
     streams: Streams
@@ -73,6 +75,7 @@ async def open_services(
     told = telemetry or Telemetry()
     async with open_accounts(settings) as accounts, platform(settings, telemetry=told) as running:
         gate = await gate_of(settings, accounts, outgoing=running.outgoing, store=running.store)
+        told.watch_quotas(accounts.holds, bounds_of(settings))
         hub, settling = Hub(), Settling(gate.admission)
         worker = Worker(
             store=running.store,
@@ -97,6 +100,7 @@ async def open_services(
                 runs=runs,
                 asking=Asking(settings=settings, platform=running, accounts=accounts, door=door, runs=runs),
                 evidence=Evidence(platform=running, exports=settings.service.exports),
+                uploads=Uploads(settings=settings, platform=running, accounts=accounts),
                 worker=worker,
                 following=Following(store=running.store, hub=hub, worker=worker, patient=True),
                 streams=Streams(settings.service),

@@ -12,7 +12,7 @@ import logging
 import signal
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
@@ -56,7 +56,8 @@ class Leaving:
 class Listen:
     """Where and how to serve: seconds of `notice` and `drain`, requests at a time (`None`: any).
 
-    `taken` is a socket that is bound already; `host` and `port` then only say to what.
+    `taken` is a socket that is bound already; `host` and `port` then only say to what. `cuts` is
+    whether requests of the application may cut their connection; without, the fastest parser is used.
     """
 
     host: str
@@ -65,12 +66,21 @@ class Listen:
     drain: float = 30.0
     at_once: int | None = None
     taken: socket.socket | None = None
+    cuts: bool = True
 
 
-async def serve(app: Asgi, listen: Listen, *, leaving: Leaving, started: Callable[[str, int], None]) -> None:
+async def serve(
+    app: Asgi,
+    listen: Listen,
+    *,
+    leaving: Leaving,
+    started: Callable[[str, int], None],
+    emptied: Callable[[], Awaitable[object]] | None = None,
+) -> None:
     """Serve until a signal, then drain. `started` gets the host and port that it listens on.
 
-    Raises `InputError` where the port cannot be had, `MissingExtra` without the extra.
+    `emptied` returns when an application that refuses what is new by itself has answered the rest:
+    until then it is still asked. Raises `InputError` where the port cannot be had, `MissingExtra` without the extra.
     """
     try:
         from leadline.service.server import Server  # noqa: PLC0415 an extra
@@ -78,18 +88,28 @@ async def serve(app: Asgi, listen: Listen, *, leaving: Leaving, started: Callabl
         raise MissingExtra(EXTRA) from error
     with bound(listen.host, listen.port) if listen.taken is None else nullcontext(listen.taken) as listener:
         host, port = listener.getsockname()[:2]
-        server = Server(app, drain=listen.drain, at_once=listen.at_once, started=lambda: started(host, port))
+        server = Server(
+            app,
+            drain=listen.drain,
+            at_once=listen.at_once,
+            started=lambda: started(host, port),
+            cuts=listen.cuts,
+        )
         with _signals(server, leaving):
             async with asyncio.TaskGroup() as group:
-                ending = group.create_task(_end(server, leaving, notice=listen.notice), name="drain")
+                ending = group.create_task(_end(server, leaving, notice=listen.notice, emptied=emptied), name="drain")
                 await server.serve([listener])
                 ending.cancel()
 
 
-async def _end(server: Server, leaving: Leaving, *, notice: float) -> None:
+async def _end(
+    server: Server, leaving: Leaving, *, notice: float, emptied: Callable[[], Awaitable[object]] | None
+) -> None:
     await leaving.wait()
     log.info(LEAVING)
     await asyncio.sleep(notice)
+    if emptied is not None:
+        await emptied()
     server.should_exit = True
 
 

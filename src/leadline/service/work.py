@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from random import Random
 from typing import Any, Final, TypeAlias
 
+from leadline.api.reading import forget_deleted, keep_reading
 from leadline.api.scheduling import keep_firing, scheduler_of
 from leadline.api.slots import Slots
 from leadline.errors import StoreError
@@ -52,6 +53,7 @@ async def upkeep(services: Services) -> None:
             if clock.now() - tidied >= TIDY_SECONDS:
                 tidied = clock.now()
                 await services.accounts.tidy()
+                await forget_deleted(services.platform)
         except StoreError as error:
             log.warning("upkeep_failed", extra={"reason": str(error)})
 
@@ -92,7 +94,15 @@ async def scheduling(services: Services) -> None:
         firing.cancel()
 
 
-WORK: Final[Sequence[Work]] = (carrying, accounting, upkeep, delivering, shipping, scheduling)
+async def reading(services: Services) -> None:
+    """Read documents that were uploaded; what is cut off on leaving is read elsewhere."""
+    async with asyncio.TaskGroup() as group:
+        readers = group.create_task(keep_reading(services.platform), name="readers")
+        await services.leaving.wait()
+        readers.cancel()
+
+
+WORK: Final[Sequence[Work]] = (carrying, accounting, upkeep, delivering, shipping, scheduling, reading)
 """All of it, a task each; a failure that gets out of one ends the process."""
 
 

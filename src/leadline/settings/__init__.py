@@ -6,13 +6,17 @@ only where it is named: a cloned repository must not be able to set an address o
 """
 
 from leadline.settings.accounts import AdmissionSettings, AuthSettings, SecretsSettings
+from leadline.settings.backup import BackupSettings
 from leadline.settings.cache import CachingSettings, OutgoingSettings
+from leadline.settings.corpora import CorporaSettings
 from leadline.settings.eventlog import EventsSettings, LogPlace
 from leadline.settings.kinds import Secret
 from leadline.settings.load import default_config_path, load
 from leadline.settings.mcp import McpServer, McpSettings
 from leadline.settings.models import ANTHROPIC_URL, GatewaySettings, JudgeSettings, ModelSettings, VllmSettings
+from leadline.settings.preflight import PreflightSettings
 from leadline.settings.prices import ModelPrice, Prices, load_prices
+from leadline.settings.process import process_environment
 from leadline.settings.programs import PythonSettings
 from leadline.settings.registry import Item, Row, describe, items, secrets_of
 from leadline.settings.s3 import S3Settings
@@ -40,8 +44,10 @@ __all__ = [
     "LOCAL",
     "AdmissionSettings",
     "AuthSettings",
+    "BackupSettings",
     "BudgetSettings",
     "CachingSettings",
+    "CorporaSettings",
     "CpuSettings",
     "EmbedSettings",
     "EventsSettings",
@@ -59,6 +65,7 @@ __all__ = [
     "ModelPrice",
     "ModelSettings",
     "OutgoingSettings",
+    "PreflightSettings",
     "Prices",
     "ProviderSettings",
     "PythonSettings",
@@ -86,6 +93,7 @@ __all__ = [
     "load",
     "load_prices",
     "load_tenants",
+    "process_environment",
     "save_table",
     "secrets_of",
 ]

@@ -177,13 +177,13 @@ class JudgeSettings:
 class GatewaySettings:
     """`leadline serve-models`: the servers under `model` behind one address."""
 
-    host: str = setting("127.0.0.1", Text(), "The address to listen on; others than this machine's own need `tenants`.")
+    host: str = setting("127.0.0.1", Text(), "The address to listen on; others than this machine's own need a key.")
     port: int = setting(8080, Whole(0, 65_535), "The port to listen on; 0 takes a free one.")
     tenants: Path | None = setting(  # noqa: RUF009 makes a dataclass field
         None,
         OrNone(Location()),
         "TOML file with a table for each tenant: `keys` (SHA-256 hashes of its keys), and its own `requests` and "
-        "`tokens` a minute. `none`: no key is asked for, and only this machine is served.",
+        "`tokens` a minute. `none`: the keys of accounts count; with no key at all only this machine is served.",
     )
     tenant_requests: int | None = setting(
         None, OrNone(Whole(1)), "Requests a minute of a tenant that has no number of its own."

@@ -15,7 +15,9 @@ from typing import Final, Literal
 import platformdirs
 
 from leadline.settings.accounts import AdmissionSettings, AuthSettings, SecretsSettings
+from leadline.settings.backup import BackupSettings
 from leadline.settings.cache import CachingSettings, OutgoingSettings, Store, StoreUrl
+from leadline.settings.corpora import CorporaSettings
 from leadline.settings.eventlog import EventsSettings, LogPlace, LogUrl
 from leadline.settings.kinds import (
     Choice,
@@ -32,6 +34,7 @@ from leadline.settings.kinds import (
 )
 from leadline.settings.mcp import McpSettings
 from leadline.settings.models import GatewaySettings, JudgeSettings, ModelSettings, VllmSettings
+from leadline.settings.preflight import PreflightSettings
 from leadline.settings.programs import PythonSettings, SandboxKind
 from leadline.settings.s3 import BlobsUrl, S3Settings
 from leadline.settings.scholar import ScholarSettings
@@ -244,18 +247,21 @@ class Settings:
     caching: CachingSettings = field(default_factory=CachingSettings, metadata={"section": CachingSettings})
     outgoing: OutgoingSettings = field(default_factory=OutgoingSettings, metadata={"section": OutgoingSettings})
     extract: ExtractSettings = field(default_factory=ExtractSettings, metadata={"section": ExtractSettings})
+    corpora: CorporaSettings = field(default_factory=CorporaSettings, metadata={"section": CorporaSettings})
     worker: WorkerSettings = field(default_factory=WorkerSettings, metadata={"section": WorkerSettings})
     tasks: TaskSettings = field(default_factory=TaskSettings, metadata={"section": TaskSettings})
     cpu: CpuSettings = field(default_factory=CpuSettings, metadata={"section": CpuSettings})
     s3: S3Settings = field(default_factory=S3Settings, metadata={"section": S3Settings})
     events: EventsSettings = field(default_factory=EventsSettings, metadata={"section": EventsSettings})
     retention: RetentionSettings = field(default_factory=RetentionSettings, metadata={"section": RetentionSettings})
+    backup: BackupSettings = field(default_factory=BackupSettings, metadata={"section": BackupSettings})
     auth: AuthSettings = field(default_factory=AuthSettings, metadata={"section": AuthSettings})
     secrets: SecretsSettings = field(default_factory=SecretsSettings, metadata={"section": SecretsSettings})
     admission: AdmissionSettings = field(default_factory=AdmissionSettings, metadata={"section": AdmissionSettings})
     server: ServerSettings = field(default_factory=ServerSettings, metadata={"section": ServerSettings})
     mcp: McpSettings = field(default_factory=McpSettings, metadata={"section": McpSettings})
     service: ServiceSettings = field(default_factory=ServiceSettings, metadata={"section": ServiceSettings})
+    preflight: PreflightSettings = field(default_factory=PreflightSettings, metadata={"section": PreflightSettings})
     log: LogSettings = field(default_factory=LogSettings, metadata={"section": LogSettings})
     metrics: MetricsSettings = field(default_factory=MetricsSettings, metadata={"section": MetricsSettings})
     traces: TraceSettings = field(default_factory=TraceSettings, metadata={"section": TraceSettings})

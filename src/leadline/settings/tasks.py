@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from leadline.errors import SettingsError
-from leadline.settings.kinds import Number, Whole, setting
+from leadline.settings.kinds import Number, OrNone, Whole, setting
 
 POSTGRES: Final = ("postgresql", "postgres")
 ENGINES: Final = ("embedded", "postgres")
@@ -92,6 +92,12 @@ class TaskSettings:
     )
     attempts: int = setting(
         5, Whole(1, 100), "Workers that may die over a run before it is ended as failed instead of tried again."
+    )
+    tenant_runs: int | None = setting(
+        None,
+        OrNone(Whole(1)),
+        "Runs of the queue that all workers together carry of one tenant at a time; the rest waits. `none`: as many "
+        "as there are slots, shared out fairly.",
     )
     connections: int = setting(8, Whole(2, 200), "Connections of one process to PostgreSQL, one more listens.")
 

@@ -66,11 +66,17 @@ class LogSettings:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class MetricsSettings:
-    """Where a worker answers `GET /metrics`; services answer it on their own port."""
+    """Where a worker answers `GET /metrics`, which services answer on their own port; and who may read it."""
 
     host: str = setting("127.0.0.1", Text(), "Address that a worker's metrics are served on.")
     port: int | None = setting(
         None, OrNone(Whole(0, 65_535)), "Port of a worker's metrics; 0 takes a free one. `none`: they are not served."
+    )
+    key: Secret | None = setting(  # noqa: RUF009 makes a dataclass field
+        None,
+        OrNone(Key()),
+        "The bearer token that whoever reads metrics must show, at every process; never printed. `none`: only programs "
+        "of this machine may read them.",
     )
 
 

@@ -9,6 +9,7 @@ from typing import NamedTuple, TypeAlias
 from leadline.domain import Failure, RunState, StopReason
 from leadline.errors import UnknownRun
 from leadline.events import Entry, RunFinished, RunHandedOver, RunResumed, RunStarted, RunWaiting
+from leadline.ports import Run
 from leadline.tasks.packing import Packer
 
 Closing: TypeAlias = RunFinished | RunWaiting | RunHandedOver
@@ -67,6 +68,10 @@ def exhausted(attempts: int) -> RunFinished:
         stop_reason=StopReason.ATTEMPTS,
         failure=Failure(code="attempts", message=message),
     )
+
+
+def nobody(run: Run) -> None:
+    """Hear of a run that a store ended by itself, where nobody wants to know."""
 
 
 def check_id(run_id: str) -> None:

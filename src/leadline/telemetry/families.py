@@ -110,6 +110,38 @@ FAMILIES: Final = (
         mode="mostrecent",
     ),
     Family(
+        name="leadline_reachable",
+        kind="gauge",
+        help="1 where the process reached what it stands on when it was last asked for metrics.",
+        labels={"part": ("store",)},
+        mode="livemin",
+    ),
+    Family(
+        name="leadline_event_log_lag_seconds",
+        kind="gauge",
+        help="Age of the oldest event that is not in the event log yet; the same in every process: take the maximum.",
+        mode="mostrecent",
+    ),
+    Family(
+        name="leadline_event_log_lag_rows",
+        kind="gauge",
+        help="Events that are not in the event log yet, counted up to 100,000; take the maximum.",
+        mode="mostrecent",
+    ),
+    Family(
+        name="leadline_rejections_total",
+        kind="counter",
+        help="Questions that were refused before they became runs, by the limit or the fault.",
+        labels={"reason": None},
+    ),
+    Family(
+        name="leadline_quota_used_ratio",
+        kind="gauge",
+        help="Share of a day's budget that is used or set aside by the tenant nearest to its end; take the maximum.",
+        labels={"quota": ("tokens", "usd")},
+        mode="mostrecent",
+    ),
+    Family(
         name="leadline_lease_expiries_total",
         kind="counter",
         help="Runs taken over because their worker fell silent.",

@@ -29,12 +29,13 @@ from leadline.ports.signals import (
     LimitHeld,
     LimitRefused,
     Rejected,
+    RunEnded,
     RunLeft,
     RunTaken,
     Signal,
 )
 from leadline.telemetry.follow import Followed, Seen
-from leadline.telemetry.metrics import outcome_of, status_of
+from leadline.telemetry.metrics import ending_of, outcome_of, status_of
 
 log = logging.getLogger("leadline.runs")
 signals_log = logging.getLogger("leadline.signals")
@@ -80,6 +81,7 @@ class Lines:
         self._signals: dict[type[Signal], Callable[[Any, Followed | None], None]] = {
             RunTaken: self._taken,
             RunLeft: self._left,
+            RunEnded: self._ended,
             HttpAnswered: self._http,
             BreakerChanged: self._breaker,
             LimitHeld: self._held,
@@ -124,6 +126,12 @@ class Lines:
         self._steps.pop(run.run.id, None)
         if signal.how != "finished":
             log.info(LEFT, extra={**_of(run), "how": signal.how})
+
+    def _ended(self, signal: RunEnded, run: Followed | None) -> None:
+        gone = signal.run
+        level, name = (logging.ERROR, ERROR) if gone.state is RunState.FAILED else (logging.INFO, COMPLETED)
+        fields = {"status": ending_of(gone.state, gone.stop_reason), "stop_reason": str(gone.stop_reason)}
+        log.log(level, name, extra={"run": gone.id, "tenant": gone.tenant, **fields})
 
     def _asked(self, event: ModelAsked | ToolAsked, seen: Seen) -> None:
         branch, number, *_ = event.call.split("/")

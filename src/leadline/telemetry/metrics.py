@@ -23,14 +23,18 @@ from leadline.ports.signals import (
     LimitHeld,
     LimitPassed,
     LimitRefused,
+    LogSeen,
     ProviderAsked,
     QueueSeen,
+    QuotaSeen,
     Rejected,
+    RunEnded,
     RunLeft,
     RunTaken,
     ServerCalled,
     ServerTurned,
     Signal,
+    StoreSeen,
 )
 from leadline.telemetry.families import STATES
 from leadline.telemetry.follow import Followed, Seen
@@ -62,6 +66,7 @@ class Metrics:
         self._signals: dict[type[Signal], Callable[[Any, Followed | None], None]] = {
             RunTaken: self._taken,
             RunLeft: self._left,
+            RunEnded: self._ended,
             Rejected: self._rejected,
             CacheAnswered: self._cache,
             LimitPassed: self._passed,
@@ -73,6 +78,9 @@ class Metrics:
             ProviderAsked: self._provider,
             HttpAnswered: self._http,
             QueueSeen: self._queue,
+            StoreSeen: self._store,
+            LogSeen: self._event_log,
+            QuotaSeen: self._quota,
         }
         instruments.put("agent_active_tasks", 0)
         instruments.put("leadline_build_info", 1, __version__)
@@ -163,8 +171,16 @@ class Metrics:
         self._do.change("agent_active_tasks", -1)
         self._do.add("leadline_runs_left_total", signal.how)
 
+    def _ended(self, signal: RunEnded, run: Followed | None) -> None:
+        gone = signal.run
+        method = gone.origin.method or "api"
+        self._do.add("agent_requests_total", method, ending_of(gone.state, gone.stop_reason))
+        self._do.observe("agent_request_latency_seconds", gone.updated_at - gone.created_at, method)
+        self._do.add("leadline_runs_ended_total", gone.options.strategy, str(gone.stop_reason))
+
     def _rejected(self, signal: Rejected, run: Followed | None) -> None:
         self._do.add("agent_requests_total", signal.method, "rejected")
+        self._do.add("leadline_rejections_total", signal.reason)
 
     def _cache(self, signal: CacheAnswered, run: Followed | None) -> None:
         self._do.add("leadline_cache_answers_total", signal.category, signal.layer)
@@ -217,6 +233,18 @@ class Metrics:
             self._do.put("leadline_queue_runs", count, state)
         self._do.put("leadline_queue_oldest_seconds", depth.oldest or 0.0)
 
+    def _store(self, signal: StoreSeen, run: Followed | None) -> None:
+        self._do.put("leadline_reachable", int(signal.reachable), "store")
+
+    def _event_log(self, signal: LogSeen, run: Followed | None) -> None:
+        self._do.put("leadline_event_log_lag_seconds", signal.lag.seconds)
+        self._do.put("leadline_event_log_lag_rows", signal.lag.rows)
+
+    def _quota(self, signal: QuotaSeen, run: Followed | None) -> None:
+        for quota, share in (("tokens", signal.fullest.tokens), ("usd", signal.fullest.usd)):
+            # Where budgets were taken away, or the day is new, the last figure would stand for ever.
+            self._do.put("leadline_quota_used_ratio", share or 0.0, quota)
+
 
 def outcome_of(failure: Failure | None, *, refused: str = "refused") -> str:
     """Return `success`, `cancelled`, `refused` or `error` for how a call ended."""
@@ -229,8 +257,13 @@ def outcome_of(failure: Failure | None, *, refused: str = "refused") -> str:
 
 def status_of(event: RunFinished) -> str:
     """Return `success` for an answer, `partial` for a report without or short of one, `cancelled`, `error`."""
-    if event.state is RunState.CANCELLED:
+    return ending_of(event.state, event.stop_reason)
+
+
+def ending_of(state: RunState, reason: StopReason | None) -> str:
+    """Return the same for a run's last state."""
+    if state is RunState.CANCELLED:
         return "cancelled"
-    if event.state is RunState.FAILED:
+    if state is RunState.FAILED:
         return "error"
-    return "success" if event.stop_reason is StopReason.ANSWERED else "partial"
+    return "success" if reason is StopReason.ANSWERED else "partial"

@@ -1,6 +1,6 @@
 """What a tool's call and its answer say of the research: queries asked, pages read. Pure.
 
-The shapes are those of the tools `search` and `visit`; anything else counts as nothing.
+The shapes are those of the tools `search` and `visit` (of `parse_file` too); anything else counts as nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from leadline.domain import Json
 from leadline.events import ToolAnswered, ToolAsked
 
 SEARCH: Final = "search"
-VISIT: Final = "visit"
+READING: Final = frozenset({"visit", "parse_file"})
 
 
 def queries_of(asked: ToolAsked) -> Iterator[str]:
@@ -40,7 +40,7 @@ def searches_of(answered: ToolAnswered) -> Iterator[str]:
 
 def fetches_of(answered: ToolAnswered) -> Iterator[str]:
     """Yield `read`, or the code of what went wrong, for each page that was asked for."""
-    if answered.tool != VISIT:
+    if answered.tool not in READING:
         return
     if answered.failure is not None:
         yield answered.failure.code

@@ -1,4 +1,4 @@
-"""`GET /metrics` on a port of its own, for a process that serves nothing else."""
+"""`GET /metrics` on a port of its own, for a process that serves nothing else; whoever may read it gets it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,18 @@ from aiohttp import web
 
 from leadline.errors import SettingsError
 from leadline.telemetry.exposition import CONTENT_TYPE
+from leadline.telemetry.gate import Gate
 
 
 @asynccontextmanager
-async def serving(text: Callable[[], Awaitable[bytes]], *, host: str, port: int) -> AsyncIterator[int]:
+async def serving(text: Callable[[], Awaitable[bytes]], *, gate: Gate, host: str, port: int) -> AsyncIterator[int]:
     """Serve `text` (and `/healthz`) while the context is open; yield the port. Raises `SettingsError`."""
 
     async def metrics(request: web.Request) -> web.Response:
-        del request
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        if not gate.lets_in(_peer(request), headers):
+            challenge = {"WWW-Authenticate": "Bearer"}
+            return web.json_response({"detail": gate.refusal}, status=401, headers=challenge)
         return web.Response(body=await text(), headers={"Content-Type": CONTENT_TYPE})
 
     async def healthz(request: web.Request) -> web.Response:
@@ -36,3 +40,9 @@ async def serving(text: Callable[[], Awaitable[bytes]], *, host: str, port: int)
         yield runner.addresses[0][1]
     finally:
         await runner.cleanup()
+
+
+def _peer(request: web.Request) -> str:
+    """Return the address of the connection itself, whatever headers say."""
+    peer = request.transport.get_extra_info("peername") if request.transport is not None else None
+    return str(peer[0]) if peer else ""

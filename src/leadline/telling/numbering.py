@@ -63,6 +63,9 @@ def closed(report: Report) -> bool:
     named = {s.claim_id for part in report.sections for s in part.sentences if s.claim_id is not None}
     cited = {c.source_id for claim in report.claims for c in claim.citations}
     cited |= {side.source_id for pair in report.contradictions for side in pair.sides}
+    if report.changes is not None:
+        named |= {*report.changes.new_claims, *(one.claim_id for one in report.changes.changed_claims)}
+        cited |= {*report.changes.new_sources, *report.changes.changed_sources}
     return claims.issuperset({*report.answer_claims, *named}) and sources.issuperset(cited)
 
 

@@ -34,6 +34,22 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
             "Statements without a remark are verbatim quotations or agree with their source by value.",
             "未加备注的陈述为原文引用，或数值与来源相符。",
         ),
+        # --- what changed since an earlier report
+        "changes": ("What changed since {}", "自 {} 以来的变化"),
+        "no_changes": (
+            "Nothing: the same claims with the same verdicts, on the same sources.",
+            "没有变化：论断、判定与来源均与此前相同。",
+        ),
+        "new_claims": ("New", "新增"),
+        "changed_claims": ("Changed", "有变"),
+        "gone_claims": ("No longer said", "不再出现"),
+        "new_sources": ("Newly cited", "新引用的来源"),
+        "changed_sources": ("Cited again, with another text", "内容有更新的来源"),
+        "gone_sources": ("No longer cited", "不再引用的来源"),
+        "before": ("before: {}", "此前：{}"),
+        "verdict_moved": ("verdict: {} → {}", "判定：{} → {}"),
+        "in_full": ("In full", "详述"),
+        "more": ("… and {} more", "……另有 {} 项"),
         # --- what programs made
         "artefacts": ("Figures and files made by programs", "程序生成的图与文件"),
         "computed": (

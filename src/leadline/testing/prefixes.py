@@ -20,13 +20,17 @@ class Reuse(NamedTuple):
 
     `repeated`: of all bytes asked, those that the request before began with as well. `kept`: of the
     bytes of the request before, those that the next one begins with; 1 for a conversation that
-    only grows. `prompt`: bytes of a request, on average.
+    only grows. `prompt`: bytes of a request, on average. `bound`: what `repeated` would be if each
+    request began with all of the one before, which no prompt of these lengths can exceed;
+    `repeated` is `kept` times `bound`. Of n requests of a conversation that begins with H bytes
+    and grows by d with each, it is 1 - d / (H + n d / 2): short conversations cannot repeat much.
     """
 
     repeated: float
     kept: float
     prompt: float
     requests: int
+    bound: float
 
 
 def prefix_reuse(requests: Sequence[Asked]) -> Reuse:
@@ -45,7 +49,13 @@ def prefix_reuse(requests: Sequence[Asked]) -> Reuse:
         last[session] = prompt
     if not count:
         raise ValueError("no session asked twice: nothing can be repeated")
-    return Reuse(repeated=common / asked, kept=common / before, prompt=asked / count, requests=count)
+    return Reuse(
+        repeated=common / asked,
+        kept=common / before,
+        prompt=asked / count,
+        requests=count,
+        bound=before / asked,
+    )
 
 
 def prompt_of(request: Asked) -> bytes:

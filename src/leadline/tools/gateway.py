@@ -83,8 +83,8 @@ class Doors:
 class Gateway:
     """`Tools` of one run.
 
-    `confined` are tools that reach nothing outside, such as a sandbox: what they are given is not
-    checked. `question` is the user's own text, which may go out. Of `clock` only the wait between
+    `confined` are tools that reach nothing outside, such as a sandbox, or only what the user gave: what
+    they are given is not checked. `question` is the user's own text, which may go out. Of `clock` only the wait between
     two tries is needed.
     """
 

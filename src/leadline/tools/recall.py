@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from leadline.domain import Excerpt, Fetched, Json, Source, ToolResult, ToolSpec
+from leadline import codec
+from leadline.domain import Excerpt, Fetched, Json, Report, Source, ToolResult, ToolSpec
 from leadline.errors import ToolStop
 from leadline.events import Record, SourceStored, ToolAnswered
-from leadline.ports import Blobs, CallContext, RunStore
+from leadline.ports import Blobs, CallContext, Run, RunStore
+from leadline.telling.changes import gist
 
 PAGE = 5_000
 
 
 class RecallTool:
-    """Reads another run's journal and hands over its sources and the passages that were shown."""
+    """Reads another run's journal and hands over its sources, the passages that were shown, and what it told."""
 
     def __init__(self, store: RunStore, blobs: Blobs) -> None:
         self._store = store
@@ -50,7 +52,7 @@ class RecallTool:
             Fetched(source=s, text=(await self._blobs.get(context.tenant, s.sha256)).decode()) for s in sources.values()
         ]
         return ToolResult(
-            value={"run": run_id, "sources": list(sources)},
+            value={"run": run_id, "sources": list(sources), "told": await self._told(run)},
             sources=tuple(fetched),
             shown=tuple(shown.values()),
         )
@@ -59,6 +61,14 @@ class RecallTool:
         """See `ports.Tool`."""
         del value
         return f"{len(texts)} sources of an earlier run are at hand."
+
+    async def _told(self, run: Run) -> Json:
+        """Return the gist of the run's report, with which the later one is compared; `None` without a report."""
+        if run.report is None:
+            return None
+        body = await self._blobs.get(run.tenant, run.report)
+        told: Json = codec.orjson_tree(gist(codec.decode(Report, body)))
+        return told
 
     async def _records(self, run_id: str) -> list[Record]:
         records: list[Record] = []

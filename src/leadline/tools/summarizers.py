@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from leadline.domain import Message, ModelRequest, Usage
-from leadline.errors import ModelBroken, ProviderBroken, ProviderUnavailable, ToolFailed
-from leadline.ports import Model, Said
+from leadline.errors import ModelBroken, ModelTimeout, ProviderBroken, ProviderUnavailable, ToolFailed
+from leadline.ports import Model, NoSummary, Said
 from leadline.resilience import Deadline
 from leadline.text.clean import defused, neutralise, squeeze
 from leadline.text.repair import NotJson, parse_json
 from leadline.text.think import split_thoughts
 from leadline.tools.summary import MOST_EVIDENCE, MOST_SUMMARY
+from leadline.wire.problems import usage_from
 from leadline.wire.tool_client import ToolClient
 
 _MOST_QUOTE: Final = 2_000
@@ -36,7 +38,11 @@ _SYSTEM: Final = (
 
 
 class ModelSummarizer:
-    """`Summarizer` over a model. `priced` puts the price on what a call used."""
+    """`Summarizer` over a model.
+
+    `priced` puts the price on what a call used; `reserved` is what one costs at most, which is
+    counted where it fails and the server may have worked.
+    """
 
     def __init__(
         self,
@@ -45,12 +51,14 @@ class ModelSummarizer:
         name: str,
         max_tokens: int,
         priced: Callable[[Usage], Usage] = lambda usage: usage,
+        reserved: Callable[[ModelRequest], Usage] = lambda _request: Usage(),
         session: str = "summaries",
     ) -> None:
         self._model = model
         self._name = name
         self._max_tokens = max_tokens
         self._priced = priced
+        self._reserved = reserved
         self._session = session
 
     @property
@@ -59,19 +67,23 @@ class ModelSummarizer:
         return self._name
 
     async def summarise(self, content: str, goal: str, *, language: str, deadline: float) -> Said:
-        """See `Summarizer`. Raises `ModelBroken` for an answer without a summary."""
+        """See `Summarizer`. An answer without a summary is a failure that was paid for."""
         request = ModelRequest(
             messages=prompt(content, goal, language=language, mark=secrets.token_hex(8)),
             model=self._name,
             temperature=_TEMPERATURE,
             max_tokens=self._max_tokens,
         )
-        answer = await self._model.complete(request, deadline=deadline, session=self._session)
+        try:
+            answer = await self._model.complete(request, deadline=deadline, session=self._session)
+        except (ModelTimeout, ModelBroken) as error:  # the server may have worked, and nobody says how much
+            used = replace(self._reserved(request), model_calls=1)
+            raise NoSummary(str(error), reason=error.code, usage=used) from error
+        used = replace(self._priced(answer.usage), model_calls=1)
         said = said_in(answer.text)
         if said is None:
-            raise ModelBroken("the summariser's answer holds no summary")
-        used = self._priced(answer.usage)
-        return Said(summary=said.summary, evidence=said.evidence, usage=used + Usage(model_calls=1 - used.model_calls))
+            raise NoSummary("the summariser's answer holds no summary", reason=ModelBroken.code, usage=used)
+        return Said(summary=said.summary, evidence=said.evidence, usage=used)
 
 
 class RemoteSummarizer:
@@ -88,16 +100,22 @@ class RemoteSummarizer:
     async def summarise(self, content: str, goal: str, *, language: str, deadline: float) -> Said:
         """See `Summarizer`. Raises what the last service told of."""
         left = Deadline(deadline)
+        body = {"content": content, "goal": goal, "language": language}
         last: ToolFailed = ProviderUnavailable("no service sums up")
+        lost = Usage()
         for client in self._clients:
             try:
-                body = {"content": content, "goal": goal, "language": language}
-                return _told(await client.ask(body, deadline=left.left()))
+                said = _told(await client.ask(body, deadline=left.left()))
             except ToolFailed as error:
                 last = error
+                lost += error.usage if isinstance(error, NoSummary) else Usage()
                 if not error.retryable:
-                    raise
-        raise last
+                    break
+            else:
+                return replace(said, usage=said.usage + lost)
+        if lost == Usage():
+            raise last
+        raise NoSummary(str(last), reason=last.reason if isinstance(last, NoSummary) else last.code, usage=lost)
 
 
 def prompt(content: str, goal: str, *, language: str, mark: str) -> tuple[Message, ...]:
@@ -132,23 +150,7 @@ def _told(body: dict[str, Any]) -> Said:
     summary = _text(body.get("summary"))
     if not summary:
         raise ProviderBroken("the summarize service answered without a summary")
-    used = body.get("usage")
-    used = used if isinstance(used, dict) else {}
-    return Said(
-        summary=summary,
-        evidence=_texts(body.get("evidence")),
-        usage=Usage(
-            model_calls=_count(used.get("model_calls")) or 1,
-            prompt_tokens=_count(used.get("prompt_tokens")),
-            completion_tokens=_count(used.get("completion_tokens")),
-            cached_tokens=_count(used.get("cached_tokens")),
-            cost_usd=max(0.0, float(cost)) if isinstance(cost := used.get("cost_usd"), int | float) else 0.0,
-        ),
-    )
-
-
-def _count(value: object) -> int:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else 0
+    return Said(summary=summary, evidence=_texts(body.get("evidence")), usage=usage_from(body.get("usage")))
 
 
 def _text(value: object) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 
 from leadline.domain import Usage
 from leadline.errors import ModelError, ToolFailed
-from leadline.ports import Cpu, Summarizer
+from leadline.ports import Cpu, NoSummary, Summarizer
 from leadline.text import rank
 from leadline.text.language import has_cjk
 from leadline.text.offsets import Span
@@ -52,6 +52,14 @@ class Summary:
     usage: Usage = field(default_factory=Usage)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unsummed:
+    """That no summary came: the code of why, and what was used up all the same."""
+
+    code: str
+    usage: Usage = field(default_factory=Usage)
+
+
 class Summaries:
     """Sums up texts of more than `above` code points, of each at most `most`, within `seconds`."""
 
@@ -62,19 +70,21 @@ class Summaries:
         self._most = most
         self._seconds = seconds
 
-    async def of(self, text: str, goal: str, *, language: str, deadline: float) -> Summary | str | None:
-        """Return the summary; the failure's code where none came, `None` where none is wanted."""
+    async def of(self, text: str, goal: str, *, language: str, deadline: float) -> Summary | Unsummed | None:
+        """Return the summary, what is known of one that did not come, or `None` where none is wanted."""
         if len(text) <= self._above:
             return None
         seconds = min(self._seconds, deadline)
         if seconds < _LEAST_SECONDS:
-            return "deadline"
+            return Unsummed(code="deadline")
         content = await self._cpu.run(excerpt, text, goal, self._most, size=len(text))
         try:
             said = await self._summarizer.summarise(content, goal, language=language, deadline=seconds)
         except (ModelError, ToolFailed) as error:
-            log.warning(FAILED, extra={"by": self._summarizer.name, "code": error.code})
-            return error.code
+            lost = error if isinstance(error, NoSummary) else None
+            code = error.code if lost is None else lost.reason
+            log.warning(FAILED, extra={"by": self._summarizer.name, "code": code})
+            return Unsummed(code=code, usage=Usage() if lost is None else lost.usage)
         spans = await self._cpu.run(located, text, said.evidence, size=len(text))
         return Summary(
             text=said.summary[:MOST_SUMMARY],

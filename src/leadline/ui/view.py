@@ -14,6 +14,7 @@ from typing import Literal
 from leadline.domain import Claim, Report, Source, Verdict
 from leadline.telling.addresses import address, linkable, name, readable
 from leadline.telling.artefacts import groups, title
+from leadline.telling.news import Item, heading, news, titled
 from leadline.telling.numbering import Numbered, Numbers, Told, answer, quoting, sentences, subject
 from leadline.telling.wording import facts, label, meaning, place, reasons, strong
 from leadline.text.clean import visible
@@ -88,6 +89,36 @@ class PairView:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ChangeView:
+    """A change since an earlier report; `source` is the id of the source that it is about."""
+
+    text: str
+    cites: tuple[int, ...]
+    source: str | None
+    note: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NewsView:
+    """Changes of one kind; `more` are not told one by one."""
+
+    kind: str
+    title: str
+    items: tuple[ChangeView, ...]
+    more: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChangesView:
+    """What changed since the report of run `earlier`, by kind; nothing where `kinds` is empty."""
+
+    earlier: str
+    earlier_at: str
+    title: str
+    kinds: tuple[NewsView, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class ReportView:
     """All that the page shows of a report. `counts` are claims by kind, `legend` what labels mean."""
 
@@ -99,6 +130,7 @@ class ReportView:
     created_at: str
     models: tuple[str, ...]
     answer: tuple[Piece, ...]
+    changes: ChangesView | None
     parts: tuple[Part, ...]
     claims: tuple[ClaimView, ...]
     counts: Mapping[str, int]
@@ -145,6 +177,14 @@ class _Viewing:
             place=visible(where),
         )
 
+    def change(self, item: Item) -> ChangeView:
+        return ChangeView(
+            text=visible(item.text),
+            cites=() if item.claim is None else self.numbers.of(item.claim.citations),
+            source=None if item.source is None else item.source.id,
+            note=visible(item.note),
+        )
+
     def source(self, source: Source) -> SourceView:
         uri = address(source)
         return SourceView(
@@ -177,6 +217,7 @@ def report_view(report: Report, language: Literal["en", "zh"]) -> ReportView:
         created_at=report.created_at,
         models=tuple(visible(model) for model in report.models),
         answer=_pieces(answer(report, viewing.claims)),
+        changes=_changes(viewing),
         parts=tuple(_parts(viewing)),
         claims=claims,
         counts=dict(Counter(claim.kind for claim in claims)),
@@ -201,7 +242,23 @@ def _pieces(told: Iterable[Told]) -> tuple[Piece, ...]:
     return tuple(Piece(text=visible(t.text), claim=None if t.claim is None else t.claim.id) for t in told)
 
 
+def _changes(viewing: _Viewing) -> ChangesView | None:
+    found = viewing.report.changes
+    if found is None:
+        return None
+    kinds = news(viewing.report, viewing.language)
+    return ChangesView(
+        earlier=found.earlier,
+        earlier_at=found.earlier_at,
+        title=heading(found, viewing.language),
+        kinds=tuple(
+            NewsView(kind=kind.kind, title=kind.title, items=tuple(map(viewing.change, kind.items)), more=kind.more)
+            for kind in kinds
+        ),
+    )
+
+
 def _parts(viewing: _Viewing) -> Iterable[Part]:
-    for section in viewing.report.sections:
+    for headed, section in titled(viewing.report):
         told = sentences(section, viewing.claims)
-        yield Part(title=visible(section.title), quoted=quoting(told), pieces=_pieces(told))
+        yield Part(title=visible(headed), quoted=quoting(told), pieces=_pieces(told))

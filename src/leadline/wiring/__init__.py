@@ -7,8 +7,9 @@ failed start. What the settings do not choose is not imported.
 from leadline.search.corpus_types import IndexProgress, IndexReport
 from leadline.wiring.caching import CacheFigures, cache_figures, forget_answers, forget_matching
 from leadline.wiring.corpora import Corpora
+from leadline.wiring.folders import data_folder
 from leadline.wiring.models import Models
-from leadline.wiring.platform import Platform, data_folder, platform
+from leadline.wiring.platform import Platform, platform
 from leadline.wiring.programs import has_sandbox
 from leadline.wiring.store import migrate_down, migrate_status, migrate_up
 from leadline.wiring.telemetry import Telemetry, library_telemetry, telemetry

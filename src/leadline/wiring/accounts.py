@@ -13,15 +13,17 @@ from leadline.ports import Clock, RunStore
 from leadline.ports.access import LOCAL, Authenticator
 from leadline.ports.accounts import Audit, Keys, Tenants, Vault
 from leadline.ports.admission import Admission, Bounds, Holds, Standing
-from leadline.ports.holdings import Deliveries, Once, Schedules, Shares, TenantCorpora, Webhooks
+from leadline.ports.corpora import Leftovers, Readings, TenantCorpora
+from leadline.ports.holdings import Deliveries, Once, Schedules, Shares, Webhooks
 from leadline.resilience import SystemClock
 from leadline.settings import Settings
 from leadline.tasks.sqlite.schema import refuse_network
+from leadline.wiring.folders import data_folder
 from leadline.wiring.outgoing import Outgoing
-from leadline.wiring.platform import data_folder
 
 if TYPE_CHECKING:
     from leadline.accounts.database import Database
+    from leadline.accounts.sealing import Sealer
 
 FILE: Final = "accounts.db"
 
@@ -41,6 +43,8 @@ class Accounts:
     webhooks: Webhooks
     deliveries: Deliveries
     corpora: TenantCorpora
+    readings: Readings
+    leftovers: Leftovers
     holds: Holds
     database: Database
 
@@ -96,9 +100,22 @@ async def open_accounts(settings: Settings, *, clock: Clock | None = None) -> As
     url = await asyncio.to_thread(accounts_url, settings)
     now = None if clock is None else clock.now
     async with Database.open(url, connect=await connecting(url), now=now) as database:
-        accounts = _assembled(database, settings)
+        accounts = assembled(database, _sealer(settings))
         await accounts.tenants.ensure(LOCAL, name="Local")
         yield accounts
+
+
+async def has_keys(accounts: Accounts) -> bool:
+    """Return whether any key was ever made: one that ran out must not open the service to everybody."""
+    for tenant in await accounts.tenants.list():
+        if await accounts.keys.list(tenant.id):
+            return True
+    return False
+
+
+def are_kept(settings: Settings) -> bool:
+    """Return whether there may be accounts: the runs are in PostgreSQL, or a file of accounts was made."""
+    return settings.store.startswith("postgresql") or (settings.data_dir / FILE).is_file()
 
 
 async def gate_of(
@@ -118,18 +135,24 @@ async def gate_of(
             all=admission.rate,
             all_burst=admission.burst,
         ),
-        bounds=Bounds(
-            key_runs=admission.key_runs,
-            key_waiting=admission.key_waiting,
-            runs=admission.runs,
-            waiting=admission.waiting,
-            tokens_per_day=admission.tokens_per_day,
-            usd_per_day=admission.usd_per_day,
-        ),
+        bounds=bounds_of(settings),
         question_characters=admission.question_characters,
         now=(clock or SystemClock()).now,
     )
     return Gate(authenticator=await _authenticator(settings, accounts, outgoing), admission=inbound)
+
+
+def bounds_of(settings: Settings) -> Bounds:
+    """Return the limits over what is under way and what was used."""
+    admission = settings.admission
+    return Bounds(
+        key_runs=admission.key_runs,
+        key_waiting=admission.key_waiting,
+        runs=admission.runs,
+        waiting=admission.waiting,
+        tokens_per_day=admission.tokens_per_day,
+        usd_per_day=admission.usd_per_day,
+    )
 
 
 class StoreStandings:
@@ -170,23 +193,29 @@ async def _authenticator(settings: Settings, accounts: Accounts, outgoing: Outgo
     return EitherAuthenticator(accounts.by_key, JwtAuthenticator(rules, source, accounts.tenants))
 
 
-def _assembled(database: Database, settings: Settings) -> Accounts:
-    """Return all parts over one database. Raises `SettingsError` for keys of secrets that are none."""
+def _sealer(settings: Settings) -> Sealer:
+    """Return what encrypts secrets. Raises `SettingsError` for keys that are none."""
+    from leadline.accounts.sealing import Sealer  # noqa: PLC0415 SQLAlchemy is slow to import
+
+    key = settings.secrets.key
+    return Sealer(None if key is None else key.reveal(), old=[old.reveal() for old in settings.secrets.old_keys])
+
+
+def assembled(database: Database, sealer: Sealer) -> Accounts:
+    """Return all parts over one database."""
     from leadline.accounts.audit import SqlAudit  # noqa: PLC0415 SQLAlchemy is slow to import
     from leadline.accounts.corpora import SqlTenantCorpora  # noqa: PLC0415 as above
     from leadline.accounts.deliveries import SqlDeliveries  # noqa: PLC0415 as above
     from leadline.accounts.holds import SqlHolds  # noqa: PLC0415 as above
     from leadline.accounts.keys import KeyAuthenticator, SqlKeys  # noqa: PLC0415 as above
     from leadline.accounts.once import SqlOnce  # noqa: PLC0415 as above
+    from leadline.accounts.readings import SqlLeftovers, SqlReadings  # noqa: PLC0415 as above
     from leadline.accounts.schedules import SqlSchedules  # noqa: PLC0415 as above
-    from leadline.accounts.sealing import Sealer  # noqa: PLC0415 as above
     from leadline.accounts.shares import SqlShares  # noqa: PLC0415 as above
     from leadline.accounts.tenants import SqlTenants  # noqa: PLC0415 as above
     from leadline.accounts.vault import SqlVault  # noqa: PLC0415 as above
     from leadline.accounts.webhooks import SqlWebhooks  # noqa: PLC0415 as above
 
-    key = settings.secrets.key
-    sealer = Sealer(None if key is None else key.reveal(), old=[old.reveal() for old in settings.secrets.old_keys])
     return Accounts(
         tenants=SqlTenants(database),
         keys=SqlKeys(database),
@@ -199,6 +228,8 @@ def _assembled(database: Database, settings: Settings) -> Accounts:
         webhooks=SqlWebhooks(database, sealer),
         deliveries=SqlDeliveries(database),
         corpora=SqlTenantCorpora(database),
+        readings=SqlReadings(database),
+        leftovers=SqlLeftovers(database),
         holds=SqlHolds(database),
         database=database,
     )

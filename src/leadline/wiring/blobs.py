@@ -8,13 +8,13 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from leadline.blobs.directory import DirectoryBlobs
-from leadline.ports import Blobs, Links
+from leadline.ports import Blobs, Bodies, Links
 from leadline.settings import Settings
 from leadline.settings.s3 import S3, bucket_of
 
 
 @asynccontextmanager
-async def blob_store(settings: Settings, folder: Path) -> AsyncIterator[Blobs]:
+async def blob_store(settings: Settings, folder: Path) -> AsyncIterator[Bodies]:
     """Open the store of bodies that the settings name; `folder` is the data folder.
 
     Raises `MissingExtra`, `StoreError`.

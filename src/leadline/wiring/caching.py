@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from leadline.errors import SettingsError
 from leadline.resilience import SystemClock
 from leadline.settings import Settings
+from leadline.wiring.folders import data_folder
 from leadline.wiring.outgoing import Outgoing
-from leadline.wiring.platform import data_folder
 
 if TYPE_CHECKING:
     from leadline.cache.types import Store

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from leadline.domain import Price
 from leadline.errors import ModelError
 from leadline.ports import Clock, Model, Run
-from leadline.resilience import SystemClock
+from leadline.resilience import BreakerState, SystemClock
 from leadline.settings import ModelSettings, Prices, Settings, load_prices
 
 if TYPE_CHECKING:
@@ -45,7 +45,8 @@ class _Served:
 class Models:
     """The models that the settings name, opened when a run first needs one.
 
-    `on_health` is told each change of a server's health, besides the log; `on_call` each call's end.
+    `on_health` is told each change of a server's health, besides the log; `on_call` each call's end;
+    `on_budgets` whether the shared budgets can be reached.
     """
 
     def __init__(
@@ -56,12 +57,14 @@ class Models:
         clock: Clock | None = None,
         on_health: Callable[[HealthChange], None] | None = None,
         on_call: Callable[[Lease, Outcome], None] | None = None,
+        on_budgets: Callable[[BreakerState], None] | None = None,
     ) -> None:
         self._settings = settings
         self._stack = stack
         self._clock = clock or SystemClock()
         self._on_health = on_health
         self._on_call = on_call
+        self._on_budgets = on_budgets
         self._opening = asyncio.Lock()
         self._open: dict[str, _Served] = {}
         self._limiter: Limiter | None = None
@@ -131,7 +134,7 @@ class Models:
 
         tenant, run_id = (run.tenant, run.id) if run is not None else ("", "")
         model: Model = LimitedModel(served.pool, self._limits(), tenant=tenant, run=run_id)
-        budgets = self._allowances()
+        budgets = await self._allowances()
         if budgets is not None:
             model = BudgetedModel(model, budgets, tenant=tenant, estimator=served.estimator, clock=self._clock)
         return StructuredModel(ContinuingModel(model))
@@ -184,13 +187,23 @@ class Models:
             )
         return self._limiter
 
-    def _allowances(self) -> Budgets | None:
-        """Return the tenants' budgets for calls of all roles together."""
-        section = self._settings.model
-        if self._budgets is None and (section.tenant_requests or section.tenant_tokens):
-            from leadline.model.budgets import Allowance, MemoryBudgets  # noqa: PLC0415 only where one is set
+    async def _allowances(self) -> Budgets | None:
+        """Return the tenants' budgets for calls of all roles: of this process, or in a Redis of all together."""
+        section, limits = self._settings.model, self._settings.limits
+        if not (section.tenant_requests or section.tenant_tokens):
+            return None
+        async with self._opening:
+            if self._budgets is None:
+                from leadline.model.budgets import Allowance, MemoryBudgets  # noqa: PLC0415 only where one is set
+                from leadline.model.budgets_redis import RedisBudgets  # noqa: PLC0415 as above
 
-            self._budgets = MemoryBudgets([Allowance(requests=section.tenant_requests, tokens=section.tenant_tokens)])
+                allowed = [Allowance(requests=section.tenant_requests, tokens=section.tenant_tokens)]
+                if limits.scheme == "memory":
+                    self._budgets = MemoryBudgets(allowed)
+                else:
+                    alone, changed = self._settings.outgoing.alone, self._on_budgets
+                    opened = RedisBudgets.open(limits.url, allowed, alone=alone, changed=changed)
+                    self._budgets = await self._stack.enter_async_context(opened)
         return self._budgets
 
 

@@ -10,20 +10,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from leadline.cpu import ProcessCpu
-from leadline.errors import SettingsError
 from leadline.extract.children import ExtractPool
 from leadline.extract.types import Limits
 from leadline.ports import Blobs, Clock, Cpu, Model, Run, Signals, Store, Wake
 from leadline.research.study import Means, Provides
 from leadline.resilience import SystemClock
 from leadline.settings import Settings
-from leadline.tools import python, scholar
+from leadline.tools import parse_file, python, scholar, visit
 from leadline.tools.gateway import Doors
 from leadline.wiring.blobs import blob_store
 from leadline.wiring.corpora import Corpora
 from leadline.wiring.eventlog import EventLog, event_log
 from leadline.wiring.external import External
+from leadline.wiring.folders import data_folder
 from leadline.wiring.held_tools import HeldTools
+from leadline.wiring.hosted import HostedCorpora
 from leadline.wiring.models import Models
 from leadline.wiring.outgoing import Outgoing
 from leadline.wiring.programs import Programs, has_sandbox
@@ -32,7 +33,7 @@ from leadline.wiring.remote import Reach
 from leadline.wiring.scholarly import Scholarly
 from leadline.wiring.store import run_store, wake_of
 from leadline.wiring.summaries import Summing
-from leadline.wiring.telemetry import Telemetry, call_told, health_told, tool_breaker_told
+from leadline.wiring.telemetry import Telemetry, breaker_told, call_told, health_told, tool_breaker_told
 from leadline.wiring.warming import Warming
 from leadline.wiring.web import Web
 
@@ -49,6 +50,7 @@ class Platform:
     cpu: Cpu
     clock: Clock
     corpora: Corpora
+    hosted: HostedCorpora
     models: Models
     wake: Wake
     can_compute: bool
@@ -74,6 +76,7 @@ class _Ground:
     cpu: Cpu
     parser: ExtractPool
     corpora: Corpora
+    hosted: HostedCorpora
     models: Models
     outgoing: Outgoing
 
@@ -91,7 +94,8 @@ async def platform(
     folder = await asyncio.to_thread(data_folder, settings)
     async with AsyncExitStack() as stack:
         ground = await _opened(settings, stack, folder=folder, clock=clock, signals=telemetry.signals)
-        telemetry.watch(ground.store)
+        log = event_log(settings, store=ground.store, clock=clock, folder=folder)
+        telemetry.watch(ground.store, log)
         outgoing = ground.outgoing
         web = Web(settings, clock=clock, parser=ground.parser, outgoing=outgoing)
         programs = Programs(settings, folder=folder, stack=stack)
@@ -106,6 +110,7 @@ async def platform(
             cpu=ground.cpu,
             clock=clock,
             corpora=ground.corpora,
+            hosted=ground.hosted,
             models=ground.models,
             programs=programs,
             external=external,
@@ -120,6 +125,7 @@ async def platform(
             cpu=ground.cpu,
             clock=clock,
             corpora=ground.corpora,
+            hosted=ground.hosted,
             models=ground.models,
             wake=wake_of(settings, ground.store),
             can_compute=await asyncio.to_thread(has_sandbox, settings),
@@ -129,7 +135,7 @@ async def platform(
             outgoing=outgoing,
             tools=HeldTools(settings, cpu=ground.cpu, places=reach, programs=programs, summing=summing),
             external=external,
-            event_log=event_log(settings, store=ground.store, clock=clock, folder=folder),
+            event_log=log,
         )
 
 
@@ -138,12 +144,18 @@ async def _opened(
 ) -> _Ground:
     limits = Limits(seconds=settings.extract.seconds, memory=settings.extract.memory, bytes=settings.extract.max_bytes)
     cores = min(os.cpu_count() or 1, MOST_CPU_WORKERS)
-    store = await stack.enter_async_context(run_store(settings, folder))
+    store = await stack.enter_async_context(run_store(settings, folder, signals=signals))
     blobs = await stack.enter_async_context(blob_store(settings, folder))
     cpu = await stack.enter_async_context(ProcessCpu(settings.cpu.workers or cores))
     parser = await stack.enter_async_context(ExtractPool(workers=cores, limits=limits))
     models = await asyncio.to_thread(
-        Models, settings, stack, clock=clock, on_health=health_told(signals), on_call=call_told(signals)
+        Models,
+        settings,
+        stack,
+        clock=clock,
+        on_health=health_told(signals),
+        on_call=call_told(signals),
+        on_budgets=breaker_told(signals, "budgets"),
     )
     return _Ground(
         store=store,
@@ -153,6 +165,7 @@ async def _opened(
         corpora=Corpora(
             folder / "corpora", parser=parser, clock=clock, limits=limits, embed=settings.embed, stack=stack
         ),
+        hosted=HostedCorpora(settings, folder=folder, blobs=blobs, parser=parser, clock=clock, stack=stack),
         models=models,
         outgoing=await stack.enter_async_context(Outgoing(settings, clock=clock, folder=folder, signals=signals)),
     )
@@ -161,16 +174,6 @@ async def _opened(
 def _doors(programs: Programs, signals: Signals) -> Doors:
     return Doors(
         rooms={python.NAME: programs.at_once},
-        same={python.TONGYI_NAME: python.NAME, scholar.NAMES[1]: scholar.NAMES[0]},
+        same={python.TONGYI_NAME: python.NAME, scholar.NAMES[1]: scholar.NAMES[0], parse_file.NAME: visit.NAME},
         changed=tool_breaker_told(signals),
     )
-
-
-def data_folder(settings: Settings) -> Path:
-    """Return the data folder, made for this user alone. Raises `SettingsError`."""
-    folder = settings.data_dir
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise SettingsError(f"cannot make the data folder {folder}: {error.strerror}; set LEADLINE_DATA_DIR") from error
-    return folder

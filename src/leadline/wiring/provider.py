@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from leadline.domain import Dialect
 from leadline.errors import SettingsError
-from leadline.ports import Blobs, Clock, Cpu, Model, Reader, Run, RunStore, Sandbox, Search, Tool
+from leadline.ports import Blobs, Clock, Cpu, Documents, Model, Reader, Run, RunStore, Sandbox, Search, Tool
 from leadline.research.study import Means
+from leadline.search.corpus import Corpus
+from leadline.search.hosted import Hosted
 from leadline.settings import Settings
-from leadline.tools import python, scholar
+from leadline.tools import parse_file, python, scholar
 from leadline.tools.gateway import Doors, Gateway
 from leadline.tools.recall import RecallTool
 from leadline.tools.registry import ToolSet
@@ -21,6 +23,7 @@ from leadline.tools.visit import VisitTool
 from leadline.wire.papers import Scholar
 from leadline.wiring.corpora import Corpora
 from leadline.wiring.external import External
+from leadline.wiring.hosted import SIGN, HostedCorpora
 from leadline.wiring.models import Models
 from leadline.wiring.programs import NoPrograms, Programs
 from leadline.wiring.remote import Reach
@@ -42,6 +45,7 @@ class Provider:
     cpu: Cpu
     clock: Clock
     corpora: Corpora
+    hosted: HostedCorpora
     models: Models
     reach: Reach
     summing: Summing
@@ -53,9 +57,25 @@ class Provider:
     async def means(self, run: Run) -> AsyncIterator[Means]:
         """Return what a live run works with.
 
-        Raises `MissingPath` where a corpus is gone, `SettingsError` where its model is not set here.
+        Raises `MissingPath` where a local index is gone, `SettingsError` where its model is not set here.
         """
-        corpora = [await self.corpora.by_id(corpus) for corpus in run.options.corpora]
+        async with AsyncExitStack() as held:
+            corpora = [await self._corpus(run, name, held) for name in run.options.corpora]
+            async with self._with(run, corpora) as means:
+                yield means
+
+    async def _corpus(self, run: Run, name: str, held: AsyncExitStack) -> Corpus | Hosted:
+        """Return a corpus that a run names: a tenant's version, or an index of this machine."""
+        if SIGN not in name:
+            return await self.corpora.by_id(name)
+
+        async def stopped() -> bool:
+            return (await self.store.get(run.id, tenant=run.tenant)).flag is not None
+
+        return await held.enter_async_context(self.hosted.using(run.tenant, name, stopped=stopped))
+
+    @asynccontextmanager
+    async def _with(self, run: Run, corpora: Sequence[Corpus | Hosted]) -> AsyncIterator[Means]:
         model = await self.models.main(run) if run.options.model else None
         judge = await self.models.judge(run) if run.options.judge else None
         if (run.options.model and model is None) or (run.options.judge and judge is None):
@@ -74,7 +94,9 @@ class Provider:
         extras = self._extras(run, self.programs, library, live=True)
         try:
             summaries = await self.summing.of(run)
-            yield self._means(run, searches, readers, extras=extras, summaries=summaries, model=model, judge=judge)
+            yield self._means(
+                run, searches, readers, documents=corpora, extras=extras, summaries=summaries, model=model, judge=judge
+            )
         finally:
             if options.python and options.keeps_state:
                 await self.programs.end_session(python.session_of(run.tenant, run.id))
@@ -116,6 +138,7 @@ class Provider:
         searches: Sequence[Search],
         readers: Sequence[Reader],
         *,
+        documents: Sequence[Documents] = (),
         extras: Sequence[Tool],
         summaries: Summaries | None = None,
         model: Model | None,
@@ -127,7 +150,10 @@ class Provider:
             tools.append(SearchTool(searches, outside=frozenset({WEB})))
         if options.corpora or options.web or options.urls:
             limit = visit_limit(self.settings, run)
-            tools.append(VisitTool(readers, cpu=self.cpu, limit=limit, summaries=summaries))
+            visit = VisitTool(readers, cpu=self.cpu, limit=limit, summaries=summaries)
+            tools.append(visit)
+            if options.dialect is Dialect.TONGYI and (options.corpora or options.urls):
+                tools.append(parse_file.ParseFileTool(documents, visit))
         tools += extras
         seconds = dict.fromkeys((python.NAME, python.TONGYI_NAME), self.settings.python.seconds + PYTHON_MARGIN)
         seconds |= self.external.seconds(options)
@@ -137,7 +163,7 @@ class Provider:
             question=run.question.text,
             doors=self.doors,
             clock=self.clock,
-            confined=frozenset({python.NAME, python.TONGYI_NAME}),
+            confined=frozenset({python.NAME, python.TONGYI_NAME, parse_file.NAME}),
         )
         return Means(
             tools=gateway,

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-import ipaddress
-from collections.abc import Callable, Mapping
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from leadline.errors import SettingsError
+from leadline.ports.access import Authenticator
 from leadline.settings import Settings, Tenant, load_prices, load_tenants
+from leadline.wire.hosts import is_loopback
+from leadline.wiring.accounts import are_kept, has_keys, open_accounts
 from leadline.wiring.models import known_price, pool_policy, server_specs
 
 if TYPE_CHECKING:
     from leadline.model.budgets import Allowance, Budgets
     from leadline.model.gateway import Gateway
+    from leadline.model.gateway_keys import Keys
     from leadline.model.pool_types import HealthChange
 
 Form: TypeAlias = Literal["shell", "systemd", "kubernetes"]
@@ -26,19 +32,35 @@ class Launch(NamedTuple):
     urls: tuple[str, ...]
 
 
-def model_gateway(settings: Settings, *, on_health: Callable[[HealthChange], None] | None = None) -> Gateway:
-    """Return the gateway to the servers under `model`: an ASGI application, not yet open.
+@asynccontextmanager
+async def open_gateway(
+    settings: Settings, *, on_health: Callable[[HealthChange], None] | None = None
+) -> AsyncIterator[Gateway]:
+    """Open the gateway to the servers under `model`, an ASGI application.
 
-    `on_health` is told each change of a server's health, besides the log. Raises `SettingsError`
-    without servers, for servers of another protocol, and where it would let in anybody.
+    Who may ask is decided by the file `gateway.tenants`; without one by the keys of accounts, as
+    the service does it, where there are any. `on_health` is told each change of a server's health,
+    besides the log. Raises `SettingsError` without servers, for servers of another protocol, and
+    where it would let in anybody; `StoreError` where accounts cannot be reached.
     """
+    async with AsyncExitStack() as stack:
+        authenticator = None
+        if settings.gateway.tenants is None and await asyncio.to_thread(are_kept, settings):
+            accounts = await stack.enter_async_context(open_accounts(settings))
+            authenticator = accounts.by_key if await has_keys(accounts) else None
+        yield await stack.enter_async_context(_gateway(settings, authenticator, on_health=on_health))
+
+
+def _gateway(
+    settings: Settings, authenticator: Authenticator | None, *, on_health: Callable[[HealthChange], None] | None
+) -> Gateway:
     from leadline.model.attempt import Clocks  # noqa: PLC0415 aiohttp only where a gateway is wanted
     from leadline.model.gateway import Gateway  # noqa: PLC0415 as above
     from leadline.model.pool_health import Probing  # noqa: PLC0415 as above
 
     section, model = settings.gateway, settings.model
     tenants = load_tenants(section.tenants) if section.tenants is not None else {}
-    _check_gateway(settings, keyed=bool(tenants))
+    _check_gateway(settings, keyed=bool(tenants) or authenticator is not None)
     prices = load_prices(settings.prices) if settings.prices else None
     return Gateway(
         server_specs(model, known_price(prices, model.name)),
@@ -47,7 +69,7 @@ def model_gateway(settings: Settings, *, on_health: Callable[[HealthChange], Non
         probe_model=model.name,
         clocks=Clocks(first_token=model.first_token_seconds, gap=model.gap_seconds, total=model.total_seconds),
         whole=section.whole_seconds,
-        keys={key: name for name, tenant in tenants.items() for key in tenant.keys},
+        keys=_keys(tenants, authenticator),
         budgets=_budgets(settings, tenants),
         max_body=section.max_body,
         drain=section.drain_seconds,
@@ -59,7 +81,7 @@ def new_key() -> tuple[str, str]:
     """Return a key for a client of the gateway, and the hash under which the gateway knows it."""
     import secrets  # noqa: PLC0415 for this alone
 
-    from leadline.model.gateway import key_hash  # noqa: PLC0415 aiohttp only where a gateway is wanted
+    from leadline.model.gateway_keys import key_hash  # noqa: PLC0415 for this alone
 
     key = f"ll-{secrets.token_urlsafe(32)}"
     return key, key_hash(key)
@@ -88,6 +110,16 @@ def vllm_launch(
     return Launch(shell_lines(server) if form == "shell" else systemd_unit(server), (url,))
 
 
+def _keys(tenants: Mapping[str, Tenant], authenticator: Authenticator | None) -> Keys | None:
+    from leadline.model.gateway_keys import AccountKeys, KnownKeys  # noqa: PLC0415 only where a gateway is wanted
+
+    if authenticator is not None:
+        return AccountKeys(authenticator, now=time.monotonic)
+    if tenants:
+        return KnownKeys({key: name for name, tenant in tenants.items() for key in tenant.keys})
+    return None
+
+
 def _check_gateway(settings: Settings, *, keyed: bool) -> None:
     """Refuse what the gateway cannot do, and what it must not."""
     if not settings.model.urls:
@@ -95,12 +127,17 @@ def _check_gateway(settings: Settings, *, keyed: bool) -> None:
     if settings.model.kind != "openai":
         raise SettingsError("the gateway speaks OpenAI's protocol alone: `model.kind` must be `openai`")
     host = settings.gateway.host
-    if not keyed and not _loopback(host):
-        raise SettingsError(f"without keys only this machine is served, not {host}: set `gateway.tenants`")
+    if not keyed and not is_loopback(host):
+        raise SettingsError(
+            f"without keys only this machine is served, not {host}: make one with `leadline keys create`, "
+            "or set `gateway.tenants`"
+        )
 
 
-def _budgets(settings: Settings, tenants: Mapping[str, Tenant]) -> Budgets | None:
+def _budgets(settings: Settings, tenants: Mapping[str, Tenant]) -> AbstractAsyncContextManager[Budgets] | None:
+    """Return the tenants' budgets: of this process, or of all gateways together where `limits` names a Redis."""
     from leadline.model.budgets import MemoryBudgets  # noqa: PLC0415 aiohttp only where a gateway is wanted
+    from leadline.model.budgets_redis import RedisBudgets  # noqa: PLC0415 as above
 
     section = settings.gateway
     default = _allowances(section.tenant_requests, section.tenant_tokens)
@@ -108,19 +145,14 @@ def _budgets(settings: Settings, tenants: Mapping[str, Tenant]) -> Budgets | Non
         name: _allowances(tenant.requests or section.tenant_requests, tenant.tokens or section.tenant_tokens)
         for name, tenant in tenants.items()
     }
-    return MemoryBudgets(default, tenants=own) if default or any(own.values()) else None
+    if not default and not any(own.values()):
+        return None
+    if settings.limits.scheme == "memory":
+        return nullcontext(MemoryBudgets(default, tenants=own))
+    return RedisBudgets.open(settings.limits.url, default, tenants=own, alone=settings.outgoing.alone)
 
 
 def _allowances(requests: int | None, tokens: int | None) -> list[Allowance]:
     from leadline.model.budgets import Allowance  # noqa: PLC0415 as above
 
     return [Allowance(requests=requests, tokens=tokens)] if requests or tokens else []
-
-
-def _loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

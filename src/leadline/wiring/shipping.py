@@ -10,7 +10,7 @@ from leadline.errors import InputError
 from leadline.resilience import SystemClock
 from leadline.settings import Settings
 from leadline.wiring.eventlog import EventLog, event_log
-from leadline.wiring.platform import data_folder
+from leadline.wiring.folders import data_folder
 from leadline.wiring.store import run_store
 
 

@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
 from leadline.errors import InputError, MissingExtra, SettingsError
-from leadline.ports import RunStore, Store, Wake
+from leadline.ports import Quiet, Run, RunStore, Signals, Store, Wake
+from leadline.ports.signals import RunEnded
 from leadline.settings import Settings
 from leadline.tasks.engines import StoreWake
 from leadline.tasks.sqlite.store import SqliteStore
 from leadline.tasks.tickets.address import PREFIX, parse
 from leadline.tasks.tickets.wake import Broker, TicketWake
+from leadline.wiring.accounts import connecting
 
 if TYPE_CHECKING:
     from leadline.tasks.postgres import PostgresStore
@@ -39,23 +41,40 @@ class Version:
 
 
 @asynccontextmanager
-async def run_store(settings: Settings, folder: Path) -> AsyncIterator[Store]:
-    """Open the store that the settings name.
+async def run_store(settings: Settings, folder: Path, *, signals: Signals | None = None) -> AsyncIterator[Store]:
+    """Open the store that the settings name; `signals` hear of runs that it ends by itself.
 
     Raises `SettingsError` for what cannot work together, `MissingExtra`, `StoreError`.
     """
     tasks = settings.tasks
+    hearing = signals or Quiet()
+
+    def ended(run: Run) -> None:
+        hearing.signal(RunEnded(run=run))
+
     if not settings.store.startswith("postgresql"):
         place = urlsplit(settings.store).path
         file = Path(place) if place else folder / "runs.db"
-        async with SqliteStore.open(file, attempts=tasks.attempts) as store:
+        async with SqliteStore.open(file, attempts=tasks.attempts, tenant_runs=tasks.tenant_runs, ended=ended) as store:
             yield store
         return
     kind = await asyncio.to_thread(_postgres)
-    async with kind.open(settings.store, attempts=tasks.attempts, connections=tasks.connections) as opened:
+    async with kind.open(
+        settings.store,
+        attempts=tasks.attempts,
+        connections=tasks.connections,
+        tenant_runs=tasks.tenant_runs,
+        ended=ended,
+    ) as opened:
         if settings.blobs.startswith("file"):
             _refuse_hosts(await opened.hosts())
         yield opened
+
+
+def runs_file(settings: Settings, folder: Path) -> Path:
+    """Return the file of a store in SQLite; `folder` is the data folder."""
+    place = urlsplit(settings.store).path
+    return Path(place) if place else folder / "runs.db"
 
 
 def wake_of(settings: Settings, store: RunStore) -> Wake:
@@ -80,7 +99,7 @@ async def migrate_status(settings: Settings) -> tuple[Version, ...]:
     migrate, accounts, url = _migrations(settings)
     changes = await migrate.status(url)
     done = [change.number for change in changes if change.done]
-    own = await asyncio.to_thread(accounts.status, url)
+    own = await asyncio.to_thread(accounts.status, url, connect=await connecting(url))
     return (
         Version(part="runs", found=done[-1] if done else None, wanted=changes[-1].number),
         Version(part="accounts", found=own.found, wanted=own.wanted),
@@ -92,7 +111,7 @@ async def migrate_up(settings: Settings) -> tuple[Version, ...]:
     migrate, accounts, url = _migrations(settings)
     before = await migrate_status(settings)
     await migrate.up(url)
-    await asyncio.to_thread(accounts.up, url)
+    await asyncio.to_thread(accounts.up, url, connect=await connecting(url))
     return before
 
 
@@ -106,7 +125,7 @@ async def migrate_down(settings: Settings, part: Part, version: str) -> Version:
     if part == "runs":
         await migrate.down(url, to=version)
     else:
-        await asyncio.to_thread(accounts.down, url, version)
+        await asyncio.to_thread(accounts.down, url, version, connect=await connecting(url))
     return before
 
 

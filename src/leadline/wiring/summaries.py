@@ -8,9 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from leadline.domain import Price, Usage
+from leadline.domain import ModelRequest, Price, Usage
 from leadline.ports import Cpu, Run, Summarizer
-from leadline.research.budget import priced
+from leadline.research.budget import priced, reservation
+from leadline.research.context import prompt_tokens
 from leadline.settings import Settings
 from leadline.wiring.models import Models
 from leadline.wiring.outgoing import Outgoing
@@ -86,7 +87,12 @@ class Summing:
             return None
         session = f"summaries/{run.id}" if run is not None else "summaries"
         return ModelSummarizer(
-            model, name=name, max_tokens=section.max_tokens, priced=partial(_priced, price=price), session=session
+            model,
+            name=name,
+            max_tokens=section.max_tokens,
+            priced=partial(_priced, price=price),
+            reserved=partial(_reserved, price=price),
+            session=session,
         )
 
     async def _served(self) -> Summarizer:
@@ -107,6 +113,10 @@ class Summing:
                     ]
                 )
             return self._service
+
+
+def _reserved(request: ModelRequest, *, price: Price | None) -> Usage:
+    return reservation(price, prompt=prompt_tokens(request.messages), completion=request.max_tokens)
 
 
 def _priced(usage: Usage, *, price: Price | None) -> Usage:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -13,12 +13,16 @@ from urllib.parse import urlsplit
 
 from leadline.errors import MissingExtra, SettingsError
 from leadline.ports import Observer, Quiet, RunFigures, Signals
+from leadline.ports.admission import Bounds, Holds
 from leadline.ports.signals import (
     BreakerChanged,
     CacheAnswered,
+    LogSeen,
     QueueSeen,
+    QuotaSeen,
     ServerCalled,
     ServerTurned,
+    StoreSeen,
 )
 from leadline.resilience import BreakerState, SystemClock
 from leadline.settings import Settings, secrets_of
@@ -32,13 +36,16 @@ if TYPE_CHECKING:
     from leadline.model.pool_types import HealthChange, Outcome
     from leadline.telemetry.exposition import Exposition
     from leadline.telemetry.follow import Reader
+    from leadline.telemetry.gate import Gate
+    from leadline.wiring.eventlog import EventLog
 
 Process: TypeAlias = Literal["cli", "library", "worker", "service", "tools", "models"]
 
 METRICS_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 """Content type of `Telemetry.text`."""
 
-_TOOL_NAMES: Final = {"google_scholar": "scholar", "PythonInterpreter": "python"}
+_TOOL_NAMES: Final = {"google_scholar": "scholar", "PythonInterpreter": "python", "parse_file": "visit"}
+_UNCOUNTED: Final = "this process counts nothing: its telemetry was opened without metrics"
 _EXTRA: Final = "traces need an extra: pip install 'leadline[otel]'"
 
 
@@ -54,24 +61,41 @@ class Telemetry:
     signals: Signals = field(default_factory=Quiet)
     share: float = 0.0
     metrics: Exposition | None = None
+    gate: Gate | None = None
+
+    def refusal(self, peer: str, headers: Mapping[str, str]) -> str | None:
+        """Return why who asks from the address `peer` may not read metrics, `None` where it may."""
+        if self.gate is None or self.gate.lets_in(peer, headers):
+            return None
+        return self.gate.refusal
 
     async def text(self) -> bytes:
         """Return what `GET /metrics` answers. Raises `SettingsError` where metrics were not asked for."""
         if self.metrics is None:
-            raise SettingsError("this process counts nothing: its telemetry was opened without metrics")
+            raise SettingsError(_UNCOUNTED)
         return await self.metrics.text()
 
-    def watch(self, figures: RunFigures) -> None:
-        """Let the depth of the queue be read from the store whenever somebody asks for metrics."""
+    def watch(self, figures: RunFigures, log: EventLog | None) -> None:
+        """Let the depth of the queue, and the lag of the event log, be read whenever somebody asks for metrics."""
+        if self.metrics is None:
+            return
+        self.metrics.refresher(partial(_look, figures, self.signals))
+        if log is not None:
+            self.metrics.refresher(partial(_look_at_log, log, self.signals))
+
+    def watch_quotas(self, holds: Holds, bounds: Bounds) -> None:
+        """Let what is gone of the tenants' budgets be read whenever somebody asks for metrics."""
         if self.metrics is not None:
-            self.metrics.refresher(partial(_look, figures, self.signals))
+            self.metrics.refresher(partial(_look_at_quotas, holds, bounds, self.signals))
 
     @asynccontextmanager
     async def served(self, host: str, port: int) -> AsyncIterator[int]:
         """Answer `GET /metrics` while the context is open; yield the port. Raises `SettingsError`."""
         from leadline.telemetry.serving import serving  # noqa: PLC0415 aiohttp's server only where it is wanted
 
-        async with serving(self.text, host=host, port=port) as taken:
+        if self.gate is None:
+            raise SettingsError(_UNCOUNTED)
+        async with serving(self.text, gate=self.gate, host=host, port=port) as taken:
             yield taken
 
 
@@ -90,9 +114,9 @@ def telemetry(settings: Settings, process: Process, *, metrics: bool = False) ->
             from leadline.telemetry.lines import Lines  # noqa: PLC0415 only where lines are written
 
             readers.append(Lines(content=settings.log.content))
-        exposition = None
+        exposition = gate = None
         if metrics:
-            exposition = _metrics(readers)
+            exposition, gate = _metrics(readers), _gate(settings, process)
         if settings.traces.url is not None:
             _traces(settings, settings.traces.url, process, readers=readers, stack=stack)
         if not readers:
@@ -102,7 +126,7 @@ def telemetry(settings: Settings, process: Process, *, metrics: bool = False) ->
 
         broadcast = Broadcast(readers)
         share = settings.traces.share if settings.traces.url is not None else 0.0
-        yield Telemetry(observers=(broadcast,), signals=broadcast, share=share, metrics=exposition)
+        yield Telemetry(observers=(broadcast,), signals=broadcast, share=share, metrics=exposition, gate=gate)
 
 
 SHARED_FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
@@ -193,7 +217,21 @@ def call_told(signals: Signals) -> Callable[[Lease, Outcome], None]:
 
 
 async def _look(figures: RunFigures, signals: Signals) -> None:
-    signals.signal(QueueSeen(depth=await figures.depth()))
+    reached = False
+    try:
+        depth = await figures.depth()
+        reached = True
+    finally:  # also where the time is over
+        signals.signal(StoreSeen(reachable=reached))
+    signals.signal(QueueSeen(depth=depth))
+
+
+async def _look_at_log(log: EventLog, signals: Signals) -> None:
+    signals.signal(LogSeen(lag=await log.lag()))
+
+
+async def _look_at_quotas(holds: Holds, bounds: Bounds, signals: Signals) -> None:
+    signals.signal(QuotaSeen(fullest=await holds.fullest(bounds)))
 
 
 def _log(settings: Settings, process: Process, stack: ExitStack) -> None:
@@ -229,6 +267,14 @@ def _metrics(readers: list[Reader]) -> Exposition:
     registry = CollectorRegistry()
     readers.append(Metrics(Instruments(registry), aliases=_TOOL_NAMES))
     return Exposition(registry)
+
+
+def _gate(settings: Settings, process: Process) -> Gate:
+    """Return who may read metrics; a tool's service shows them by its own key as well."""
+    from leadline.telemetry.gate import Gate  # noqa: PLC0415 only where metrics are shown
+
+    keys = [settings.metrics.key, settings.tools.key if process == "tools" else None]
+    return Gate(key.reveal() for key in keys if key is not None)
 
 
 def _traces(settings: Settings, url: str, process: Process, *, readers: list[Reader], stack: ExitStack) -> None:

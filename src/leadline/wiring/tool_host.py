@@ -16,10 +16,11 @@ from leadline.ports import Clock, Program, Quiet, Reader, Search, Signals
 from leadline.resilience import SystemClock
 from leadline.settings import LOCAL, Settings, ToolsSettings
 from leadline.wire.papers import Scholar
+from leadline.wiring.folders import data_folder
 from leadline.wiring.held_tools import HeldTools
 from leadline.wiring.models import Models
 from leadline.wiring.outgoing import Outgoing
-from leadline.wiring.platform import MOST_CPU_WORKERS, data_folder
+from leadline.wiring.platform import MOST_CPU_WORKERS
 from leadline.wiring.programs import Programs
 from leadline.wiring.scholarly import Scholarly
 from leadline.wiring.summaries import Summing

@@ -18,7 +18,8 @@ from leadline.errors import (
     SettingsError,
     UnknownObject,
 )
-from leadline.ports.holdings import CorpusDocument, Delivery, DeliveryState, Due, Schedule, Webhook
+from leadline.ports.corpora import CorpusDocument
+from leadline.ports.holdings import Delivery, DeliveryState, Due, Schedule, Webhook
 from leadline.wiring.accounts import Accounts
 
 HOUR = 3600.0

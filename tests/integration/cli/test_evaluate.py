@@ -48,6 +48,18 @@ def test_variants_are_scored_compared_and_gone_on_with(
     assert (out / "summary.md").read_text("utf-8") == again.stdout
 
 
+def test_wishes_are_those_of_every_run(leadline: Any, documents: Path, questions: Path, tmp_path: Path) -> None:
+    out, wishes = tmp_path / "results", tmp_path / "wishes.txt"
+    wishes.write_text("For sailors.", encoding="utf-8")
+    order = ("eval", str(questions), "--out", str(out), "--docs", str(documents), "--strategies", "extractive")
+    done = leadline(*order, "--instructions", str(wishes), "--lang", "zh")
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in (out / "extractive.1.jsonl").read_bytes().splitlines()]
+    assert {row["language"] for row in rows} == {"zh"}
+    missing = leadline(*order, "--schema", str(tmp_path / "none.json"))
+    assert (missing.returncode, "cannot read" in missing.stderr) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

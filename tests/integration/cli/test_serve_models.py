@@ -65,6 +65,7 @@ async def test_servers_stand_behind_one_address_and_answers_end_before_it_stops(
         await asyncio.wait({asyncio.ensure_future(s.asked()) for s in (one, two)}, return_when=asyncio.FIRST_COMPLETED)
         process.send_signal(signal.SIGTERM)
         assert process.stderr is not None
+        assert b"service_leaving" in await asyncio.wait_for(process.stderr.readline(), 5)
         assert b"may end" in await asyncio.wait_for(process.stderr.readline(), 5)
         async with http.get(url.removesuffix("/v1") + "/readyz") as answer:
             assert answer.status == 503
@@ -94,6 +95,20 @@ async def test_clients_have_keys_and_budgets(tmp_path: Path, leadline: Any) -> N
             assert 'leadline_gateway_requests_total{outcome="answered"} 2' in await answer.text()
         process.send_signal(signal.SIGTERM)
         await asyncio.wait_for(process.wait(), 5)
+
+
+async def test_keys_of_accounts_open_the_models_as_they_open_the_service(tmp_path: Path, leadline: Any) -> None:
+    def made(*more: str) -> str:
+        return str(leadline("keys", "create", *more).stdout.split()[0])
+
+    key = await asyncio.to_thread(made, "--name", "me", "--role", "researcher")
+    reader = await asyncio.to_thread(made, "--name", "it", "--role", "reader")
+    async with (
+        ScriptedServer(lambda asked: Reply(text="Here.", streams=False)) as server,
+        serving(tmp_path, server.url) as (url, _),
+        aiohttp.ClientSession() as http,
+    ):
+        assert [(await ask(http, url, shown))[0] for shown in ("", "ll_wrong", reader, key)] == [401, 401, 403, 200]
 
 
 async def test_an_unhealthy_server_is_a_line_of_the_log(tmp_path: Path) -> None:

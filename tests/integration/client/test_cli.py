@@ -4,85 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
-from tests.support.service import QUESTION, Running, small_service
-
-from leadline.cli.main import main
-from leadline.ports.access import Role
+from tests.support.remote_cli import Program
+from tests.support.service import QUESTION, Running
 
 pytestmark = pytest.mark.xdist_group("client")
-
-
-class Told(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Program = Callable[..., Awaitable[Told]]
-
-
-@pytest.fixture
-async def running(tmp_path: Path) -> AsyncIterator[Running]:
-    async with small_service(tmp_path / "service", {}) as running:
-        yield running
-
-
-@pytest.fixture
-async def here(running: Running, tmp_path: Path) -> dict[str, str]:
-    """Return the settings by which the program asks the service, as an administrator of a tenant."""
-    return {
-        "LEADLINE_DATA_DIR": str(tmp_path / "here"),
-        "LEADLINE_SERVER__KEY": await running.key("acme", Role.ADMIN),
-        "LEADLINE_SERVER__URL": running.url,
-    }
-
-
-@pytest.fixture
-def program(here: dict[str, str], tmp_path: Path) -> Program:
-    """Return a caller of the program as a process of its own: it takes signals, so it needs a main thread."""
-
-    async def run(*arguments: str) -> Told:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "leadline",
-            *arguments,
-            cwd=tmp_path,
-            env={**os.environ, **here},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        async with asyncio.timeout(50):
-            out, err = await process.communicate()
-        return Told(process.returncode or 0, out.decode(), err.decode())
-
-    return run
-
-
-@pytest.fixture
-def leadline(
-    here: dict[str, str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> Program:
-    """Return a caller of the program in a thread of this process."""
-    for name, value in here.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.chdir(tmp_path)
-
-    async def run(*arguments: str) -> Told:
-        capsys.readouterr()
-        code = await asyncio.to_thread(main, arguments)
-        out, err = capsys.readouterr()
-        return Told(code, out, err)
-
-    return run
 
 
 async def test_a_question_is_answered_by_the_service_as_it_would_be_here(
@@ -152,11 +80,9 @@ async def test_failures_are_one_line_and_the_familys_exit_code(
     ended = await leadline("cancel", "rnobody")
     away = await leadline("runs", "--server", "http://127.0.0.1:9/nothing?x")
     here_only = await leadline("ask", QUESTION, "--web", "--dry-run")
-    documents = await leadline("ask", QUESTION, "--docs", ".")
 
     monkeypatch.setenv("LEADLINE_SERVER__KEY", "ll_wrong")
     denied = await leadline("runs")
 
-    assert [told.code for told in (unknown, ended, denied, away, here_only, documents)] == [2, 2, 11, 3, 2, 2]
+    assert [told.code for told in (unknown, ended, denied, away, here_only)] == [2, 2, 11, 3, 2]
     assert all(len(told.err.strip().splitlines()) == 1 for told in (unknown, ended, denied, away, here_only))
-    assert "corpus" in documents.err

@@ -318,3 +318,28 @@ async def test_a_full_disk_is_told_and_what_was_committed_stands(
             await corpus.refresh()
     assert await found(corpus, "sextant") == ["one.md"]
     assert (await corpus.refresh()).added == 1
+
+
+@pytest.mark.parametrize("uris", ["file", "document"])
+async def test_documents_are_found_by_name_end_of_path_and_address(
+    tmp_path: Path, folder: Path, parser: Counted, uris: AddressKind
+) -> None:
+    write(folder / "sub" / "one.md", "# Another one\n")
+    write(folder / "Log 50%_a.txt", "Log.\n")
+    async with await opened(tmp_path, parser=parser, uris=uris) as corpus:
+        await corpus.refresh()
+
+        async def named(name: str) -> list[str]:
+            return [(await corpus.read(uri, deadline=5)).text for uri in await corpus.named(name, limit=9, deadline=5)]
+
+        assert await named("三.md") == ["# 三\n\n罗盘指向北方。\n"]
+        assert len(await named("one.md")) == 2
+        assert await named("sub/one.md") == ["# Another one\n"]
+        assert await named("./sub\\one.md") == ["# Another one\n"]
+        assert await named("LOG 50%_A.TXT") == ["Log.\n"]
+        assert await named("ne.md") == []
+        assert await named("Log 50___.txt") == []
+        assert await named("\ud800") == []
+        (address,) = await corpus.named("two.txt", limit=9, deadline=5)
+        assert await corpus.named(address, limit=9, deadline=5) == (address,)
+        assert await corpus.names(limit=2, deadline=5) == ["Log 50%_a.txt", "one.md"]

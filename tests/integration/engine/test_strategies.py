@@ -72,6 +72,7 @@ async def test_react_repeats_nearly_all_of_each_prompt(tmp_path: Path) -> None:
     assert reuse.requests == 49
     assert reuse.kept >= 0.999  # only the bracket that closes a list of messages may differ
     assert reuse.repeated >= 0.95
+    assert reuse.repeated == pytest.approx(reuse.bound, abs=0.001)  # all that a conversation can repeat
 
 
 async def test_resum_repeats_all_between_two_folds(tmp_path: Path) -> None:

@@ -115,6 +115,27 @@ async def test_who_may_not_is_told_and_nothing_is_done(running: Running) -> None
     assert len(await running.services.platform.store.runs(tenant="acme")) == 1
 
 
+async def test_each_call_is_audited_as_what_it_did(running: Running) -> None:
+    acme = await running.key("acme")
+    async with host(running, acme) as client:
+        began = await said(client, "research_start", question=QUESTION, strategy="extractive", web=True)
+        run_id = began["run_id"]
+        await said(client, "research_status", run_id=run_id, wait_seconds=30)
+        await client.call_tool("search", {"query": "Skerryvore"})
+        assert (await client.call_tool("research_cancel", {"run_id": run_id})).is_error
+    reader = await running.key("acme", role=Role.READER)
+    async with host(running, reader) as client:
+        assert (await client.call_tool("research_start", {"question": QUESTION})).is_error
+    entries = await running.services.accounts.audit.list("acme")
+    deeds = [entry.deed for entry in reversed(entries)]
+    assert [(deed.action, deed.kind, deed.object, str(deed.outcome)) for deed in deeds] == [
+        ("runs:start", "run", run_id, "done"),
+        ("tools:call", "tool", "search", "done"),
+        ("runs:steer", "run", run_id, "failed"),
+        ("runs:start", "run", "research_start", "denied"),
+    ]
+
+
 async def test_without_a_key_nobody_is_served(running: Running) -> None:
     await running.key("acme")
 

@@ -6,7 +6,7 @@ import asyncio
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +19,8 @@ from leadline.domain import Message, ModelRequest
 from leadline.errors import ModelBroken, ModelRateLimited
 from leadline.model.attempt import Clocks
 from leadline.model.budgets import Allowance, MemoryBudgets
-from leadline.model.gateway import Gateway, key_hash
+from leadline.model.gateway import Gateway
+from leadline.model.gateway_keys import KnownKeys, key_hash
 from leadline.model.openai_api import OpenAIModel
 from leadline.model.pool_health import Probing
 from leadline.model.pool_types import Outcome, PoolPolicy, ServerSpec
@@ -311,9 +312,9 @@ async def test_conversations_without_a_name_stay_together_and_spread() -> None:
 
 
 async def test_keys_are_asked_for_and_budgets_kept_by_tenant() -> None:
-    keys = {key_hash("alpha-key"): "alpha", key_hash("beta-key"): "beta"}
+    keys = KnownKeys({key_hash("alpha-key"): "alpha", key_hash("beta-key"): "beta"})
     budgets = MemoryBudgets([Allowance(requests=2, seconds=3600)], tenants={"beta": [Allowance(tokens=3000)]})
-    async with site([GOOD], keys=keys, budgets=budgets) as here:
+    async with site([GOOD], keys=keys, budgets=nullcontext(budgets)) as here:
         alpha, beta = {"Authorization": "Bearer alpha-key"}, {"Authorization": "bearer beta-key"}
         for wrong in ({}, {"Authorization": "Bearer nope"}, {"Authorization": "alpha-key"}):
             assert (await here.post(headers=wrong))[0] == 401
@@ -331,7 +332,7 @@ async def test_keys_are_asked_for_and_budgets_kept_by_tenant() -> None:
 async def test_a_cut_stream_is_settled_at_what_came() -> None:
     budgets = MemoryBudgets([Allowance(tokens=5000, seconds=3600)])
     reply = Reply(text="word " * 50, chunk=5, fault=Fault.CUT)
-    async with site([reply], budgets=budgets) as here:
+    async with site([reply], budgets=nullcontext(budgets)) as here:
         await here.post(STREAM)
         used = 5000 - budgets.left("")[0][1]
     assert 25 <= used <= 80

@@ -11,7 +11,7 @@ from leadline.cache.summaries import CachedSummarizer
 from leadline.cache.tiered import TieredCache
 from leadline.domain import Usage
 from leadline.errors import ModelUnavailable, ToolFailed
-from leadline.ports import Said
+from leadline.ports import NoSummary, Said
 
 COST = Usage(model_calls=1, prompt_tokens=1_000, completion_tokens=50, cost_usd=0.01)
 
@@ -80,3 +80,31 @@ async def test_failures_keep_their_type_and_are_not_kept(cache: TieredCache) -> 
         await kept.summarise("page", "depth", language="en", deadline=0.02)
     model.seconds = 0.0
     assert (await kept.summarise("page", "depth", language="en", deadline=5)).usage == COST
+
+
+async def test_who_caused_a_call_that_failed_pays_for_it_and_nobody_else(cache: TieredCache) -> None:
+    model = Model()
+    model.seconds = 0.05
+    model.error = NoSummary("nothing in it", reason="model_broken", usage=COST)
+    kept = CachedSummarizer(model, cache, tenant="acme")
+    asked = [kept.summarise("the page", "depth", language="en", deadline=5) for _ in range(5)]
+    failed = await asyncio.gather(*asked, return_exceptions=True)  # noqa: TID251 exceptions are what is looked at
+    told = [error for error in failed if isinstance(error, NoSummary)]
+    assert [error.reason for error in told] == ["model_broken"] * 5
+    assert sum((error.usage for error in told), Usage()) == COST
+    assert model.calls == 1
+
+
+async def test_a_summariser_has_the_time_to_say_that_it_was_late(cache: TieredCache) -> None:
+    class Late(Model):
+        async def summarise(self, content: str, goal: str, *, language: str, deadline: float) -> Said:
+            try:
+                async with asyncio.timeout(deadline):
+                    await asyncio.Event().wait()
+            except TimeoutError as error:
+                raise NoSummary("late", reason="model_timeout", usage=COST) from error
+            raise AssertionError
+
+    with pytest.raises(NoSummary) as caught:
+        await CachedSummarizer(Late(), cache, tenant="acme").summarise("page", "depth", language="en", deadline=0.4)
+    assert (caught.value.reason, caught.value.usage) == ("model_timeout", COST)

@@ -106,6 +106,7 @@ class Script:
 
     settings: Settings | None = None
     calls: list[tuple[Any, ...]] = field(default_factory=list)
+    servers: list[tuple[str, ...]] = field(default_factory=list)
     runs: dict[str, Run] = field(default_factory=dict)
     flags: dict[str, asyncio.Event] = field(default_factory=dict)
     interrupts: int = 0
@@ -152,6 +153,7 @@ class FakeEngine:
         indexed: Callable[[Index], None] | None = None,
     ) -> str:
         self.script.calls.append(("start", question, tuple(docs), options, language))
+        self.script.servers.append(tuple(servers))
         if not question.strip():
             raise InputError("the question is empty")
         if docs and indexing is not None:

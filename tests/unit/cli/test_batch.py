@@ -58,6 +58,28 @@ def test_documents_are_scanned_once(leadline: Any, script: Any, questions: Path,
     assert {run.options.corpora for run in script.runs.values()} == {("c1",)}
 
 
+def test_each_question_is_asked_as_ask_would(leadline: Any, script: Any, questions: Path, out: Path) -> None:
+    wishes, schema = out.with_name("wishes.txt"), out.with_name("schema.json")
+    wishes.write_text("For sailors.", encoding="utf-8")
+    schema.write_text('{"type": "object"}', encoding="utf-8")
+    result = leadline(
+        *("batch", str(questions), "--out", str(out), "--docs", "d", "--mcp", "notes", "--corpus", "c9"),
+        *("--instructions", str(wishes), "--schema", str(schema), "--length", "short", "--lang", "zh"),
+    )
+    assert result.code == 0, result.err
+    assert script.servers == [("notes",)] * 3
+    assert {language for *_, language in script.called("start")} == {"zh"}
+    options = [run.options for run in script.runs.values()]
+    assert {each.instructions for each in options} == {"For sailors."}
+    assert all(each.schema == {"type": "object"} for each in options)
+    assert script.settings.length == "short"
+
+
+def test_a_corpus_of_the_service_is_enough(leadline: Any, script: Any, questions: Path, out: Path) -> None:
+    assert leadline("batch", str(questions), "--out", str(out), "--corpus", "c9").code == 0
+    assert {run.options.corpora for run in script.runs.values()} == {("c9",)}
+
+
 def test_what_is_answered_is_not_asked_again(leadline: Any, script: Any, questions: Path, out: Path) -> None:
     asked(out, {"id": "a", "usage": {"cost_usd": 0.5}})
     with out.open("a", encoding="utf-8") as file:

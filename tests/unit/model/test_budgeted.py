@@ -39,7 +39,7 @@ async def test_a_call_that_gave_nothing_costs_nothing_and_one_too_many_never_sta
     with pytest.raises(ModelBroken):
         await model.complete(REQUEST, deadline=1.0, session="s")
     assert left(budgets) == 1000
-    budgets.reserve("t", tokens=800)
+    await budgets.reserve("t", tokens=800)
     with pytest.raises(ModelRateLimited):
         await model.complete(REQUEST, deadline=1.0, session="s")
     assert inner.calls == 1

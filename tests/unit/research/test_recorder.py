@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,18 @@ from tests.support.engine import (
 )
 
 from leadline.domain import Flag, Json, ModelAnswer, RunState, ToolCall, ToolResult, Usage
-from leadline.errors import Diverged, LeaseLost, ModelUnavailable, RecordIncomplete, StoreFull, StoreUnavailable
+from leadline.errors import (
+    Diverged,
+    LeaseLost,
+    ModelUnavailable,
+    RecordIncomplete,
+    StoreError,
+    StoreFull,
+    StoreUnavailable,
+)
 from leadline.events import (
     ClaimChecked,
+    Entry,
     FlagSeen,
     ModelAnswered,
     ModelAsked,
@@ -493,6 +502,24 @@ async def test_a_full_store_is_told_and_the_run_can_go_on(tmp_path: Path, where:
     assert told.sure.answer
     asked = [e.call for e in [*told.of(ModelAsked), *told.of(ToolAsked)]]
     assert len(asked) == len(set(asked))
+
+
+async def test_a_worker_of_the_queue_waits_until_a_full_store_has_room(tmp_path: Path) -> None:
+    refused = 0
+
+    def full(entries: Sequence[Entry]) -> StoreError | None:
+        nonlocal refused
+        if refused >= 3 or not any(isinstance(entry.event, ToolAnswered) for entry in entries):
+            return None
+        refused += 1
+        return StoreFull("no space left")
+
+    async with rig(tmp_path) as engine:
+        engine.store.fails = full
+        told = await engine.ended(await engine.begin(patient=True))
+    assert refused == 3
+    assert told.sure.answer
+    assert len(told.of(ToolAsked)) == len(told.of(ToolAnswered))
 
 
 async def test_two_runs_of_one_worker_do_not_meet(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import orjson
 import pytest
 from jsonschema import Draft202012Validator
-from tests.support.reports import Made, chinese, english, simple
+from tests.support.reports import Made, chinese, compared, english, simple
 
 from leadline import domain
 from leadline.errors import CheckFailed
@@ -21,10 +21,14 @@ from leadline.research.report import from_json, to_json
 PATH = Path(__file__).resolve().parents[3] / "docs" / "reference" / "report.schema.json"
 SCHEMA: dict[str, Any] = json.loads(PATH.read_text(encoding="utf-8"))
 VALIDATOR = Draft202012Validator(SCHEMA)
-REPORTS = [english(), chinese(), simple("Some text.", "Some text.")]
+REPORTS = [english(), chinese(), simple("Some text.", "Some text."), compared()]
 LEFT_OUT = {"marks"}  # of a source: each citation carries its own place
 RECORDS = {
     "artefact": domain.Artefact,
+    "changed": domain.Changed,
+    "changes": domain.Changes,
+    "cited": domain.Cited,
+    "stated": domain.Stated,
     "section": domain.Section,
     "sentence": domain.Sentence,
     "claim": domain.Claim,
@@ -53,7 +57,7 @@ def test_the_schema_is_one() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 
 
-@pytest.mark.parametrize("made", REPORTS, ids=["en", "zh", "simple"])
+@pytest.mark.parametrize("made", REPORTS, ids=["en", "zh", "simple", "compared"])
 def test_reports_fit_it(made: Made) -> None:
     assert errors(tree(made)) == []
 
@@ -75,6 +79,8 @@ def test_its_properties_are_the_fields(name: str | None) -> None:
         (("properties", "stop_reason"), domain.StopReason),
         (("$defs", "claim", "properties", "verdict"), domain.Verdict),
         (("$defs", "value", "properties", "verdict"), domain.Verdict),
+        (("$defs", "stated", "properties", "verdict"), domain.Verdict),
+        (("$defs", "changed", "properties", "differs", "items"), domain.Difference),
     ],
 )
 def test_its_choices_are_the_enumerations(path: tuple[str, ...], kind: type[StrEnum]) -> None:
@@ -128,7 +134,7 @@ def test_what_does_not_fit_is_refused(path: str, value: object) -> None:
         read_report(orjson.dumps(whole))
 
 
-@pytest.mark.parametrize("made", REPORTS, ids=["en", "zh", "simple"])
+@pytest.mark.parametrize("made", REPORTS, ids=["en", "zh", "simple", "compared"])
 def test_a_foreign_report_reads_as_its_own(made: Made) -> None:
     written = to_json(made.report)
     assert read_report(written) == from_json(written)

@@ -23,6 +23,7 @@ from leadline.ports.signals import (
     ProviderAsked,
     QueueSeen,
     Rejected,
+    RunEnded,
     RunLeft,
     RunTaken,
     ServerCalled,
@@ -205,7 +206,10 @@ def test_labels_are_bounded_whatever_comes() -> None:
 
 def test_every_signal_is_counted() -> None:
     counted = Counted()
+    queued = replace(run_row(origin=Origin(method="mcp")), created_at=100.0, updated_at=107.0)
     for signal in (
+        RunEnded(run=replace(queued, state=RunState.CANCELLED, stop_reason=StopReason.CANCELLED)),
+        RunEnded(run=replace(queued, state=RunState.FAILED, stop_reason=StopReason.ATTEMPTS)),
         Rejected(method="api", reason="key_rate"),
         CacheAnswered(category="page", layer="memory", stale=True),
         LimitPassed(limit="service:serper", seconds=0.2),
@@ -220,6 +224,9 @@ def test_every_signal_is_counted() -> None:
     ):
         counted.told.signal(signal)
     assert counted.value("agent_requests_total", method="api", status="rejected") == 1
+    assert counted.value("agent_requests_total", method="mcp", status="cancelled") == 1
+    assert counted.value("agent_requests_total", method="mcp", status="error") == 1
+    assert counted.value("agent_request_latency_seconds_sum", method="mcp") == 14.0
     assert counted.value("leadline_cache_answers_total", category="page", layer="memory") == 1
     assert counted.value("leadline_cache_stale_total", category="page") == 1
     assert counted.value("leadline_limit_wait_seconds_sum", limit="service:serper") == 0.2

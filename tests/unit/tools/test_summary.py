@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from leadline.cpu import InlineCpu
 from leadline.domain import ModelAnswer, ModelRequest, Options, Usage
-from leadline.errors import ModelBroken, ModelError, ModelTimeout, ProviderUnavailable
-from leadline.ports import CallContext, Said
+from leadline.errors import ModelBroken, ModelError, ModelTimeout, ModelUnavailable, ProviderUnavailable
+from leadline.ports import CallContext, NoSummary, Said
 from leadline.testing import CannedReader
 from leadline.tools.summarizers import ModelSummarizer, prompt, said_in
 from leadline.tools.summary import Summaries, excerpt, located
@@ -200,8 +200,42 @@ async def test_a_model_sees_the_page_as_data_behind_a_mark_of_its_own() -> None:
 async def test_an_answer_without_a_summary_is_a_failure() -> None:
     for text in ("", "   ", '{"evidence": ["x"]}', '{"summary": ""}', "<think>hm</think>", '{"summary": 5}', "[1"):
         summarizer = ModelSummarizer(Canny(text), name="small", max_tokens=300)
-        with pytest.raises(ModelBroken):
+        with pytest.raises(NoSummary) as caught:
             await summarizer.summarise(LONG, "g", language="en", deadline=3)
+        assert caught.value.reason == ModelBroken.code
+        assert caught.value.usage == Usage(model_calls=1, prompt_tokens=90, completion_tokens=9)
+
+
+@pytest.mark.parametrize(
+    ("error", "raised", "usage"),
+    [
+        (ModelTimeout("late"), NoSummary, Usage(model_calls=1, prompt_tokens=700, completion_tokens=300)),
+        (ModelBroken("cut off"), NoSummary, Usage(model_calls=1, prompt_tokens=700, completion_tokens=300)),
+        (ModelUnavailable("refused"), ModelUnavailable, None),  # nothing was sent that could cost
+    ],
+)
+async def test_a_server_that_may_have_worked_is_charged_what_was_reserved(
+    error: ModelError, raised: type[Exception], usage: Usage | None
+) -> None:
+    class Failing(Canny):
+        async def complete(self, request: ModelRequest, **_: Any) -> ModelAnswer:
+            raise error
+
+    def reserved(request: ModelRequest) -> Usage:
+        return Usage(prompt_tokens=700, completion_tokens=request.max_tokens)
+
+    summarizer = ModelSummarizer(Failing(""), name="small", max_tokens=300, reserved=reserved)
+    with pytest.raises(raised) as caught:
+        await summarizer.summarise(LONG, "g", language="en", deadline=3)
+    assert getattr(caught.value, "usage", None) == usage
+
+
+async def test_a_call_counts_summaries_that_failed(web: CallContext) -> None:
+    used = Usage(model_calls=1, prompt_tokens=90, completion_tokens=9, cost_usd=0.5)
+    page, text, usage = await page_of(visit(Canned(NoSummary("?", reason="model_broken", usage=used))), web)
+    assert page["summary_failed"] == "model_broken"
+    assert usage == used
+    assert FACT in text
 
 
 def test_a_page_cannot_forge_the_mark() -> None:

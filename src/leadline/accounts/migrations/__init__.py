@@ -1,7 +1,7 @@
 """The accounts' tables, version by version, by Alembic; `leadline migrate` calls `up`, `down`, `status`.
 
 The functions are synchronous: on an event loop they go through a thread. The version is kept in
-`account_version`, so that accounts and runs can share a database.
+`account_version`, so that accounts and runs can share a database. `connect` is for PostgreSQL alone.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 import sqlite3
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -22,12 +22,16 @@ from leadline.errors import InputError, MissingExtra, SettingsError
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 """The version that this program needs; a test compares it with the newest migration."""
 
 VERSION_TABLE: Final = "account_version"
 BASE: Final = "base"
 _LOCK: Final = "leadline accounts migrations"
+
+
+Connect: TypeAlias = Mapping[str, Any] | None
+"""What asyncpg takes to connect, certificates read; `None`: it reads the address by itself."""
 
 
 class Status(NamedTuple):
@@ -37,19 +41,19 @@ class Status(NamedTuple):
     wanted: str
 
 
-def up(url: str) -> Status:
-    """Bring the tables up to date; return where they were and where they are."""
-    return _migrate(url, HEAD, upwards=True)
+def up(url: str, version: str | None = None, *, connect: Connect = None) -> Status:
+    """Bring the tables up to date, or to an older version; return where they were and where they are."""
+    return _migrate(url, version or HEAD, upwards=True, connect=connect)
 
 
-def down(url: str, version: str = BASE) -> Status:
+def down(url: str, version: str = BASE, *, connect: Connect = None) -> Status:
     """Take the tables back to a version; to `base` they are gone, with all that is in them."""
-    return _migrate(url, version, upwards=False)
+    return _migrate(url, version, upwards=False, connect=connect)
 
 
-def status(url: str) -> Status:
+def status(url: str, *, connect: Connect = None) -> Status:
     """Return the version that the tables have."""
-    return Status(found=_inside(url, version_of), wanted=HEAD)
+    return Status(found=_inside(url, version_of, connect=connect), wanted=HEAD)
 
 
 def version_of(connection: sa.Connection) -> str | None:
@@ -85,7 +89,7 @@ def shown(url: str) -> str:
 def async_engine(
     url: str,
     *,
-    connect: Mapping[str, Any] | None = None,
+    connect: Connect = None,
     poolclass: type[sa.Pool] | None = None,
 ) -> AsyncEngine:
     """Return an engine on PostgreSQL. Without `connect` asyncpg gets the address as it is, TLS options included."""
@@ -110,7 +114,7 @@ def driver_errors() -> tuple[type[Exception], ...]:
     return (asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
-def _migrate(url: str, target: str, *, upwards: bool) -> Status:
+def _migrate(url: str, target: str, *, upwards: bool, connect: Connect) -> Status:
     from alembic import command  # noqa: PLC0415 only where something is to be migrated
     from alembic.config import Config  # noqa: PLC0415 as above
     from alembic.util import CommandError  # noqa: PLC0415 as above
@@ -130,14 +134,14 @@ def _migrate(url: str, target: str, *, upwards: bool) -> Status:
             raise InputError(f"the accounts' tables cannot be taken to version {target}: {error}") from error
         return found
 
-    return Status(found=_inside(url, work), wanted=target)
+    return Status(found=_inside(url, work, connect=connect), wanted=target)
 
 
-def _inside(url: str, work: Callable[[sa.Connection], str | None]) -> str | None:
+def _inside(url: str, work: Callable[[sa.Connection], str | None], *, connect: Connect) -> str | None:
     """Return what `work` returns in one transaction."""
     path = sqlite_path(url)
     if path is None:
-        engine = async_engine(url, poolclass=NullPool)
+        engine = async_engine(url, connect=connect, poolclass=NullPool)
         with translated(shown(url), driver_errors()):
             return asyncio.run(_inside_postgres(engine, work))
     with translated(str(path), (sqlite3.Error,)):

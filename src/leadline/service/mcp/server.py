@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Mapping
 from typing import Any
 
 from mcp import types
@@ -13,8 +13,8 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from leadline.errors import LeadlineError, SettingsError, StoreError, WorkDied
 from leadline.service.asgi import Asgi, Receive, Scope, Send
-from leadline.service.mcp.desk import Desk
-from leadline.service.mcp.tools import OFFERS, Offer, called, offer_of
+from leadline.service.mcp.desk import Desk, Watch
+from leadline.service.mcp.tools import OFFERS, Offer, Told, called, offer_of
 from leadline.version import __version__
 
 log = logging.getLogger("leadline.service")
@@ -26,18 +26,15 @@ _INNER = (SettingsError, StoreError, WorkDied)
 _HIDDEN = "the service could not do it; its log tells more"
 
 
-def server_of(desk: Desk, permits: Callable[[Offer], None] | None = None) -> Server[Any]:
-    """Return a server of the six tools. `permits` raises where the caller may not call one."""
+def server_of(desk: Desk, watch: Watch | None = None) -> Server[Any]:
+    """Return a server of the six tools; `watch` says who may call which, and hears of each call."""
 
     async def listed(_context: Any, _asked: Any) -> types.ListToolsResult:  # noqa: ANN401 the library's own
         return types.ListToolsResult(tools=[_tool(offer) for offer in OFFERS.values()])
 
     async def call(_context: Any, asked: types.CallToolRequestParams) -> types.CallToolResult:  # noqa: ANN401 as above
         try:
-            offer = offer_of(asked.name)
-            if permits is not None:
-                permits(offer)
-            told = await called(desk, offer, asked.arguments or {})
+            told = await _watched(desk, offer_of(asked.name), asked.arguments or {}, watch=watch)
         except LeadlineError as error:
             return _failed(error)
         text = types.TextContent(type="text", text=told.text)
@@ -51,6 +48,20 @@ def server_of(desk: Desk, permits: Callable[[Offer], None] | None = None) -> Ser
         on_list_tools=listed,
         on_call_tool=call,
     )
+
+
+async def _watched(desk: Desk, offer: Offer, arguments: Mapping[str, Any], *, watch: Watch | None) -> Told:
+    if watch is None:
+        return await called(desk, offer, arguments)
+    about = str(arguments.get("run_id") or "")
+    try:
+        watch.permits(offer)
+        told = await called(desk, offer, arguments)
+    except LeadlineError as error:
+        await watch.did(offer, about, error=error)
+        raise
+    await watch.did(offer, about or str((told.value or {}).get("run_id") or ""), error=None)
+    return told
 
 
 async def serve_stdio(desk: Desk) -> None:

@@ -6,35 +6,46 @@ import asyncio
 from contextlib import aclosing
 from typing import Any
 
+from fastapi import Request
 from pydantic import ValidationError
 
 from leadline.domain import Origin, RunState
-from leadline.errors import InputError, NotPermitted, SettingsError, ToolMissing
+from leadline.errors import InputError, LeadlineError, NotPermitted, SettingsError, ToolMissing
 from leadline.events import Record, RunWaiting
 from leadline.ports import Run
-from leadline.ports.access import Caller
+from leadline.ports.access import Action, Caller
+from leadline.ports.accounts import Outcome
 from leadline.service.door import Limited
 from leadline.service.mcp.desk import Standing, Wish
 from leadline.service.mcp.tools import Offer, hits_told
+from leadline.service.routing import name_object, outcome_of, write_down
 from leadline.service.services import Services
 from leadline.service.shapes import ResearchTaken
 from leadline.service.shown import hidden
 from leadline.service.tools.asked import Asked, SearchAsked, VisitAsked
 from leadline.service.tools.work import OFFERS, Call
+from leadline.service.tracing import request_id
 
 
 class ServiceDesk:
-    """See `Desk`. `request` is the id of the request that it serves."""
+    """See `Desk` and `Watch`. `request` is what it serves."""
 
-    def __init__(self, services: Services, caller: Caller, *, request: str) -> None:
+    def __init__(self, services: Services, caller: Caller, *, request: Request) -> None:
         self._services = services
         self._caller = caller
         self._request = request
 
     def permits(self, offer: Offer) -> None:
-        """Raise `NotPermitted` where the caller may not call a tool."""
+        """See `Watch`."""
         if not self._caller.may(offer.action):
             raise NotPermitted(f"the key may not: {offer.action}")
+
+    async def did(self, offer: Offer, about: str, *, error: LeadlineError | None) -> None:
+        """See `Watch`: into the audit log goes what a route of its own would leave there; reading leaves nothing."""
+        if offer.action is Action.RUNS_READ:
+            return
+        name_object(self._request, about or offer.spec.name)
+        await write_down(self._request, offer.action, outcome=Outcome.DONE if error is None else outcome_of(error))
 
     async def start(self, wish: Wish) -> Standing:
         """See `Desk`."""
@@ -51,7 +62,7 @@ class ServiceDesk:
             taken = ResearchTaken.model_validate(body)
         except ValidationError as error:
             raise InputError(f"this cannot be asked: {error.errors()[0]['msg']}") from error
-        origin = Origin(method="mcp", request=self._request)
+        origin = Origin(method="mcp", request=request_id(self._request.scope))
         try:
             return standing_of((await self._services.asking.start(taken, self._caller, origin=origin)).run)
         except Limited as error:

@@ -13,19 +13,18 @@ from leadline.service.asgi import Asgi, Receive, Scope, Send
 from leadline.service.deps import CallerDep, ServicesDep
 from leadline.service.mcp.service_desk import ServiceDesk
 from leadline.service.routing import Routes
-from leadline.service.tracing import request_id
 
 
 def routes() -> Routes:
     """Return the routes. What is sent is JSON-RPC, which an OpenAPI document cannot describe."""
     made = Routes("/mcp", tag="mcp")
-    made.add("POST", "", speak, action=Action.RUNS_READ, errors=(501,), shown=False)
+    made.add("POST", "", speak, action=Action.RUNS_READ, errors=(501,), shown=False, audits=False)
     return made
 
 
 async def speak(request: Request, services: ServicesDep, caller: CallerDep) -> Response:
     """Answer a message of a host."""
-    desk = ServiceDesk(services, caller, request=request_id(request.scope))
+    desk = ServiceDesk(services, caller, request=request)
     # The library takes a second to import, the first time.
     return _Spoken(await asyncio.to_thread(_answerer, desk))
 
@@ -47,4 +46,4 @@ def _answerer(desk: ServiceDesk) -> Asgi:
         from leadline.service.mcp.server import answerer, server_of  # noqa: PLC0415 an extra
     except ImportError as error:
         raise ToolMissing("this service does not speak MCP: it lacks the extra `mcp`") from error
-    return answerer(server_of(desk, desk.permits))
+    return answerer(server_of(desk, desk))

@@ -19,12 +19,12 @@ from leadline.ports.runs import Depth
 from leadline.service.chat import OWNER, names
 from leadline.service.deps import CallerDep, RunDep, ServicesDep
 from leadline.service.door import COOKIE, cookie, csrf_of
-from leadline.service.keys import is_own_host
 from leadline.service.routing import Routes, services_of
 from leadline.service.services import Services
 from leadline.ui.files import INDEX, POLICY, StaticFile, static_files
 from leadline.ui.view import report_view
 from leadline.version import __version__
+from leadline.wire.hosts import is_own_host
 
 Language: TypeAlias = Annotated[Literal["en", "zh"], Query(description="The reader's language.")]
 Told: TypeAlias = dict[str, Any]

@@ -18,7 +18,7 @@ from leadline.service.health import add_health
 from leadline.service.keys import OwnHost, SharedKey
 from leadline.service.leaving import ClientGone, while_there
 from leadline.service.limits import BodyLimits
-from leadline.service.metrics import add_metrics
+from leadline.service.metrics import METRICS, add_metrics
 from leadline.service.observed import Observed
 from leadline.service.problems import plain_problem, told
 from leadline.service.serving import Leaving
@@ -67,7 +67,7 @@ def tool_app(host: Host, tool: str, *, key: str, leaving: Leaving, telemetry: Te
     api.add_exception_handler(404, _no_such)
     api.add_exception_handler(405, _no_such)
     app: Asgi = BodyLimits(api, most={f"/{tool}": offer.most_bytes})
-    guarded = SharedKey(app, key=key) if key else OwnHost(app)
+    guarded = SharedKey(app, key=key, besides=frozenset({METRICS})) if key else OwnHost(app)
     return RequestIds(Observed(guarded, telemetry.signals, traced=telemetry.share))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -35,11 +35,18 @@ class _Asked:
 
 
 class Claimer:
-    """Claims for this process's workers; runs that a lost answer may have left held are `lost` until they are back."""
+    """Claims for this process's workers; runs that a lost answer may have left held are `lost` until they are back.
 
-    def __init__(self, database: Database, *, attempts: int) -> None:
+    `ended` is told each run that a claim found and only its end was left for.
+    """
+
+    def __init__(
+        self, database: Database, *, attempts: int, tenant_runs: int | None, ended: Callable[[Run], None]
+    ) -> None:
         self._database = database
         self._attempts = attempts
+        self._tenant_runs = tenant_runs
+        self._ended = ended
         self._waiting: list[_Asked] = []
         self._busy = False
         self._lost: dict[str, list[str]] = {}
@@ -119,13 +126,17 @@ class Claimer:
                 engines=wish.engines,
                 attempts=self._attempts,
                 patient_until=await self._database.connected_at(connection) + wish.lease,
+                most=self._tenant_runs,
             )
             if run_id is not None:
                 return await claims.take_named(connection, claim, run_id)
             return await claims.take_best(connection, claim, count)
 
         try:
-            return await self._database.do(work, transaction=True)
+            taken = await self._database.do(work, transaction=True)
         except StoreUnavailable as error:
             self.lose(wish.owner, token, error)
             raise
+        for run in taken.ended:
+            self._ended(run)
+        return taken

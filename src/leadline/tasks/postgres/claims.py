@@ -23,7 +23,7 @@ from leadline.tasks.packing import Packer
 from leadline.tasks.postgres.connection import Connection, Row
 from leadline.tasks.postgres.database import CHANNEL, NOW
 from leadline.tasks.postgres.journal import end_run
-from leadline.tasks.postgres.rows import COLUMNS, run_from
+from leadline.tasks.postgres.rows import COLUMNS, RUN, run_from
 
 LANES: Final = 64
 """Lanes that a claim looks into."""
@@ -66,9 +66,10 @@ def _best(*, beyond: str, expired: str) -> str:
             ORDER BY r.urgency, r.engine, r.tenant LIMIT 1
         ) AS n
     ), share AS (
-        SELECT r.tenant, count(*) AS held FROM run AS r WHERE r.state = 'running' GROUP BY r.tenant
+        SELECT r.tenant, count(*) AS held, count(*) FILTER (WHERE NOT r.local) AS worked
+        FROM run AS r WHERE r.state = 'running' GROUP BY r.tenant
     ), best AS (
-        SELECT l.urgency, l.engine, l.tenant, coalesce(s.held, 0) AS held
+        SELECT l.urgency, l.engine, l.tenant, coalesce(s.held, 0) AS held, $7::int - coalesce(s.worked, 0) AS room
         FROM lane AS l
         LEFT JOIN share AS s ON s.tenant = l.tenant
         CROSS JOIN LATERAL (
@@ -76,7 +77,7 @@ def _best(*, beyond: str, expired: str) -> str:
             WHERE {_FREE} AND r.urgency = l.urgency AND r.engine = l.engine AND r.tenant = l.tenant
             ORDER BY r.created_at LIMIT 1
         ) AS oldest
-        WHERE l.engine = ANY($4::text[])
+        WHERE l.engine = ANY($4::text[]) AND ($7::int IS NULL OR coalesce(s.worked, 0) < $7::int)
         ORDER BY l.urgency, coalesce(s.held, 0), oldest.created_at LIMIT {LANES}
     ), candidate AS (
         SELECT q.key, b.urgency, b.held + q.place - 1 AS held, q.created_at
@@ -86,6 +87,7 @@ def _best(*, beyond: str, expired: str) -> str:
             WHERE {_FREE} AND r.urgency = b.urgency AND r.engine = b.engine AND r.tenant = b.tenant
             ORDER BY r.created_at, r.key LIMIT greatest(1, {CANDIDATES} / (SELECT count(*) FROM best))
         ) AS q
+        WHERE b.room IS NULL OR q.place <= b.room
         UNION ALL
         SELECT r.key, r.urgency, coalesce(s.held, 0), r.created_at
         FROM run AS r LEFT JOIN share AS s ON s.tenant = r.tenant
@@ -139,11 +141,18 @@ _RESUME: Final = f"""
 """  # noqa: S608 constants
 
 
+_ENDED: Final = RUN + " WHERE r.key = ANY($1::bigint[])"
+
+_TURN: Final = 0x1EAD11E0
+"""The lock under which claims come one after the other."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
     """A wish for work; before `patient_until` (the database's time) no expired run is taken.
 
-    `token` finds the runs again where the answer is lost.
+    `token` finds the runs again where the answer is lost. Of a tenant at most `most` runs of the
+    queue are held at a time.
     """
 
     owner: str
@@ -152,25 +161,30 @@ class Claim:
     engines: Sequence[str]
     attempts: int
     patient_until: float
+    most: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Taken:
-    """What came of a claim: runs, the best first, and how many were found that only their end was left for."""
+    """What came of a claim: runs, the best first, and those that only their end was left for."""
 
     runs: Sequence[Run]
-    ended: int
+    ended: Sequence[Run]
 
 
 async def take_best(connection: Connection, wish: Claim, count: int) -> Taken:
     """Take up to `count` runs, in a transaction.
 
-    Lanes below the highest priority are looked into where that has nothing: others may have locked it.
+    Where tenants have a most, claims come one after the other: two at once would each count without
+    what the other takes. Lanes below the highest priority are looked into where that has nothing:
+    others may have locked it.
     """
+    if wish.most is not None:
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", _TURN)
     values = (wish.owner, wish.token, wish.lease, list(wish.engines), wish.patient_until)
-    rows = await connection.fetch(TAKE_TOP, *values, count)
+    rows = await connection.fetch(TAKE_TOP, *values, count, wish.most)
     if len(rows) < count:
-        rows += await connection.fetch(TAKE_ANY, *values, count - len(rows))
+        rows += await connection.fetch(TAKE_ANY, *values, count - len(rows), wish.most)
     return await _begun(connection, rows, wish)
 
 
@@ -193,7 +207,10 @@ async def _begun(connection: Connection, rows: Sequence[Row], wish: Claim) -> Ta
     resumed = [(row["key"], row["seq"] + 1, *_resumed(row, wish.owner)) for row in held if row["seq"] is not None]
     if resumed:
         await connection.execute(_RESUME, *([columns[i] for columns in resumed] for i in range(4)))
-    return Taken(runs=[run_from({**row, "seq": (row["seq"] or 0) + 1}) for row in held], ended=len(over))
+    ended = await connection.fetch(_ENDED, [row["key"] for row in over]) if over else []
+    return Taken(
+        runs=[run_from({**row, "seq": (row["seq"] or 0) + 1}) for row in held], ended=[run_from(row) for row in ended]
+    )
 
 
 def _is_over(row: Row, attempts: int) -> bool:

@@ -83,12 +83,19 @@ class Database:
     async def do(self, work: Callable[[Connection], Awaitable[T]], *, transaction: bool = False) -> T:
         """Return what `work` gives on a connection. Raises `StoreError` subclasses and what `work` raises."""
         try:
-            async with self._pool.acquire() as connection, connection.transaction() if transaction else nullcontext():
-                result = await work(connection)
+            try:
+                result = await self._done(work, transaction=transaction)
+            except asyncpg.InvalidCachedStatementError:
+                # A migration changed the tables. Nothing was done, and the library has forgotten its plans.
+                result = await self._done(work, transaction=transaction)
         except FAILURES as error:
             raise self._failed(error) from error
         self.away = False
         return result
+
+    async def _done(self, work: Callable[[Connection], Awaitable[T]], *, transaction: bool) -> T:
+        async with self._pool.acquire() as connection, connection.transaction() if transaction else nullcontext():
+            return await work(connection)
 
     async def connected_at(self, connection: Connection) -> float:
         """Return the database's time of the first statement since it was last away."""

@@ -77,7 +77,11 @@ class _Place(NamedTuple):
 
     @classmethod
     def of(cls, text: str) -> _Place:
-        return cls._make(map(int, text.split("."))) if text else cls(0, 0, 0)
+        return cls._make(map(int, text.split("."))) if text else START
+
+
+START: Final = _Place(-(1 << 62), 0, 0)
+"""Before everything: rows that were restored from a backup have negative numbers, below all that come after."""
 
 
 class Feeding:
@@ -148,7 +152,7 @@ def _fed(rows: Sequence[tuple[_Place, Row]]) -> list[Fed]:
     packer = Packer()
     return [
         Fed(
-            place=str(place) if place.tx else "",
+            place="" if place == START else str(place),
             run_id=row["id"],
             tenant=row["tenant"],
             seq=row["seq"],

@@ -48,9 +48,9 @@ async def status(url: str) -> tuple[Change, ...]:
     return await _inside(url, _status)
 
 
-async def up(url: str) -> tuple[Change, ...]:
-    """Bring the tables to this version; return what was done. Raises as `status`."""
-    return await _inside(url, lambda connection: _forth(connection, name=name_of(url)))
+async def up(url: str, *, to: str = "head") -> tuple[Change, ...]:
+    """Bring the tables to this version, or to an older one; return what was done. Raises as `status`."""
+    return await _inside(url, lambda connection: _forth(connection, to, name=name_of(url)))
 
 
 async def down(url: str, *, to: str) -> tuple[Change, ...]:
@@ -105,13 +105,13 @@ def _status(connection: sa.Connection) -> tuple[Change, ...]:
     return tuple(reversed(changes))
 
 
-def _forth(connection: sa.Connection, *, name: str) -> tuple[Change, ...]:
+def _forth(connection: sa.Connection, to: str, *, name: str) -> tuple[Change, ...]:
     _locked(connection)
     before = _status(connection)
     if not any(change.done for change in before):
         _refuse_strangers(connection, name)
-    command.upgrade(_config(connection), "head")
-    return tuple(change for change in before if not change.done)
+    command.upgrade(_config(connection), to)
+    return tuple(change for change in before if not change.done and (to == "head" or change.number <= to))
 
 
 def _back(connection: sa.Connection, to: str, *, name: str) -> tuple[Change, ...]:

@@ -16,7 +16,7 @@ from leadline.domain import Flag, Json, RunState
 from leadline.errors import LeadlineError, StoreUnavailable, UnknownRun
 from leadline.events import Entry, Record, RunHandedOver
 from leadline.ports import Beat, Cursor, Depth, NewRun, Run
-from leadline.tasks.appends import check_id, packed
+from leadline.tasks.appends import check_id, nobody, packed
 from leadline.tasks.packing import Packer
 from leadline.tasks.postgres import figures, verbs
 from leadline.tasks.postgres.claimer import Claimer, Wish
@@ -45,29 +45,49 @@ class PostgresStore(Feeding):
     run is held by nobody.
     """
 
-    def __init__(self, url: str, *, attempts: int, connections: int, seconds: float) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        attempts: int,
+        connections: int,
+        seconds: float,
+        tenant_runs: int | None,
+        ended: Callable[[Run], None],
+    ) -> None:
         """Take the address of the database; see `open`."""
         self._database = Database(url, connections=connections, seconds=seconds)
         self._writer = Writer(self._database)
         self._packer = Packer()
-        self._claimer = Claimer(self._database, attempts=attempts)
+        self._claimer = Claimer(self._database, attempts=attempts, tenant_runs=tenant_runs, ended=ended)
+        self._ended = ended
         self._tasks: set[asyncio.Task[Any]] = set()
 
     @classmethod
     @asynccontextmanager
     async def open(
-        cls, url: str, *, attempts: int = 5, connections: int = CONNECTIONS, seconds: float = SECONDS
+        cls,
+        url: str,
+        *,
+        attempts: int = 5,
+        connections: int = CONNECTIONS,
+        seconds: float = SECONDS,
+        tenant_runs: int | None = None,
+        ended: Callable[[Run], None] = nobody,
     ) -> AsyncIterator[Self]:
         """Open the store for the length of the context; its tables are made by `migrate.up`.
 
         `url` is `postgresql://user:password@host:port/database` with the options of libpq
         (`sslmode`, `sslrootcert`). A run whose workers died `attempts` times is ended as failed. A
         store that has just connected, also after an outage, waits one lease before it takes over
-        others' expired runs from the queue: their owners come back first. Raises
-        `StoreUnavailable`, and `SettingsError` for an address or tables that are not as they
-        should be.
+        others' expired runs from the queue: their owners come back first. Of the queue at most
+        `tenant_runs` of a tenant are held at a time. `ended` is told each run that this store itself
+        ended: cancelled where nobody held it, or given up. Raises `StoreUnavailable`, and
+        `SettingsError` for an address or tables that are not as they should be.
         """
-        store = cls(url, attempts=attempts, connections=connections, seconds=seconds)
+        store = cls(
+            url, attempts=attempts, connections=connections, seconds=seconds, tenant_runs=tenant_runs, ended=ended
+        )
         try:
             await store._database.open()
             await store._database.do(lambda connection: check(connection, name=store._database.name))
@@ -137,7 +157,10 @@ class PostgresStore(Feeding):
     async def flag(self, run_id: str, flag: Flag, *, tenant: str) -> Run:
         """See `RunStore`. `cancel` is never lowered to `finish`."""
         check_id(run_id)
-        return await self._database.do(lambda c: verbs.raise_flag(c, run_id, flag, tenant=tenant), transaction=True)
+        run = await self._database.do(lambda c: verbs.raise_flag(c, run_id, flag, tenant=tenant), transaction=True)
+        if run.state.ended:
+            self._ended(run)
+        return run
 
     async def reply(self, run_id: str, reply: Mapping[str, Json], *, tenant: str) -> Run:
         """See `RunStore`."""

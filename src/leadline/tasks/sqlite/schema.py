@@ -87,6 +87,9 @@ _MIGRATIONS = (
     """,
 )
 
+NEWEST = len(_MIGRATIONS)
+"""The migration that this program brings a file to."""
+
 # WAL needs shared memory between its processes, which these do not give.
 _NETWORKED = frozenset(
     {
@@ -203,7 +206,7 @@ def _use_wal(connection: sqlite3.Connection) -> None:
 
 
 def _migrate(connection: sqlite3.Connection, path: Path) -> None:
-    known = len(_MIGRATIONS)
+    known = NEWEST
     version = _version(connection)
     if version > known:
         raise SettingsError(

@@ -20,7 +20,7 @@ from leadline.domain import Flag, Json, RunState
 from leadline.errors import StoreError, UnknownRun
 from leadline.events import Entry, Record, RunHandedOver
 from leadline.ports import Beat, Cursor, Depth, NewRun, Run
-from leadline.tasks.appends import Append, check_id, packed
+from leadline.tasks.appends import Append, check_id, nobody, packed
 from leadline.tasks.packing import Packer
 from leadline.tasks.sqlite import figures, verbs
 from leadline.tasks.sqlite.changes import Changes
@@ -42,10 +42,20 @@ class SqliteStore(Feeding):
     then handed over again, so that no run is held by nobody.
     """
 
-    def __init__(self, path: Path, *, attempts: int = 5, busy: float = 5.0) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        attempts: int = 5,
+        busy: float = 5.0,
+        tenant_runs: int | None = None,
+        ended: Callable[[Run], None] = nobody,
+    ) -> None:
         """Take `path` of the file; see `open`."""
         self._path = path
         self._attempts = attempts
+        self._tenant_runs = tenant_runs
+        self._ended = ended
         self._busy = busy
         self._changes = Changes(self._look)
         self._writer = Writer(path, busy=busy, committed=self._changes.bump)
@@ -56,16 +66,26 @@ class SqliteStore(Feeding):
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, path: Path, *, attempts: int = 5, busy: float = 5.0) -> AsyncIterator[Self]:
+    async def open(
+        cls,
+        path: Path,
+        *,
+        attempts: int = 5,
+        busy: float = 5.0,
+        tenant_runs: int | None = None,
+        ended: Callable[[Run], None] = nobody,
+    ) -> AsyncIterator[Self]:
         """Open the store for the length of the context; the file is made where it is missing.
 
         A run whose workers died `attempts` times is ended as failed. `busy` is how long to wait
         for another process's write, in seconds. An open store that has just connected waits one
         lease before it takes over others' expired runs from the queue: after an outage their
-        owners come back first. Raises `SettingsError` for a network file system and for a file
-        that a newer version wrote; `StoreError` where the file cannot be used.
+        owners come back first. Of the queue at most `tenant_runs` of a tenant are held at a time.
+        `ended` is told each run that this store itself ended: cancelled where nobody held it, or
+        given up. Raises `SettingsError` for a network file system and for a file that a newer
+        version wrote; `StoreError` where the file cannot be used.
         """
-        store = cls(path, attempts=attempts, busy=busy)
+        store = cls(path, attempts=attempts, busy=busy, tenant_runs=tenant_runs, ended=ended)
         try:
             await store._writer.start()
             yield store
@@ -89,7 +109,7 @@ class SqliteStore(Feeding):
     async def claim(self, owner: str, *, lease: float, engines: Sequence[str], run_id: str | None = None) -> Run | None:
         """See `RunStore`. A claim by `run_id` does not wait after a connection."""
 
-        def work(session: Session) -> Run | None:
+        def work(session: Session) -> verbs.Claimed:
             wish = verbs.Claim(
                 owner=owner,
                 lease=lease,
@@ -97,10 +117,17 @@ class SqliteStore(Feeding):
                 run_id=run_id,
                 attempts=self._attempts,
                 patient_until=session.connected_at + lease,
+                most=self._tenant_runs,
             )
             return verbs.claim(session.connection, wish)
 
-        return await self._write(work, self._hand_back)
+        def undo(claimed: verbs.Claimed) -> None:
+            self._tell(claimed.ended)
+            self._hand_back(claimed.run)
+
+        claimed = await self._write(work, undo)
+        self._tell(claimed.ended)
+        return claimed.run
 
     async def beat(self, owner: str, *, lease: float) -> Sequence[Beat]:
         """See `RunStore`. A run that another worker took is missing in the answer."""
@@ -127,7 +154,10 @@ class SqliteStore(Feeding):
     async def flag(self, run_id: str, flag: Flag, *, tenant: str) -> Run:
         """See `RunStore`. `cancel` is never lowered to `finish`."""
         check_id(run_id)
-        return await self._write(lambda s: verbs.raise_flag(s.connection, run_id, flag, tenant=tenant))
+        run = await self._write(lambda s: verbs.raise_flag(s.connection, run_id, flag, tenant=tenant))
+        if run.state.ended:
+            self._ended(run)
+        return run
 
     async def reply(self, run_id: str, reply: Mapping[str, Json], *, tenant: str) -> Run:
         """See `RunStore`."""
@@ -229,6 +259,10 @@ class SqliteStore(Feeding):
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._writer.submit(Job(work, future, undo=undo, notable=notable))
         return future
+
+    def _tell(self, ended: Sequence[Run]) -> None:
+        for run in ended:
+            self._ended(run)
 
     def _hand_back(self, run: Run | None) -> None:
         """Give back a run whose claimer was cancelled while the claim was on its way."""

@@ -25,7 +25,10 @@ from leadline.tasks.sqlite.schema import NOW
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Claim:
-    """A wish for work; before `patient_until` (the database's time) no expired run is taken."""
+    """A wish for work; before `patient_until` (the database's time) no expired run is taken.
+
+    Of a tenant at most `most` runs of the queue are held at a time.
+    """
 
     owner: str
     lease: float
@@ -33,6 +36,14 @@ class Claim:
     run_id: str | None
     attempts: int
     patient_until: float
+    most: int | None = None
+
+
+class Claimed(NamedTuple):
+    """What came of a claim: a run, and those that only their end was left for."""
+
+    run: Run | None
+    ended: Sequence[Run]
 
 
 class _Taken(NamedTuple):
@@ -62,6 +73,8 @@ _TAKE = f"""
 _QUEUED = """
     FROM run
     WHERE state = 'queued' AND local = 0 AND engine IN (SELECT value FROM json_each(:engines))
+        AND (:most IS NULL OR tenant NOT IN (
+            SELECT tenant FROM run WHERE state = 'running' AND local = 0 GROUP BY tenant HAVING count(*) >= :most))
 """
 
 _TAKE_BEST = f"""
@@ -132,7 +145,7 @@ def create(connection: sqlite3.Connection, new: NewRun, *, owner: str | None, le
     return _run(connection, key)
 
 
-def claim(connection: sqlite3.Connection, wish: Claim) -> Run | None:
+def claim(connection: sqlite3.Connection, wish: Claim) -> Claimed:
     """Take a run; first end those whose workers died too often or that were to be cancelled."""
     values = {
         "owner": wish.owner,
@@ -141,13 +154,13 @@ def claim(connection: sqlite3.Connection, wish: Claim) -> Run | None:
         "run_id": wish.run_id,
         "attempts": wish.attempts,
         "patient_until": wish.patient_until,
+        "most": wish.most,
     }
-    for key, flag in connection.execute(_EXHAUSTED, values).fetchall():
-        _give_up(connection, key, flag)
+    ended = [_given_up(connection, key, flag) for key, flag in connection.execute(_EXHAUSTED, values).fetchall()]
     take = _TAKE_BEST if wish.run_id is None else _TAKE_NAMED
     rows = connection.execute(take, values).fetchall()
     if not rows:
-        return None
+        return Claimed(None, ended)
     taken = _Taken._make(rows[0])
     if connection.execute("SELECT 1 FROM step WHERE run = ? LIMIT 1", (taken.key,)).fetchone():
         reply = _taken_reply(connection, taken.key)
@@ -155,7 +168,7 @@ def claim(connection: sqlite3.Connection, wish: Claim) -> Run | None:
         add_step(connection, taken.key, resumed)
     else:
         _start(connection, taken.key)
-    return _run(connection, taken.key)
+    return Claimed(_run(connection, taken.key), ended)
 
 
 def beat(connection: sqlite3.Connection, owner: str, lease: float) -> list[Beat]:
@@ -255,14 +268,15 @@ def _start(connection: sqlite3.Connection, key: int) -> None:
     add_step(connection, key, started)
 
 
-def _give_up(connection: sqlite3.Connection, key: int, flag: str | None) -> None:
+def _given_up(connection: sqlite3.Connection, key: int, flag: str | None) -> Run:
     if flag == Flag.CANCEL:
         end_run(connection, key, cancelled())
-        return
+        return _run(connection, key)
     ((attempts,),) = connection.execute(
         "UPDATE run SET attempts = attempts + 1 WHERE key = ? RETURNING attempts", (key,)
     ).fetchall()
     end_run(connection, key, exhausted(attempts))
+    return _run(connection, key)
 
 
 def _run(connection: sqlite3.Connection, key: int) -> Run:

@@ -1,24 +1,33 @@
 // Administration: health and queue, keys, usage, who did what; each part for whoever may see it.
 
 import { get, post, remove } from "./api.js";
+import { checkName, deed } from "./deeds.js";
 import { add, fill, h, short, sure } from "./dom.js";
 import { once } from "./sharing.js";
-import { dollars, has, moment, number, refusal, w } from "./words.js";
+import { dollars, duration, has, moment, number, refusal, w } from "./words.js";
 
 const ROLES = ["reader", "researcher", "admin"];
 const roleWord = (role) => w(role === "admin" ? "role_admin" : role);
 
-function table(label, heads, rows) {
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label },
-    h("table", {}, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col" }, head)))), h("tbody", {}, rows)));
+/** A table; with `cards` each row becomes a card on a phone, where its heads stand before its cells. */
+function table(label, heads, rows, { cards = false } = {}) {
+  const made = h("table", { class: cards ? "cards" : null }, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col", class: head.number ? "number" : null }, head.number ?? head)))), h("tbody", {}, rows));
+  const told = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
+  if (cards) for (const part of [made, ...made.querySelectorAll("thead, tbody, tr, td, th")]) part.setAttribute("role", told[part.tagName] ?? (part.scope === "col" ? "columnheader" : "rowheader"));
+  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, made);
 }
+
+/** A cell that carries its head, for where rows are cards. */
+const cell = (head, ...body) => h("td", { "data-head": head, role: "cell" }, h("div", {}, body));
 
 const section = (title, ...body) => h("section", {}, h("h2", {}, title), body);
 
 export async function adminPage({ me }) {
   const parts = [["diagnostics:read", health], ["keys:manage", keys], ["usage:read", usage], ["audit:read", audit]].filter(([action]) => me.may.includes(action));
   // One part that fails must not take the others with it.
-  const drawn = await Promise.all(parts.map(([, draw]) => draw(me).catch((problem) => h("p", { class: "warning", role: "alert" }, refusal(problem)))));
+  const names = new Map();
+  if (me.may.includes("keys:manage")) for (const key of await get("/v1/keys").catch(() => [])) names.set(key.id, key.name);
+  const drawn = await Promise.all(parts.map(([, draw]) => draw(me, names).catch((problem) => h("p", { class: "warning", role: "alert" }, refusal(problem)))));
   const title = me.may.includes("keys:manage") ? w("admin_title") : w("usage");
   return { title, body: [h("h1", {}, title), drawn] };
 }
@@ -36,30 +45,32 @@ async function health(me) {
 }
 
 function queueOf(queue) {
-  const row = (label, depth) => h("tr", {}, h("th", { scope: "row" }, label), [depth.queued, depth.running, depth.waiting].map((count) => h("td", { class: "number" }, number(count))), h("td", {}, depth.oldest === null ? "" : w("oldest", number(depth.oldest, 0))));
-  return [h("h3", {}, w("queue")), table(w("queue"), ["", w("queued"), w("running"), w("for_person"), ""], [row(w("own_runs"), queue.own), row(w("all_runs"), queue.all)])];
+  const row = (label, depth) => h("tr", {}, h("th", { scope: "row" }, label, depth.oldest === null ? null : h("span", { class: "where under" }, w("oldest", duration(depth.oldest)))), [depth.queued, depth.running, depth.waiting].map((count) => h("td", { class: "number" }, number(count))));
+  return [h("h3", {}, w("queue")), table(w("queue"), [h("span", { class: "unseen" }, w("whose")), { number: w("queued") }, { number: w("running") }, { number: w("for_person") }], [row(w("own_runs"), queue.own), row(w("all_runs"), queue.all)])];
 }
 
 function serversOf(found, me) {
   const servers = found.models.flatMap((pool) => pool.servers.map((server) => ({ role: pool.role, ...server })));
   const line = (server) => h("li", {}, h("span", { class: `chip ${server.healthy ? "done" : "failed"}` }, w(server.healthy ? "healthy" : "unhealthy")), " ",
-    [w("server_n", server.role, server.number), w("in_flight", server.in_flight), server.first_token ? w("first_token", number(server.first_token, 2)) : "", server.retry_in ? w("retry_in", number(server.retry_in, 0)) : ""].filter(Boolean).join(" · "));
+    [w("server_n", server.role, server.number), w("in_flight", server.in_flight), server.first_token ? w("first_token", number(server.first_token, 2)) : "", server.retry_in ? w("retry_in", duration(server.retry_in)) : ""].filter(Boolean).join(" · "));
   return [h("h3", {}, w("providers")),
     h("ul", { class: "plainly" }, servers.map(line), servers.length ? null : h("li", { class: "quiet" }, w(me.model ? "not_asked" : "no_model")), h("li", {}, w("search_by", found.search.join(", ") || "–")))];
 }
 
 function checksOf(checks) {
   const good = new Set(["healthy", "ok", "pass"]);
-  const line = ([name, check]) => {
-    const status = String(check?.status ?? "");
-    return h("li", {}, status && h("span", { class: `chip ${good.has(status) ? "done" : "waiting"}` }, short(status, 40)), " ", short(name, 60), check?.latency_ms ? ` · ${number(check.latency_ms)} ms` : "", check?.cause ? ` · ${short(check.cause, 200)}` : "");
-  };
-  return [h("h3", {}, w("checks")), h("ul", { class: "plainly" }, Object.entries(checks).map(line))];
+  const all = Object.entries(checks).filter(([, check]) => check?.status);
+  const look = (status) => (good.has(status) ? "done" : status === "off" ? "off" : status === "degraded" ? "waiting" : "failed");
+  const line = ([name, { status, latency_ms: slow, cause }]) => h("li", {}, h("span", { class: `chip ${look(status)}` }, has(`s_${status}`) ? w(`s_${status}`) : short(status, 40)), " ", checkName(name), slow ? h("span", { class: "where" }, ` ${number(slow)} ms`) : null, cause ? h("span", { class: "where under" }, short(cause, 200)) : null);
+  const troubled = all.filter(([, { status }]) => look(status) === "waiting" || look(status) === "failed");
+  const told = troubled.length ? w("checks_troubled", troubled.length, all.length) : w("checks_fine");
+  return [h("h3", {}, w("checks")), h("p", { class: troubled.length ? "" : "quiet" }, told), troubled.length ? h("ul", { class: "plainly" }, troubled.map(line)) : null,
+    h("details", {}, h("summary", {}, w("checks_all")), h("ul", { class: "grid" }, all.map(line)))];
 }
 
 // --- keys
 
-async function keys() {
+async function keys(me, names) {
   const said = h("p", { class: "warning", role: "alert" });
   const made = h("div", { "aria-live": "polite" });
   const place = h("div", {});
@@ -68,15 +79,19 @@ async function keys() {
     try { await call(); } catch (problem) { said.textContent = refusal(problem); }
   };
   const show = (found) => fill(made, h("div", { class: "notice" }, h("p", {}, w("key_once")), once(w("key"), found.credential)));
-  const draw = async () => fill(place, table(w("keys"), [w("name"), w("role"), w("state"), w("last_used"), h("span", { class: "unseen" }, w("what"))], (await get("/v1/keys")).map(row)));
+  const draw = async () => {
+    const found = await get("/v1/keys");
+    for (const key of found) names.set(key.id, key.name);
+    fill(place, found.length ? table(w("keys"), [w("name"), w("role"), w("state"), w("last_used"), h("span", { class: "unseen" }, w("what"))], found.map(row), { cards: true }) : h("p", { class: "quiet" }, w("no_keys")));
+  };
   const row = (key) => {
     const past = key.expires_at && new Date(key.expires_at) < new Date();
     const state = key.revoked_at ? "revoked" : past ? "expired" : "valid";
     const path = `/v1/keys/${encodeURIComponent(key.id)}`;
     return h("tr", {},
-      h("th", { scope: "row" }, h("bdi", {}, short(key.name, 60))), h("td", {}, roleWord(key.role)),
-      h("td", {}, h("span", { class: `chip ${state === "valid" ? "done" : "cancelled"}` }, w(state)), key.expires_at && state === "valid" ? h("span", { class: "where" }, ` ${moment(key.expires_at, { day: true })}`) : null),
-      h("td", {}, key.last_used_at ? moment(key.last_used_at) : w("never")),
+      h("th", { scope: "row" }, h("bdi", {}, short(key.name, 60))), cell(w("role"), roleWord(key.role)),
+      cell(w("state"), h("span", { class: `chip ${state === "valid" ? "done" : "cancelled"}` }, w(state)), key.expires_at && state === "valid" ? h("span", { class: "where" }, ` ${w("until", moment(key.expires_at, { day: true }))}`) : null),
+      cell(w("last_used"), key.last_used_at ? moment(key.last_used_at) : w("never_used")),
       h("td", { class: "buttons" }, state === "valid" && [
         h("button", { type: "button", class: "plain", "aria-label": `${w("rotate")}: ${key.name}`, onclick: () => attempt(async () => { show(await post(`${path}/rotate`, {})); await draw(); }) }, w("rotate")),
         h("button", { type: "button", class: "plain", "aria-label": `${w("revoke")}: ${key.name}`, onclick: () => attempt(async () => {
@@ -89,7 +104,7 @@ async function keys() {
   const days = h("select", { id: "key-days" }, h("option", { value: "" }, w("never")), [7, 30, 90, 365].map((count) => h("option", { value: count, selected: count === 90 }, w("in_days", count))));
   const make = (event) => {
     event.preventDefault();
-    if (!name.value.trim()) { name.focus(); return; }
+    if (!name.value.trim()) { said.textContent = w("key_name_missing"); name.focus(); return; }
     attempt(async () => {
       show(await post("/v1/keys", { name: name.value.trim(), role: role.value, ...(days.value ? { expires_in_days: Number(days.value) } : {}) }));
       name.value = "";
@@ -109,13 +124,21 @@ async function usage() {
   const days = await get("/v1/usage");
   if (!days.length) return section(w("usage_title"), h("p", { class: "quiet" }, w("no_usage")));
   const most = Math.max(1, ...days.map((day) => day.tokens));
-  return section(w("usage_title"), table(w("usage_title"), [w("day"), w("runs"), w("tokens"), w("cost")], days.map((day) => h("tr", {},
-    h("th", { scope: "row" }, day.day), h("td", { class: "number" }, number(day.runs)),
-    h("td", {}, h("progress", { max: most, value: day.tokens, "aria-hidden": "true" }), " ", number(day.tokens)),
+  return section(w("usage_title"), table(w("usage_title"), [w("day"), { number: w("questions") }, { number: w("tokens") }, { number: w("cost") }], days.map((day) => h("tr", {},
+    h("th", { scope: "row" }, moment(`${day.day}T12:00:00Z`, { day: true })), h("td", { class: "number" }, number(day.runs)),
+    h("td", { class: "number" }, h("progress", { max: most, value: day.tokens, "aria-hidden": "true" }), " ", number(day.tokens)),
     h("td", { class: "number" }, dollars(day.usd))))));
 }
 
-async function audit() {
+/** What a deed was about: a run by its address, a key by its name, else as it is written. */
+function objectOf(one, names) {
+  if (!one.object) return null;
+  const known = names.get(one.object);
+  const told = h("bdi", { title: one.object }, short(known ?? one.object, 40));
+  return h("span", { class: "where" }, one.action === "runs:start" && one.outcome === "done" ? h("a", { href: `#/run/${encodeURIComponent(one.object)}` }, told) : told);
+}
+
+async function audit(me, names) {
   const rows = h("tbody", {});
   const more = h("button", { type: "button", onclick: () => load() }, w("more"));
   let cursor = null;
@@ -123,10 +146,14 @@ async function audit() {
     const found = await get(`/v1/audit?limit=15${cursor ? `&cursor=${encodeURIComponent(cursor)}` : ""}`);
     cursor = found.next;
     more.hidden = !cursor;
-    add(rows, found.items.map((one) => h("tr", {}, h("td", {}, moment(one.at)), h("td", {}, h("bdi", {}, short(one.actor, 40))), h("td", {}, one.action, " ", h("span", { class: "where" }, h("bdi", {}, short(one.object, 40)))), h("td", {}, has(`o_${one.outcome}`) ? w(`o_${one.outcome}`) : one.outcome))));
+    add(rows, found.items.map((one) => h("tr", { role: "row" },
+      cell(w("when"), moment(one.at)), cell(w("who"), h("bdi", { title: one.actor }, short(names.get(one.actor) ?? one.actor.replace(/^operator:/u, `${w("operator")} `), 40))),
+      cell(w("what"), deed(one.action), " ", objectOf(one, names)),
+      cell(w("outcome"), one.outcome === "done" ? w("o_done") : h("span", { class: "chip failed" }, has(`o_${one.outcome}`) ? w(`o_${one.outcome}`) : one.outcome)))));
   };
   await load();
-  const made = table(w("audit"), [w("when"), w("who"), w("what"), w("outcome")], []);
+  const made = table(w("audit"), [w("when"), w("who"), w("what"), w("outcome")], [], { cards: true });
+  rows.setAttribute("role", "rowgroup");
   made.querySelector("tbody").replaceWith(rows);
   return section(w("audit"), made, h("p", {}, more));
 }

@@ -43,6 +43,26 @@ export async function ask(method, path, { body, as = "json", headers = {}, signa
   return as === "blob" ? answer.blob() : as === "text" ? answer.text() : answer.json();
 }
 
+/** Sends a file; `told` hears what share of it has gone. Returns what `ask` would, and fails as it does. */
+export function upload(path, file, told) {
+  return new Promise((resolve, reject) => {
+    const sent = new XMLHttpRequest();
+    sent.open("PUT", path);
+    sent.responseType = "json";
+    sent.setRequestHeader("Content-Type", "application/octet-stream");
+    if (csrf) sent.setRequestHeader("X-Leadline-CSRF", csrf);
+    sent.upload.addEventListener("progress", (event) => { if (event.lengthComputable) told(event.loaded / event.total); });
+    sent.addEventListener("error", () => reject(new Problem(0, "away", "")));
+    sent.addEventListener("load", () => {
+      if (sent.status >= 200 && sent.status < 300) { resolve(sent.response); return; }
+      const said = sent.response ?? {};
+      if (sent.status === 401) onSignedOut();
+      reject(new Problem(sent.status, said.code || "refused", said.detail || said.title || sent.statusText, said.retry_after));
+    });
+    sent.send(file);
+  });
+}
+
 export const get = (path, options) => ask("GET", path, options);
 export const post = (path, body, options) => ask("POST", path, { body, ...options });
 export const remove = (path) => ask("DELETE", path);

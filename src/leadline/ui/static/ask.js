@@ -24,14 +24,17 @@ async function corporaOf(me) {
 
 export async function askPage({ me, query }) {
   const continued = query.get("continues");
+  const again = query.has("again");
   const wanted = query.get("corpus");
   const [corpora, earlier] = await Promise.all([corporaOf(me), continued ? get(`/v1/research/${encodeURIComponent(continued)}`) : null]);
   const said = h("p", { class: "warning", role: "alert", id: "ask-fault" });
-  const question = h("textarea", { id: "question", rows: 4, maxlength: 20000, required: true, dir: "auto", "data-first": true, "aria-describedby": "question-hint ask-fault" });
-  const web = tick("web", w("web"), !wanted);
-  const sets = (corpora ?? []).map((corpus, at) => tick(`corpus-${at}`, h("bdi", {}, short(corpus.name, 80)), corpus.id === wanted, { name: "corpus", value: corpus.id }));
-  const hint = h("p", { class: "hint", id: "strategy-hint" }, w("auto_hint"));
-  const strategy = choice("strategy", w("strategy"), me.strategies.map((name) => option(name, w(name), "auto")), {
+  const question = h("textarea", { id: "question", rows: 4, maxlength: 20000, required: true, dir: "auto", "data-first": true, "aria-describedby": "question-hint ask-fault", value: again && earlier ? earlier.question : "" });
+  const looked = again ? earlier : null;
+  const web = tick("web", w("web"), looked ? looked.web : !wanted);
+  const sets = (corpora ?? []).map((corpus, at) => tick(`corpus-${at}`, h("bdi", {}, short(corpus.name, 80)), (looked?.corpora ?? [wanted]).includes(corpus.id), { name: "corpus", value: corpus.id }));
+  const preset = looked && me.strategies.includes(looked.strategy) ? looked.strategy : "auto";
+  const hint = h("p", { class: "hint", id: "strategy-hint" }, w(`${preset}_hint`));
+  const strategy = choice("strategy", w("strategy"), me.strategies.map((name) => option(name, w(name), preset)), {
     "aria-describedby": "strategy-hint", onchange: (event) => { hint.textContent = w(`${event.target.value}_hint`); },
   });
   const limits = LIMITS.map(([name, min, step]) => h("div", { class: "field small" },
@@ -39,16 +42,16 @@ export async function askPage({ me, query }) {
     h("input", { id: name, type: "number", min, step, inputmode: "decimal", placeholder: w("as_set") })));
   const start = h("button", { type: "submit", class: "main" }, w("start"));
   const form = h("form", { class: "ask", novalidate: true },
-    earlier && h("p", { class: "notice" }, w("continues"), " ", h("a", { href: `#/run/${encodeURIComponent(earlier.id)}` }, h("bdi", {}, short(earlier.question, 120))), " · ", h("a", { href: "#/ask" }, w("forget_it"))),
+    earlier && h("p", { class: "notice" }, w(again ? "again_notice" : "continues"), " ", h("a", { href: `#/run/${encodeURIComponent(earlier.id)}` }, h("bdi", {}, short(earlier.question, 120))), " · ", h("a", { href: "#/ask" }, w("forget_it"))),
     h("div", { class: "field" }, h("label", { for: "question", class: "unseen" }, w("question")), question, h("p", { class: "hint", id: "question-hint" }, w("question_hint"))),
-    h("div", { class: "row wrap" },
-      h("fieldset", {}, h("legend", {}, w("where")), web, me.model && tick("scholar", w("scholar"), true), sets,
-        corpora && !corpora.length && h("p", { class: "hint" }, w("corpora_none"))),
-      h("fieldset", { class: "grow" }, h("legend", {}, w("how")), strategy, hint,
+    h("div", { class: "halves" },
+      h("fieldset", {}, h("legend", {}, w("where")), web, me.model && tick("scholar", w("scholar"), !wanted), sets,
+        corpora && !corpora.length && h("p", { class: "hint" }, w("corpora_none"), " ", h("a", { href: "#/documents" }, w("corpora_add")))),
+      h("fieldset", {}, h("legend", {}, w("how")), strategy, hint,
         me.model && tick("approve", w("approve"), false))),
-    h("details", {}, h("summary", {}, w("more_options")),
-      h("fieldset", {}, h("legend", {}, w("budget")), h("div", { class: "row wrap" }, limits), h("p", { class: "hint" }, w("budget_hint"))),
-      h("div", { class: "row wrap" },
+    h("details", { class: "more" }, h("summary", {}, w("more_options")),
+      h("fieldset", { class: "budget" }, h("legend", {}, w("budget")), h("div", { class: "quarters" }, limits), h("p", { class: "hint" }, w("budget_hint"))),
+      h("div", { class: "thirds" },
         choice("length", w("length"), [option("short", w("short")), option("normal", w("normal"), "normal"), option("long", w("long"))]),
         choice("report-language", w("report_language"), [option("", w("as_question"), ""), option("en", "English"), option("zh", "中文")]),
         h("div", { class: "field" }, h("label", { for: "since" }, w("since")), h("input", { id: "since", type: "date" }))),

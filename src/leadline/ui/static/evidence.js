@@ -2,7 +2,7 @@
 
 import { add, fill, h, visible } from "./dom.js";
 import { save } from "./api.js";
-import { bytes, moment, number, refusal, w } from "./words.js";
+import { bytes, joined, moment, number, refusal, w } from "./words.js";
 
 const AROUND = 5000;
 const LANGUAGE = /^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$/;
@@ -35,6 +35,7 @@ export class Evidence {
   constructor(run, view) {
     this.run = run;
     this.view = view;
+    this.claims = view.claims;
     this.cites = new Map(view.citations.map((one) => [one.number, one]));
     this.sources = new Map(view.sources.map((one) => [one.id, one]));
     this.texts = new Map();
@@ -56,7 +57,7 @@ export class Evidence {
     this.dialog.remove();
   }
 
-  hint() { return [h("h2", {}, w("evidence")), h("p", { class: "quiet" }, w("evidence_hint"))]; }
+  hint() { return [h("h2", {}, w("evidence")), h("p", { class: "quiet" }, w("evidence_hint")), h("p", { class: "quiet keys" }, w("evidence_keys"))]; }
 
   /** Links to citations, in the order of their numbers. */
   links(numbers) {
@@ -79,7 +80,8 @@ export class Evidence {
     return this.texts.get(id);
   }
 
-  async open(n, opener) {
+  /** Opens a citation; `quiet` where nobody asked for it: then the focus stays where it is. */
+  async open(n, opener, { quiet = false } = {}) {
     const mine = ++this.turn;
     const cited = this.cites.get(n);
     const source = this.sources.get(cited.source_id);
@@ -87,7 +89,7 @@ export class Evidence {
     this.opener = opener ?? this.opener;
     this.opener?.setAttribute("aria-expanded", "true");
     const body = h("pre", { class: "text", tabindex: 0, role: "group", "aria-label": source.name, dir: "auto", lang: LANGUAGE.test(source.language) ? source.language : null }, w("loading"));
-    fill(this.panel, this.head(n, cited, source), body);
+    fill(this.panel, this.head(n, cited, source), this.claimed(n), body);
     if (this.wide.matches) this.aside.append(this.panel);
     else if (!this.dialog.open) {
       this.dialog.append(this.panel);
@@ -96,10 +98,10 @@ export class Evidence {
     }
     let text = null;
     try { text = await this.text(source.id); } catch (problem) { body.before(h("p", { class: "warning" }, problem.status === 404 ? w("evidence_gone") : refusal(problem))); }
-    if (mine === this.turn) this.draw(body, cited, text, AROUND);
+    if (mine === this.turn) this.draw(body, cited, text, { most: AROUND, quiet });
   }
 
-  draw(body, cited, text, most) {
+  draw(body, cited, text, { most, quiet }) {
     const mark = h("mark", { tabindex: -1 });
     if (text === null) {
       mark.textContent = visible(cited.quote);
@@ -111,13 +113,13 @@ export class Evidence {
       if (found.stands) fill(body, found.cutBefore && cut(), found.before, mark, found.after, found.cutAfter && cut());
       else { body.before(h("p", { class: "warning", role: "alert" }, w("evidence_moved"))); fill(body, mark); }
       if (found.stands && (found.cutBefore || found.cutAfter)) {
-        const whole = h("button", { type: "button", class: "plain", onclick: () => { whole.remove(); this.draw(body, cited, text, Infinity); } }, w("whole_text", number([...text].length)));
+        const whole = h("button", { type: "button", class: "plain", onclick: () => { whole.remove(); this.draw(body, cited, text, { most: Infinity }); } }, w("whole_text", number([...text].length)));
         add(this.panel, whole);
       }
     }
-    mark.focus({ preventScroll: true });
+    if (!quiet) mark.focus({ preventScroll: true });
     const tall = mark.getBoundingClientRect().height > body.clientHeight;
-    const top = mark.offsetTop - body.offsetTop;
+    const top = mark.offsetTop; // within the text, which is what scrolls
     body.scrollTop = tall ? top - 16 : top - (body.clientHeight - mark.offsetHeight) / 2;
   }
 
@@ -129,11 +131,22 @@ export class Evidence {
         h("h2", { id: "evidence-name" }, `${n} · `, source.link ? h("a", { href: source.link, target: "_blank", rel: "noopener noreferrer nofollow" }, title) : title),
         h("button", { type: "button", class: "close", onclick: () => this.close() }, w("close"))),
       cited.place && h("p", { class: "place", dir: "auto" }, cited.place),
-      h("p", { class: "where" }, h("bdi", {}, source.where), source.fetched_at && ` · ${w("fetched", moment(source.fetched_at))}`, ` · SHA-256 ${source.sha256.slice(0, 12)}…`),
+      h("p", { class: "where" }, h("bdi", { class: "cut-off", title: source.where }, source.where)),
+      h("p", { class: "where" }, source.fetched_at && `${w("fetched", moment(source.fetched_at))} · `, h("span", { title: source.sha256 }, `SHA-256 ${source.sha256.slice(0, 12)}…`)),
       h("div", { class: "row" },
         h("button", { type: "button", class: "plain", disabled: !this.cites.has(n - 1), onclick: step(-1) }, w("previous_quote")),
         h("button", { type: "button", class: "plain", disabled: !this.cites.has(n + 1), onclick: step(1) }, w("next_quote")),
         this.run.raw && h("button", { type: "button", class: "plain", onclick: () => this.keep(source) }, w("raw"))));
+  }
+
+  /** The claims that rest on a citation, each with its verdict: what the quotation is to be held against. */
+  claimed(n) {
+    // A sentence that stands in the report twice is shown once.
+    const found = [...new Map(this.claims.filter((claim) => claim.cites.includes(n)).map((claim) => [`${claim.label} ${claim.text}`, claim])).values()];
+    if (!found.length) return null;
+    return h("ul", { class: "claimed", "aria-label": w("claims") }, found.map((claim) => h("li", { dir: "auto" },
+      h("bdi", {}, claim.text), " ", h("span", { class: `verdict ${claim.kind} told` }, claim.label),
+      claim.reasons.length ? h("span", { class: "why" }, joined(claim.reasons)) : null)));
   }
 
   async keep(source) {

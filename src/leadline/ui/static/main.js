@@ -113,14 +113,15 @@ function heading() {
 }
 
 function nothing() {
-  return { title: w("no_page"), body: h("h1", {}, w("no_page")) };
+  return { title: w("no_page"), body: h("div", { class: "empty" }, h("h1", {}, w("no_page")), h("a", { class: "button", href: "#/" }, w("go_home"))) };
 }
 
 function broken(error) {
   if (error.status === undefined) console.error(error);
   const told = error.status === undefined ? w("failed", error.message) : refusal(error);
   const again = h("button", { type: "button", onclick: () => show() }, w("retry"));
-  return { title: "Leadline", body: [h("h1", {}, error.status === 404 ? w("no_page") : "Leadline"), h("p", { class: "warning", role: "alert" }, told), again] };
+  const lost = error.status === 404;
+  return { title: lost ? w("no_page") : w("no_answer"), body: h("div", { class: "empty" }, h("h1", {}, lost ? w("no_page") : w("no_answer")), h("p", { class: "warning", role: "alert" }, told), h("div", { class: "row" }, again, lost && h("a", { class: "button", href: "#/" }, w("go_home")))) };
 }
 
 function signedIn(found) {

@@ -8,7 +8,7 @@ import { chip, stateWord } from "./runs.js";
 import { shareDialog } from "./sharing.js";
 import { follow, Timeline } from "./timeline.js";
 import { asking } from "./waiting.js";
-import { has, language, moment, refusal, w } from "./words.js";
+import { dollars, duration, has, language, moment, number, refusal, w } from "./words.js";
 
 const ENDED = new Set(["done", "failed", "cancelled"]);
 
@@ -66,6 +66,7 @@ class RunPage {
       onLine: (up) => { this.line.hidden = up !== false; },
       onState: (event) => { if (event.seq > this.run.last_event || ENDED.has(event.state)) this.look(event); },
     });
+    if (ENDED.has(this.run.state)) return;
     // What was there before this page is not read out; what comes from now on is.
     const live = new MutationObserver(() => { if (this.timeline.seen >= replayed) { this.timeline.goLive(); live.disconnect(); } });
     live.observe(this.timeline.list, { childList: true });
@@ -91,8 +92,10 @@ class RunPage {
   drawState() {
     const { run } = this;
     const why = run.stop_reason && run.stop_reason !== "answered" && run.stop_reason !== run.state ? ` · ${has(`r_${run.stop_reason}`) ? w(`r_${run.stop_reason}`) : run.stop_reason}` : "";
-    fill(this.state, chip(run.state), ` ${moment(run.created_at)} · ${w(run.strategy)}${why}`,
-      run.continues && [" · ", h("a", { href: `#/run/${encodeURIComponent(run.continues)}` }, w("continues").replace(/[:：]$/u, ""))]);
+    const used = run.usage;
+    const spent = ENDED.has(run.state) && used.seconds ? [` · ${duration(used.seconds)}`, used.model_calls ? ` · ${w("tokens_n", number(used.prompt_tokens + used.completion_tokens))}` : "", used.cost_usd ? ` · ${dollars(used.cost_usd)}` : ""] : [];
+    fill(this.state, chip(run.state), ` ${moment(run.created_at)} · ${w(run.strategy)}`, spent, why,
+      run.continues && [" · ", h("a", { href: `#/run/${encodeURIComponent(run.continues)}` }, w("continued"))]);
     this.live.hidden = run.state !== "running";
     if (run.failure) this.said.textContent = run.failure.message;
     fill(this.actions, this.buttons());
@@ -113,9 +116,10 @@ class RunPage {
     }
     return [
       run.has_report && me.may.includes("runs:start") && h("a", { class: "button main", href: `#/ask?continues=${encodeURIComponent(run.id)}` }, w("continue_run")),
+      run.has_report && me.may.includes("runs:start") && h("a", { class: "button", href: `#/ask?continues=${encodeURIComponent(run.id)}&again=1`, title: w("again_hint") }, w("again")),
       run.has_report && exportMenu(ownRun(run.id), run.id),
       run.has_report && me.may.includes("runs:share") && button(w("share"), () => shareDialog(run)),
-      me.may.includes("runs:delete") && button(w("delete_run"), () => this.forget()),
+      me.may.includes("runs:delete") && button(w("delete_run"), () => this.forget(), "quiet-danger"),
     ];
   }
 

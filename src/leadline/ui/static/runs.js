@@ -2,7 +2,7 @@
 
 import { get } from "./api.js";
 import { add, announce, fill, h, later, short } from "./dom.js";
-import { dollars, moment, number, w } from "./words.js";
+import { dollars, duration, moment, number, w } from "./words.js";
 
 const STATES = ["queued", "running", "waiting", "done", "failed", "cancelled"];
 const AGAIN = 4000;
@@ -15,19 +15,19 @@ export const chip = (state) => h("span", { class: `chip ${state}` }, stateWord(s
 
 function row(run) {
   const used = run.usage;
-  const told = [moment(run.created_at), w(run.strategy), used.model_calls ? `${number(used.prompt_tokens + used.completion_tokens)} ${w("tokens").toLowerCase()}` : "", used.cost_usd ? dollars(used.cost_usd) : ""];
+  const told = [moment(run.created_at), w(run.strategy), used.seconds ? duration(used.seconds) : "", used.model_calls ? w("tokens_n", number(used.prompt_tokens + used.completion_tokens)) : "", used.cost_usd ? dollars(used.cost_usd) : "", run.continues ? w("continued") : ""];
   return h("li", {}, h("a", { href: `#/run/${encodeURIComponent(run.id)}` },
     h("span", { class: "what", dir: "auto" }, short(run.question, 240)),
     h("span", { class: "where" }, chip(run.state), " ", told.filter(Boolean).join(" · "))));
 }
 
-export async function runsPage() {
+export async function runsPage({ me }) {
   let cursor = null;
   let pages = 1;
   let asked = null;
   let timer = null;
   const list = h("ul", { class: "runs" });
-  const none = h("p", { class: "quiet" });
+  const none = h("div", { class: "empty", hidden: true });
   const search = h("input", { type: "search", id: "search", maxlength: 200 });
   const state = h("select", { id: "state" }, h("option", { value: "" }, w("all")), STATES.map((name) => h("option", { value: name }, stateWord(name))));
   const more = h("button", { type: "button", hidden: true }, w("more"));
@@ -54,12 +54,19 @@ export async function runsPage() {
     cursor = found.next;
     more.hidden = !cursor;
     const empty = !list.children.length;
+    const narrowed = Boolean(search.value || state.value);
     none.hidden = !empty;
-    none.textContent = search.value || state.value ? w("none_found") : w("no_runs");
-    if (!quiet) announce(empty ? none.textContent : w("listed", list.children.length));
+    if (empty) fill(none, h("p", {}, narrowed ? w("none_found") : w("no_runs")), narrowed ? h("button", { type: "button", onclick: all }, w("show_all")) : me.may.includes("runs:start") && h("a", { class: "button main", href: "#/ask" }, w("ask_first")));
+    if (!quiet) announce(empty ? w(narrowed ? "none_found" : "no_runs") : w("listed", list.children.length));
     clearTimeout(timer);
     if (pages === 1 && found.items.some((run) => run.state === "queued" || run.state === "running")) timer = setTimeout(() => load({ quiet: true }).catch(() => {}), AGAIN);
   };
+  function all() {
+    search.value = "";
+    state.value = "";
+    search.focus();
+    load();
+  }
   search.addEventListener("input", later(250, () => load()));
   state.addEventListener("change", () => load());
   more.addEventListener("click", async () => {

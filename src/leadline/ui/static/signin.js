@@ -31,11 +31,12 @@ export function signInPage({ signedIn }) {
   return {
     title: w("sign_in"),
     body: h("div", { class: "door" },
+      h("img", { class: "sign", src: "/ui/files/icon.svg", alt: "", width: 52, height: 52 }),
       h("h1", {}, w("sign_in")),
-      h("p", { class: "quiet" }, w("sign_in_lead")),
+      h("p", { class: "quiet lead" }, w("sign_in_lead")),
       h("form", { onsubmit: enter, novalidate: true },
         h("input", { type: "text", autocomplete: "username", value: "leadline", hidden: true, tabindex: -1, "aria-hidden": "true" }),
         h("label", { for: "key" }, w("key")), field,
-        h("p", { class: "hint", id: "key-hint" }, w("key_hint")), said, button)),
+        h("p", { class: "hint", id: "key-hint" }, w("key_hint"), " ", h("code", {}, "leadline keys create"), ". ", w("key_kept")), said, button)),
   };
 }

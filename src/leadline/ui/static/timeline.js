@@ -2,7 +2,7 @@
 // a reload; a connection that breaks goes on behind the last event that was seen.
 
 import { add, fill, h, short, visible } from "./dom.js";
-import { clock, dollars, has, number, w } from "./words.js";
+import { clock, dollars, duration, has, number, w } from "./words.js";
 
 const TYPES = ["run_started", "run_waiting", "plan_made", "model_asked", "model_answered", "tool_asked", "tool_answered", "source_stored", "context_folded", "flag_seen", "claim_checked", "run_handed_over", "run_resumed", "run_finished"];
 const MOST_HITS = 5;
@@ -43,8 +43,8 @@ function asked(event) {
 
 function results(event) {
   const value = event.value ?? {};
-  const hits = (value.results ?? []).flatMap((result) => result.hits ?? []);
-  if (hits.length) return [h("p", { class: "quiet" }, w("e_hits", hits.length)), some(hits, hit)];
+  const hits = [...new Map((value.results ?? []).flatMap((result) => result.hits ?? []).map((one) => [one.uri ?? one.url, one])).values()];
+  if (hits.length) return [h("p", { class: "quiet" }, w("e_hits", number(hits.length))), some(hits, hit)];
   if (value.pages?.length) return some(value.pages, (page) => h("li", {}, h("bdi", {}, short(page.title || page.url, 110)), " ", h("span", { class: "where" }, h("bdi", {}, short(host(page.url ?? ""), 70))), page.failure && h("span", { class: "warning" }, ` ${short(page.failure.message ?? page.failure, 120)}`)));
   const output = typeof value === "string" ? value : value.stdout ?? value.content ?? value.text ?? "";
   return words(output);
@@ -145,7 +145,7 @@ export class Timeline {
 
   source_stored(event) { this.sources.add(event.source.id); }
 
-  context_folded(event) { this.entry("start", event.at, w("e_folded"), h("p", { class: "quiet" }, `${number(event.before)} → ${number(event.after)} ${w("tokens").toLowerCase()}`)); }
+  context_folded(event) { this.entry("start", event.at, w("e_folded"), h("p", { class: "quiet" }, w("tokens_n", `${number(event.before)} → ${number(event.after)}`))); }
 
   flag_seen(event) { this.entry("start", event.at, w(`e_flag_${event.flag}`)); }
 
@@ -160,7 +160,7 @@ export class Timeline {
       this.entry("check", event.at, title, body);
     }
     this.checked.title.textContent = w("e_checked", this.verdicts.size);
-    this.checked.body.textContent = Object.entries(counts).map(([verdict, count]) => `${w(`k_${verdict}`)} ${count}`).join(" · ");
+    this.checked.body.textContent = Object.entries(counts).map(([verdict, count]) => `${w(verdict === "supported" ? "stands" : `k_${verdict}`)} ${number(count)}`).join(" · ");
   }
 
   run_waiting(event) { this.entry("start", event.at, w("e_waiting")); }
@@ -186,11 +186,12 @@ export class Timeline {
     const tokens = final ? final.prompt_tokens + final.completion_tokens : used.tokens;
     const seconds = final ? final.seconds : Math.max(0, now - (this.started ?? now));
     const usd = final ? final.cost_usd : used.usd;
+    const told = (name, most) => (name === "seconds" ? duration(most) : name === "usd" ? dollars(most) : number(most));
     const one = (name, text, value, most) => h("div", {}, h("dt", {}, w(name)),
-      h("dd", {}, text, most ? h("progress", { max: most, value: Math.min(value, most), "aria-label": `${w(name)}: ${w("of", text, number(most, 2))}`, title: w("of", text, number(most, 2)) }) : null));
+      h("dd", {}, text, most ? h("progress", { max: most, value: Math.min(value, most), "aria-label": `${w(name)}: ${w("of", text, told(name, most))}`, title: w("of", text, told(name, most)) }) : null));
     fill(this.spend,
       one("searches", number(used.searches)), one("pages", number(this.sources.size)), one("calls", number(used.calls)),
-      one("tokens", number(tokens), tokens, budget.tokens), one("seconds", number(seconds, 1), seconds, budget.seconds),
+      one("tokens", number(tokens), tokens, budget.tokens), one("seconds", duration(seconds), seconds, budget.seconds),
       (usd > 0 || budget.usd) && one("usd", dollars(usd), usd, budget.usd));
   }
 }

@@ -1,0 +1,274 @@
+"""A compose file for one machine with containers: profiles say how much of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Final
+
+from leadline.domain import Json
+from leadline.ops.manifests.parts import DATA, MIGRATE, PORT, SECRET_SETTINGS, USER, Deployment, Part
+from leadline.ops.monitoring import Targets, alertmanager_files, prometheus_files
+from leadline.ops.nginx import Balancer, nginx_conf
+from leadline.ops.yaml import yaml_text
+
+HEAD: Final = "Written by Leadline (leadline.ops.manifests); change the values there. Needs .env: see example.env."
+NGINX: Final = "/var/lib/nginx"
+MONITORING: Final = "monitoring"
+OPERATOR: Final = "operator"
+
+_POSTGRES: Final = "postgres:15"
+_REDIS: Final = "redis:7"
+_NGINX: Final = "nginx:1.28"
+_PROMETHEUS: Final = "prom/prometheus:v2.53.5"
+_ALERTMANAGER: Final = "prom/alertmanager:v0.28.1"
+
+EXAMPLE: Final = """\
+# Copy to .env, readable by you alone (chmod 600), and fill in. Secrets: openssl rand -hex 24
+POSTGRES_PASSWORD=
+REDIS_QUEUE_PASSWORD=
+REDIS_CACHE_PASSWORD=
+LEADLINE_TOOLS__KEY=
+LEADLINE_METRICS__KEY=
+# 32 bytes: openssl rand -base64 32 | tr '+/' '-_'
+LEADLINE_SECRETS__KEY=
+# Model servers; without them reports are made of quotations.
+LEADLINE_MODEL__URLS=
+LEADLINE_MODEL__NAME=
+LEADLINE_MODEL__API_KEY=
+# The folder with fullchain.pem and private.pem, and the port of HTTPS.
+TLS_FOLDER=./tls
+HTTPS_PORT=443
+"""
+
+_OWN: Final = frozenset({"S3__ACCESS_KEY", "S3__SECRET_KEY", "STORE", "ENGINE", "CACHE", "LIMITS"})
+
+
+def compose_files(deployment: Deployment) -> Mapping[str, str]:
+    """Return the text of each file, by its name beside `compose.yaml`."""
+    parts = {part.name: part for part in deployment.parts}
+    tools = tuple(f"{part.name}:{part.port}" for part in parts.values() if part.is_tool)
+    targets = Targets(
+        service=(f"service:{PORT}",),
+        worker=(f"worker:{parts['worker'].port}",),
+        tools=tools,
+        vllm=(),
+        alertmanager="alertmanager:9093",
+        key_file="/run/secrets/metrics",
+    )
+    monitoring = {f"prometheus/{name}": text for name, text in prometheus_files(targets).items()}
+    monitoring |= {f"alertmanager/{name}": text for name, text in alertmanager_files(webhook=None).items()}
+    return {
+        "compose.yaml": yaml_text(_document(deployment), head=HEAD),
+        "example.env": EXAMPLE,
+        "nginx.conf": nginx_conf(
+            Balancer(
+                services=(f"service:{PORT}",),
+                certificate=PurePosixPath("/etc/leadline/tls/fullchain.pem"),
+                key=PurePosixPath("/etc/leadline/tls/private.pem"),
+                folder=PurePosixPath(NGINX),
+                port=8443,
+                plain_port=None,
+                server_name=deployment.host,
+            )
+        ),
+        **monitoring,
+    }
+
+
+def _document(deployment: Deployment) -> dict[str, Json]:
+    services: dict[str, Json] = {
+        "postgres": _postgres(),
+        "redis-queue": _redis("queue", "--appendonly", "yes", "--maxmemory-policy", "noeviction"),
+        "redis-cache": _redis("cache", "--save", "", "--maxmemory", "512mb", "--maxmemory-policy", "allkeys-lru"),
+        "migrate": _migrate(deployment),
+        **{part.name: _part(deployment, part) for part in deployment.parts},
+        "operator": _operator(deployment),
+        "nginx": _nginx(),
+        "prometheus": _prometheus(),
+        "alertmanager": _alertmanager(),
+    }
+    volumes: dict[str, Json] = dict.fromkeys(("database", "queue", "bodies", "metrics", "alerts", "balancer"))
+    return {
+        "name": "leadline",
+        "services": services,
+        "networks": {"front": {}, "back": {}, "tools": {"internal": True}, "stores": {"internal": True}},
+        "volumes": volumes,
+        "secrets": {
+            "metrics": {"environment": "LEADLINE_METRICS__KEY"},
+            "postgres": {"environment": "POSTGRES_PASSWORD"},
+        },
+    }
+
+
+def _hardened(*, memory: str, user: str | None = None) -> dict[str, Json]:
+    found: dict[str, Json] = {
+        "restart": "unless-stopped",
+        "read_only": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges:true"],
+        "mem_limit": memory,
+        "pids_limit": 512,
+        "logging": {"driver": "json-file", "options": {"max-size": "16m", "max-file": "4"}},
+    }
+    return found | ({"user": user} if user is not None else {})
+
+
+def _checked(*words: str, start: str = "60s") -> Json:
+    test: list[Json] = ["CMD", *words]
+    return {"test": test, "interval": "10s", "timeout": "5s", "retries": 3, "start_period": start}
+
+
+def _postgres() -> Json:
+    return _hardened(memory="1g", user="999:999") | {
+        "image": _POSTGRES,
+        "environment": {
+            "POSTGRES_USER": "leadline",
+            "POSTGRES_DB": "leadline",
+            "POSTGRES_PASSWORD_FILE": "/run/secrets/postgres",
+            "POSTGRES_INITDB_ARGS": "--auth=scram-sha-256",
+        },
+        "command": ["postgres", "-c", "max_connections=300"],
+        "secrets": ["postgres"],
+        "volumes": ["database:/var/lib/postgresql/data"],
+        "tmpfs": ["/tmp", "/var/run/postgresql:uid=999,gid=999"],  # noqa: S108 in a container
+        "networks": ["stores"],
+        "healthcheck": _checked("pg_isready", "-U", "leadline"),
+        "stop_signal": "SIGINT",
+        "stop_grace_period": "60s",
+    }
+
+
+def _redis(name: str, *words: str) -> Json:
+    password = f"REDIS_{name.upper()}_PASSWORD"
+    # The password comes by the environment, and leaves it by standard input: no list of processes shows it.
+    start = f"printf 'requirepass %s\\n' \"$${password}\" | exec redis-server - {' '.join(_quoted(w) for w in words)}"
+    found = _hardened(memory="768m", user="999:999") | {
+        "image": _REDIS,
+        "environment": {password: f"${{{password}:?see example.env}}"},
+        "entrypoint": ["sh", "-c", start],
+        "working_dir": "/data",
+        "tmpfs": ["/tmp"],  # noqa: S108 in a container
+        "networks": ["stores"],
+        "healthcheck": _checked("sh", "-c", f'REDISCLI_AUTH="$${password}" redis-cli ping | grep -q PONG', start="5s"),
+    }
+    return found | ({"volumes": ["queue:/data"]} if name == "queue" else {"tmpfs": ["/tmp", "/data"]})  # noqa: S108 as above
+
+
+def _quoted(word: str) -> str:
+    return word if word and word.replace("-", "").isalnum() else f"'{word}'"
+
+
+def _variables(deployment: Deployment) -> dict[str, Json]:
+    """Return the settings: those of the deployment, and where the stores of this file are."""
+    cache = "redis://:${REDIS_CACHE_PASSWORD}@redis-cache:6379"
+    plain = deployment.settings(proxies="172.16.0.0/12")
+    left_out = ("LEADLINE_S3__", "LEADLINE_MODEL__")
+    found: dict[str, Json] = {name: value for name, value in plain.items() if not name.startswith(left_out)}
+    found |= {
+        "LEADLINE_STORE": "postgresql://leadline:${POSTGRES_PASSWORD}@postgres/leadline",
+        "LEADLINE_ENGINE": "celery+redis://:${REDIS_QUEUE_PASSWORD}@redis-queue:6379/0",
+        "LEADLINE_CACHE": f"{cache}/0",
+        "LEADLINE_LIMITS": f"{cache}/1",
+        # One machine: a volume that all share. For several, set a bucket of S3.
+        "LEADLINE_BLOBS": f"file://{DATA}/blobs",
+        "LEADLINE_MODEL__URLS": "${LEADLINE_MODEL__URLS:-}",
+        "LEADLINE_MODEL__NAME": "${LEADLINE_MODEL__NAME:-}",
+        "LEADLINE_MODEL__API_KEY": "${LEADLINE_MODEL__API_KEY:-}",
+    }
+    keys = [f"LEADLINE_{name}" for name in SECRET_SETTINGS if name not in _OWN and not name.startswith("MODEL")]
+    return found | {name: f"${{{name}:?see example.env}}" for name in keys}
+
+
+def _own(deployment: Deployment, *, memory: str) -> dict[str, Json]:
+    return _hardened(memory=memory, user=f"{USER}:{USER}") | {
+        "image": deployment.image,
+        "environment": _variables(deployment),
+        "tmpfs": ["/tmp"],  # noqa: S108 in a container
+        "volumes": [f"bodies:{DATA}"],
+    }
+
+
+def _migrate(deployment: Deployment) -> Json:
+    words: list[Json] = [*MIGRATE]
+    return _own(deployment, memory="256m") | {
+        "build": {"context": "../..", "dockerfile": "deploy/docker/Dockerfile"},
+        "command": words,
+        "restart": "on-failure",
+        "networks": ["stores"],
+        "depends_on": {"postgres": {"condition": "service_healthy"}},
+    }
+
+
+def _operator(deployment: Deployment) -> Json:
+    """Return what commands run in: `docker compose run --rm operator keys create ...`."""
+    return _own(deployment, memory="1g") | {
+        "profiles": [OPERATOR],
+        "command": ["--help"],
+        "restart": "no",
+        "networks": ["tools", "stores", "back"],
+    }
+
+
+def _part(deployment: Deployment, part: Part) -> Json:
+    # Who is in the first network alone, as programs of a model are, reaches tools and nobody else.
+    networks = ["tools", *(["stores"] if "stores" in part.reach else [])]
+    networks += ["back"] if part.reach & {"web", "models"} else []
+    networks += ["front"] if part.name == "service" else []
+    listed: list[Json] = [*networks]
+    words: list[Json] = [*part.words]
+    needs: dict[str, Json] = {"migrate": {"condition": "service_completed_successfully"}}
+    needs |= {name: {"condition": "service_healthy"} for name in ("redis-queue", "redis-cache")}
+    look = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{part.port}/healthz', timeout=4)"
+    megabytes = int(part.memory.removesuffix("Mi"))
+    return _own(deployment, memory=f"{megabytes}m") | {
+        "command": words,
+        "networks": listed,
+        "depends_on": needs,
+        "healthcheck": _checked("python3", "-c", look),
+        "stop_grace_period": f"{part.drain}s",
+        "deploy": {"replicas": part.least if part.name in {"service", "worker"} else 1},
+    }
+
+
+def _nginx() -> Json:
+    return _hardened(memory="256m", user="101:101") | {
+        "image": _NGINX,
+        "command": ["nginx", "-c", "/etc/leadline/nginx.conf", "-g", "daemon off;"],
+        "ports": ["${HTTPS_PORT:-443}:8443"],
+        "volumes": [
+            "./nginx.conf:/etc/leadline/nginx.conf:ro",
+            "${TLS_FOLDER:-./tls}:/etc/leadline/tls:ro",
+        ],
+        "tmpfs": [f"{NGINX}:uid=101,gid=101", "/tmp"],  # noqa: S108 in a container
+        "networks": ["front"],
+        "depends_on": {"service": {"condition": "service_healthy"}},
+        "stop_signal": "SIGQUIT",
+    }
+
+
+def _prometheus() -> Json:
+    return _hardened(memory="1g", user="65534:65534") | {
+        "image": _PROMETHEUS,
+        "profiles": [MONITORING],
+        "command": [
+            "--config.file=/etc/prometheus/prometheus.yml",
+            "--storage.tsdb.path=/prometheus",
+            "--storage.tsdb.retention.time=15d",
+        ],
+        "secrets": ["metrics"],
+        "volumes": ["./prometheus:/etc/prometheus:ro", "metrics:/prometheus"],
+        "ports": ["127.0.0.1:9090:9090"],
+        "networks": ["back", "tools"],
+    }
+
+
+def _alertmanager() -> Json:
+    return _hardened(memory="256m", user="65534:65534") | {
+        "image": _ALERTMANAGER,
+        "profiles": [MONITORING],
+        "command": ["--config.file=/etc/alertmanager/alertmanager.yml", "--storage.path=/alertmanager"],
+        "volumes": ["./alertmanager:/etc/alertmanager:ro", "alerts:/alertmanager"],
+        "ports": ["127.0.0.1:9093:9093"],
+        "networks": ["back"],
+    }

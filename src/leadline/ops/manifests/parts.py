@@ -1,0 +1,157 @@
+"""The parts of a deployment: what each runs, how much of it, what it may reach."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from leadline.errors import SettingsError
+from leadline.version import __version__
+
+Reach = Literal["stores", "tools", "models", "web"]
+"""What a part connects to: databases and queues, tool services, model servers, the internet."""
+
+USER: Final = 10001
+DATA: Final = "/var/lib/leadline"
+PORT: Final = 8000
+METRICS_PORT: Final = 9100
+TOOL_PORTS: Final = (("search", 8001), ("visit", 8002), ("scholar", 8003), ("python", 8004))
+
+_NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,50}[a-z0-9])?")
+_CPU: Final = re.compile(r"\d+m")
+_SIZE: Final = re.compile(r"\d+Mi")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Part:
+    """One kind of process.
+
+    `words` come behind `leadline`. `ready` is the path that says whether it takes work. `least` and
+    `most` bound how many there are; `scale` says by what. `cpu` is asked for, `memory` asked for and
+    the limit. `drain` is how many seconds it takes to end well.
+    """
+
+    name: str
+    words: tuple[str, ...]
+    port: int
+    ready: str
+    least: int
+    most: int
+    scale: Literal["cpu", "queue"]
+    cpu: str
+    memory: str
+    reach: frozenset[Reach]
+    drain: int = 45
+
+    def __post_init__(self) -> None:
+        """Refuse what Kubernetes would. Raises `SettingsError`."""
+        fits = _NAME.fullmatch(self.name) and _CPU.fullmatch(self.cpu) and _SIZE.fullmatch(self.memory)
+        if not fits or not 1 <= self.least <= self.most:
+            raise SettingsError(f"not a part that can be deployed: {self}")
+
+    @property
+    def is_tool(self) -> bool:
+        """Whether it is a tool's own service."""
+        return self.name.startswith("tool-")
+
+
+def _tool(name: str, port: int) -> Part:
+    words = ("serve-tool", name, "--host", "0.0.0.0", "--port", str(port), "--notice", "5")  # noqa: S104 in a pod
+    reach: frozenset[Reach] = frozenset() if name == "python" else frozenset({"stores", "web"})
+    return Part(
+        name=f"tool-{name}",
+        words=words,
+        port=port,
+        ready="/readyz",
+        least=2,
+        most=8,
+        scale="cpu",
+        cpu="250m",
+        memory="2048Mi" if name == "python" else "1024Mi",
+        reach=reach,
+    )
+
+
+SERVICE: Final = Part(
+    name="service",
+    # The notice lets the balancer look away before nothing new is taken.
+    words=("serve", "--host", "0.0.0.0", "--port", str(PORT), "--notice", "5"),  # noqa: S104 in a pod
+    port=PORT,
+    ready="/readyz",
+    least=2,
+    most=10,
+    scale="cpu",
+    cpu="500m",
+    memory="1024Mi",
+    # Webhooks go to addresses that tenants name.
+    reach=frozenset({"stores", "tools", "models", "web"}),
+)
+WORKER: Final = Part(
+    name="worker",
+    words=("worker", "--metrics-port", str(METRICS_PORT)),
+    port=METRICS_PORT,
+    ready="/healthz",
+    least=2,
+    most=20,
+    scale="queue",
+    cpu="500m",
+    memory="2048Mi",
+    reach=frozenset({"stores", "tools", "models"}),
+    drain=60,
+)
+PARTS: Final = (SERVICE, WORKER, *(_tool(name, port) for name, port in TOOL_PORTS))
+MIGRATE: Final = ("migrate", "up")
+
+SECRET_SETTINGS: Final = (
+    "STORE",
+    "ENGINE",
+    "CACHE",
+    "LIMITS",
+    "TOOLS__KEY",
+    "SECRETS__KEY",
+    "METRICS__KEY",
+    "S3__ACCESS_KEY",
+    "S3__SECRET_KEY",
+    "MODEL__API_KEY",
+)
+"""Settings that hold a secret: each deployment takes them from where it keeps those."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deployment:
+    """What differs from one deployment to the next.
+
+    `runs_at_once` is a worker's concurrency, by which the number of workers follows the queue.
+    `stores` and `models` are networks (CIDR) of databases and of model servers.
+    """
+
+    image: str = f"leadline:{__version__}"
+    host: str = "research.example.org"
+    namespace: str = "leadline"
+    bucket: str = "leadline"
+    s3: str = "https://s3.example.org"
+    model_urls: tuple[str, ...] = ("http://vllm-0.vllm.models.svc:8000/v1", "http://vllm-1.vllm.models.svc:8000/v1")
+    model_name: str = "example-model"
+    runs_at_once: int = 8
+    stores: tuple[str, ...] = ("10.20.0.0/16",)
+    models: tuple[str, ...] = ("10.30.0.0/16",)
+    ingress_namespace: str = "ingress-nginx"
+    monitoring_namespace: str = "monitoring"
+    parts: tuple[Part, ...] = field(default=PARTS)
+
+    def settings(self, *, proxies: str) -> dict[str, str]:
+        """Return the settings that are no secret, as variables; `proxies` is the balancer's network."""
+        found = {
+            "DATA_DIR": DATA,
+            "BLOBS": f"s3://{self.bucket}",
+            "S3__ENDPOINT": self.s3,
+            "MODEL__URLS": ",".join(self.model_urls),
+            "MODEL__NAME": self.model_name,
+            "WORKER__CONCURRENCY": str(self.runs_at_once),
+            "METRICS__HOST": "0.0.0.0",  # noqa: S104 in a pod
+            "SERVICE__PROXIES": proxies,
+            "LOG__FORMAT": "json",
+        }
+        found |= {f"TOOLS__{name.upper()}": f"http://tool-{name}:{port}" for name, port in TOOL_PORTS}
+        return {f"LEADLINE_{name}": value for name, value in found.items()}

@@ -1,0 +1,143 @@
+"""Units for systemd: Leadline's own processes on a machine whose stores are there already, hardened.
+
+What a directive does: systemd.exec(5). `systemd-analyze security` judges the outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from leadline.ops.manifests.parts import DATA, MIGRATE, TOOL_PORTS
+
+PROGRAM: Final = "/opt/leadline/bin/leadline"
+ENVIRONMENT: Final = "/etc/leadline/leadline.env"
+HEAD: Final = "# Written by Leadline (leadline.ops.manifests); change the values there, or with: systemctl edit NAME\n"
+
+_Lines = tuple[tuple[str, str], ...]
+
+_HARDENED: Final[_Lines] = (
+    ("NoNewPrivileges", "yes"),
+    ("CapabilityBoundingSet", ""),
+    ("AmbientCapabilities", ""),
+    ("ProtectSystem", "strict"),
+    ("ProtectHome", "yes"),
+    ("PrivateTmp", "yes"),
+    ("PrivateDevices", "yes"),
+    ("ProtectClock", "yes"),
+    ("ProtectHostname", "yes"),
+    ("ProtectKernelLogs", "yes"),
+    ("ProtectKernelModules", "yes"),
+    ("ProtectKernelTunables", "yes"),
+    ("ProtectControlGroups", "yes"),
+    ("RestrictSUIDSGID", "yes"),
+    ("RestrictRealtime", "yes"),
+    ("LockPersonality", "yes"),
+    ("RemoveIPC", "yes"),
+    ("SystemCallArchitectures", "native"),
+    ("UMask", "0077"),
+)
+_ALONE: Final[_Lines] = (
+    ("RestrictNamespaces", "yes"),
+    ("ProtectProc", "invisible"),
+    ("ProcSubset", "pid"),
+    ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX"),
+    ("SystemCallFilter", "@system-service"),
+    # Landlock confines the processes that read documents.
+    ("SystemCallFilter", "landlock_create_ruleset landlock_add_rule landlock_restrict_self seccomp"),
+    ("SystemCallFilter", "~@privileged"),
+    ("SystemCallErrorNumber", "EPERM"),
+)
+# Programs of a model run in namespaces of their own, which the sandbox makes; nothing here reaches the internet.
+_SANDBOX: Final[_Lines] = (
+    ("RestrictNamespaces", "user mnt pid net ipc uts cgroup"),
+    ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX AF_NETLINK"),
+    ("SystemCallFilter", "@system-service @mount"),
+    ("SystemCallFilter", "landlock_create_ruleset landlock_add_rule landlock_restrict_self seccomp pivot_root"),
+    ("SystemCallErrorNumber", "EPERM"),
+    ("IPAddressDeny", "any"),
+    ("IPAddressAllow", "localhost"),
+)
+
+
+def systemd_files() -> Mapping[str, str]:
+    """Return the text of each unit, by its name; instances are ports (`leadline-service@8000`) or numbers."""
+    tools = tuple(name for name, _ in TOOL_PORTS)
+    serves = ("serve", "--port", "%i", "--notice", "5")
+    files = {
+        "leadline.target": _target(tools),
+        "leadline-migrate.service": _migrate(),
+        "leadline-service@.service": _unit("service on port %i", serves, memory="2G", more=_ALONE),
+        # The instance is the port of its metrics.
+        "leadline-worker@.service": _unit(
+            "worker with metrics on port %i", ("worker", "--metrics-port", "%i"), memory="4G", more=_ALONE, stop=90
+        ),
+    }
+    for name in tools:
+        memory, more = ("4G", _SANDBOX) if name == "python" else ("2G", _ALONE)
+        files[f"leadline-tool-{name}.service"] = _unit(
+            f"tool {name}", ("serve-tool", name, "--notice", "5"), memory=memory, more=more
+        )
+    return files
+
+
+def _section(name: str, lines: _Lines) -> str:
+    return f"[{name}]\n" + "".join(f"{key}={value}\n" for key, value in lines)
+
+
+def _target(tools: tuple[str, ...]) -> str:
+    parts = [f"leadline-service@{port}.service" for port in (8000, 8010)]
+    parts += [f"leadline-worker@{port}.service" for port in (9101, 9102)]
+    parts += [f"leadline-tool-{name}.service" for name in tools]
+    unit = (("Description", "Leadline: services, workers and tools"), ("Wants", " ".join(parts)))
+    return HEAD + _section("Unit", unit) + "\n" + _section("Install", (("WantedBy", "multi-user.target"),))
+
+
+def _migrate() -> str:
+    unit = (
+        ("Description", "Leadline: bring the tables to this version"),
+        ("After", "network-online.target postgresql.service"),
+        ("Wants", "network-online.target"),
+    )
+    service = (("Type", "oneshot"), ("RemainAfterExit", "yes"), *_process(MIGRATE, memory="1G"), *_HARDENED, *_ALONE)
+    return HEAD + _section("Unit", unit) + "\n" + _section("Service", service)
+
+
+def _unit(what: str, words: tuple[str, ...], *, memory: str, more: _Lines, stop: int = 60) -> str:
+    unit = (
+        ("Description", f"Leadline: {what}"),
+        ("After", "network-online.target leadline-migrate.service postgresql.service redis-server.service"),
+        ("Wants", "network-online.target"),
+        ("Requires", "leadline-migrate.service"),
+        ("PartOf", "leadline.target"),
+        ("StartLimitIntervalSec", "0"),
+    )
+    service = (
+        ("Type", "exec"),
+        *_process(words, memory=memory),
+        # SIGTERM to the first process alone: it tells its own children.
+        ("KillMode", "mixed"),
+        ("TimeoutStopSec", f"{stop}s"),
+        ("Restart", "always"),
+        ("RestartSec", "2s"),
+        *_HARDENED,
+        *more,
+    )
+    install = (("WantedBy", "leadline.target"),)
+    return HEAD + "\n".join((_section("Unit", unit), _section("Service", service), _section("Install", install)))
+
+
+def _process(words: tuple[str, ...], *, memory: str) -> _Lines:
+    return (
+        ("ExecStart", " ".join((PROGRAM, *words))),
+        ("EnvironmentFile", ENVIRONMENT),
+        ("Environment", f"LEADLINE_DATA_DIR={DATA} LEADLINE_LOG__FORMAT=json"),
+        ("User", "leadline"),
+        ("Group", "leadline"),
+        ("StateDirectory", "leadline"),
+        ("StateDirectoryMode", "0700"),
+        ("WorkingDirectory", DATA),
+        ("MemoryMax", memory),
+        ("TasksMax", "512"),
+        ("LimitNOFILE", "65536"),
+    )

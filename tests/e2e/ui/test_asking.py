@@ -1,0 +1,109 @@
+"""Asking, watching, steering, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+from tests.support.ui_browser import Seen, Served
+from tests.support.ui_world import LIVE, QUESTION
+
+pytestmark = [pytest.mark.server("chromium"), pytest.mark.xdist_group("web_ui"), pytest.mark.timeout(120)]
+
+Enter = Callable[..., Page]
+
+
+def test_a_question_is_asked_watched_over_a_reload_and_read(served: Served, enter: Enter) -> None:
+    page = enter()
+    page.keyboard.press("Control+Enter")
+    expect(page.get_by_role("alert")).to_have_text("Write a question first.")
+    page.locator("#question").fill(LIVE)
+    page.get_by_label("Strategy").select_option("react")
+    page.locator("details.more > summary").click()
+    page.get_by_label("Tokens").fill("500000")
+    page.locator("#question").press("Control+Enter")
+    log = page.get_by_role("log")
+    expect(log.get_by_text("Started")).to_be_visible()
+    expect(page.locator(".chip.running")).to_be_visible()
+    expect(log.get_by_text("Thought").first).to_be_visible()
+    expect(log.get_by_text("Searched").first).to_be_visible()
+    page.reload()
+    expect(log.get_by_text("Started")).to_have_count(1)
+    expect(page.locator(".spend")).to_contain_text("Searches2")
+    expect(page.locator(".report .answer")).to_be_visible(timeout=40_000)
+    expect(page.locator(".chip.done")).to_be_visible()
+    page.locator(".how summary").first.click()
+    times = log.locator("ol.timeline > li")
+    journal = served.do(served.world.ask("GET", f"/v1/research/{page.url.rpartition('/')[2]}/journal?limit=500"))[
+        "items"
+    ]
+    asked = [event for event in journal if event["type"] == "tool_asked"]
+    expect(log.locator("li.tool")).to_have_count(len(asked))
+    expect(times.last).to_contain_text("Ended: answered")
+    expect(page.locator(".spend progress").first).to_have_attribute("aria-label", re.compile("Tokens: .* of 500,000"))
+
+
+def test_a_connection_that_breaks_goes_on_where_it_was(served: Served, seen: Seen, enter: Enter) -> None:
+    run = served.do(served.world.research(LIVE + " Again.", web=True, strategy="react"))
+    page = enter(f"#/run/{run}")
+    log = page.get_by_role("log")
+    expect(log.get_by_text("Started")).to_be_visible()
+    page.context.set_offline(True)
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: true, configurable: true })")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    served.do(served.world.until(run))
+    page.context.set_offline(False)
+    page.evaluate("Object.defineProperty(document, 'hidden', { value: false, configurable: true })")
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    expect(page.locator(".report .answer")).to_be_visible()
+    # The report takes the place of the timeline, which closes.
+    page.locator(".how summary").first.click()
+    expect(log.get_by_text("Started")).to_have_count(1)
+    expect(log.get_by_text("Ended: answered")).to_have_count(1)
+    first, *later = [int(url.rpartition("=")[2]) for url in seen.requests if f"/{run}/events?after=" in url]
+    assert first == 0
+    assert later
+    assert min(later) > 0
+
+
+def test_a_plan_waits_is_changed_and_carried_out(served: Served, enter: Enter) -> None:
+    run = served.do(served.world.research(QUESTION, web=True, strategy="plan", approve=True))
+    served.do(served.world.until(run, "waiting"))
+    page = enter(f"#/run/{run}")
+    expect(page.get_by_role("heading", name="Check the plan")).to_be_visible()
+    page.get_by_role("button", name="Remove: Sub-question 1").click()
+    field = page.get_by_role("textbox", name="Sub-question 1")
+    expect(field).to_be_focused()
+    field.fill("Who designed the Skerryvore lighthouse, and when?")
+    page.get_by_role("button", name="Start with this plan").click()
+    expect(page.locator(".report .answer")).to_be_visible(timeout=40_000)
+    journal = served.do(served.world.ask("GET", f"/v1/research/{run}/journal?limit=500"))["items"]
+    replies = [event["reply"] for event in journal if event["type"] == "run_resumed" and event["reply"]]
+    assert replies == [{"plan": ["Who designed the Skerryvore lighthouse, and when?"]}]
+
+
+def test_a_run_is_stopped_to_write_and_another_cancelled(served: Served, enter: Enter) -> None:
+    runs = [
+        served.do(served.world.research(f"{LIVE} {word}", web=True, strategy="react")) for word in ("Soon.", "Never.")
+    ]
+    page = enter(f"#/run/{runs[0]}")
+    page.get_by_role("button", name="Write it up now").click()
+    found = served.do(served.world.until(runs[0]))
+    assert (found["state"], found["stop_reason"]) == ("done", "finished_early")
+    expect(page.locator(".chip.done")).to_be_visible()
+    run = served.do(served.world.research(f"{LIVE} No.", web=True, strategy="react"))
+    page.goto(served.address(f"#/run/{run}"))
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="No, keep it").click()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_role("button", name="Yes, cancel it").click()
+    expect(page.locator(".chip.cancelled")).to_be_visible()
+    expect(page.get_by_text("There is no report.")).to_be_visible()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete it").click()
+    expect(page.get_by_role("heading", name="Research")).to_be_visible()
+    assert run not in page.content()
+    served.do(served.world.until(runs[1]))

@@ -1,0 +1,589 @@
+"""What each alert is told of and what it must let pass: series as promtool writes them.
+
+https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules/
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from leadline.ops.monitoring import Targets
+
+TARGETS = Targets(
+    service=("10.0.0.1:8000", "10.0.0.2:8000"),
+    worker=("10.0.0.3:9101",),
+    tools=("10.0.0.4:8001",),
+    vllm=("10.0.0.5:8000", "10.0.0.6:8000"),
+    gpu=("10.0.0.5:9400",),
+    alertmanager="10.0.0.7:9093",
+)
+
+Series = Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """An alert that fires at `at` minutes for `fires`, as `summary`, and for none of `quiet`.
+
+    Values are `step` minutes apart. `labels` are those besides the severity. `also` are longer windows
+    of the same alert that fire beside it.
+    """
+
+    alert: str
+    at: int
+    fires: Series
+    quiet: Mapping[str, Series]
+    summary: str
+    severity: str = "warning"
+    labels: Mapping[str, str] = field(default_factory=dict)
+    detail: str | None = None
+    step: int = 1
+    also: tuple[str, ...] = ()
+
+
+def _histogram(name: str, labels: str, counts: Mapping[str, str]) -> dict[str, str]:
+    comma = "," if labels else ""
+    buckets = {f'{name}_bucket{{{labels}{comma}le="{le}"}}': values for le, values in counts.items()}
+    return buckets | {f"{name}_count{{{labels}}}": counts["+Inf"]}
+
+
+def _up(**jobs: str) -> dict[str, str]:
+    return {f'up{{job="{job.replace("_", "-")}",instance="{job[-1]}:1"}}': values for job, values in jobs.items()}
+
+
+_ALL_UP = _up(vllm="1x90", leadline_service="1x90", leadline_worker="1x90", leadline_tools="1x90", gpu="1x90")
+
+_TARGETS = (
+    Case(
+        alert="TargetDown",
+        at=3,
+        fires={'up{job="leadline-worker",instance="w:1"}': "1 0x5"},
+        quiet={
+            "up": {'up{job="leadline-worker",instance="w:1"}': "1x5"},
+            "one scrape missed": {'up{job="leadline-worker",instance="w:1"}': "1 0 1 1"},
+            "not ours": {'up{job="elsewhere",instance="w:1"}': "0x5"},
+        },
+        labels={"job": "leadline-worker", "instance": "w:1"},
+        summary="leadline-worker at w:1 answers no metrics",
+    ),
+    Case(
+        alert="TargetsVanished",
+        at=6,
+        fires={name: values for name, values in _ALL_UP.items() if "worker" not in name},
+        quiet={"all there": _ALL_UP, "down is not vanished": _ALL_UP | _up(leadline_worker="0x90")},
+        severity="critical",
+        labels={"job": "leadline-worker"},
+        summary="Nothing of the job leadline-worker is watched any more",
+    ),
+)
+
+_MODELS = (
+    Case(
+        alert="ModelServiceDown",
+        at=2,
+        fires={'up{job="vllm",instance="a:8000"}': "0x5", 'up{job="vllm",instance="b:8000"}': "1x5"},
+        quiet={
+            "both up": {'up{job="vllm",instance="a:8000"}': "1x5", 'up{job="vllm",instance="b:8000"}': "1x5"},
+            "a short break": {'up{job="vllm",instance="a:8000"}': "1 0 1 1x5"},
+        },
+        severity="critical",
+        labels={"job": "vllm", "instance": "a:8000"},
+        summary="The model server a:8000 is down",
+    ),
+    Case(
+        alert="NoModelService",
+        at=2,
+        fires={'up{job="vllm",instance="a:8000"}': "0x5", 'up{job="vllm",instance="b:8000"}': "0x5"},
+        quiet={
+            "one is left": {'up{job="vllm",instance="a:8000"}': "0x5", 'up{job="vllm",instance="b:8000"}': "1x5"},
+            "one answers calls": {
+                'leadline_model_server_healthy{server="a",instance="w:1"}': "0x5",
+                'leadline_model_server_healthy{server="b",instance="w:1"}': "1x5",
+            },
+        },
+        severity="critical",
+        summary="No model server answers",
+    ),
+    Case(
+        alert="ModelServerOutOfService",
+        at=7,
+        fires={
+            'leadline_model_server_healthy{server="http://a:8000/v1",instance="w:1"}': "0x9",
+            'leadline_model_server_healthy{server="http://a:8000/v1",instance="w:2"}': "1x9",
+        },
+        quiet={
+            "in service": {'leadline_model_server_healthy{server="http://a:8000/v1",instance="w:1"}': "1x9"},
+            "came back": {'leadline_model_server_healthy{server="http://a:8000/v1",instance="w:1"}': "0 0 0 1x9"},
+        },
+        labels={"server": "http://a:8000/v1"},
+        summary="http://a:8000/v1 is out of service",
+    ),
+    Case(
+        alert="SlowFirstToken",
+        at=40,
+        fires=_histogram(
+            "leadline_model_first_token_seconds",
+            'server="a"',
+            {"30.0": "0x60", "60.0": "0+2x60", "+Inf": "0+2x60"},
+        ),
+        quiet={
+            "quick": _histogram(
+                "leadline_model_first_token_seconds",
+                'server="a"',
+                {"30.0": "0+2x60", "60.0": "0+2x60", "+Inf": "0+2x60"},
+            ),
+            "two calls": _histogram(
+                "leadline_model_first_token_seconds",
+                'server="a"',
+                {"30.0": "0x60", "60.0": "0x30 2x30", "+Inf": "0x30 2x30"},
+            ),
+        },
+        labels={"server": "a"},
+        summary="a takes 58.5s to the first token",
+    ),
+)
+
+
+def _requests(**statuses: str) -> dict[str, str]:
+    return {f'agent_requests_total{{method="api",status="{status}"}}': values for status, values in statuses.items()}
+
+
+_RUNS = (
+    Case(
+        alert="HighErrorRate",
+        at=45,
+        fires=_requests(error="0+1x60", success="0+3x60", partial="0+1x60"),
+        quiet={
+            "one of twenty": _requests(error="0+1x60", success="0+19x60"),
+            "cancelled by people": _requests(error="0x60", success="0+1x60", cancelled="0+9x60", rejected="0+9x60"),
+            "one of five runs": _requests(error="0x30 1x30", success="0x30 4x30"),
+            "no run": _requests(error="0x60", success="0x60"),
+        },
+        severity="critical",
+        summary="20% of runs fail",
+    ),
+    Case(
+        alert="HighLatency",
+        at=60,
+        fires=_requests(success="0+1x90")
+        | _histogram(
+            "agent_request_latency_seconds",
+            'method="api"',
+            {"1800.0": "0x90", "3600.0": "0+1x90", "+Inf": "0+1x90"},
+        ),
+        quiet={
+            "ten minutes": _requests(success="0+1x90")
+            | _histogram(
+                "agent_request_latency_seconds",
+                'method="api"',
+                {"600.0": "0+1x90", "1800.0": "0+1x90", "+Inf": "0+1x90"},
+            ),
+            "two runs": _requests(success="0x40 2x50")
+            | _histogram(
+                "agent_request_latency_seconds",
+                'method="api"',
+                {"1800.0": "0x90", "3600.0": "0x40 2x50", "+Inf": "0x40 2x50"},
+            ),
+        },
+        summary="Runs take 58m 30s",
+    ),
+    Case(
+        alert="ToolCallFailures",
+        at=40,
+        fires={
+            'agent_tool_calls_total{tool="search",status="error"}': "0+2x60",
+            'agent_tool_calls_total{tool="search",status="success"}': "0+2x60",
+            'agent_tool_calls_total{tool="visit",status="success"}': "0+9x60",
+        },
+        quiet={
+            "one of ten": {
+                'agent_tool_calls_total{tool="search",status="error"}': "0+1x60",
+                'agent_tool_calls_total{tool="search",status="success"}': "0+9x60",
+            },
+            "four calls": {
+                'agent_tool_calls_total{tool="search",status="error"}': "0x30 4x30",
+                'agent_tool_calls_total{tool="search",status="success"}': "0x60",
+            },
+            "refused by a rule": {
+                'agent_tool_calls_total{tool="search",status="refused"}': "0+9x60",
+                'agent_tool_calls_total{tool="search",status="success"}': "0+2x60",
+            },
+        },
+        labels={"tool": "search"},
+        summary="50% of the calls of search fail",
+    ),
+    Case(
+        alert="RunsGivenUp",
+        at=30,
+        fires={'leadline_runs_left_total{how="given_up"}': "0+1x40"},
+        quiet={
+            "they end": {'leadline_runs_left_total{how="finished"}': "0+9x40"},
+            "a worker drains": {'leadline_runs_left_total{how="handed_over"}': "0+9x40"},
+            "two": {'leadline_runs_left_total{how="lost"}': "0x20 2x20"},
+        },
+        summary="15 runs were given up or lost in a quarter of an hour",
+    ),
+)
+
+_QUEUE = (
+    Case(
+        alert="QueueAge",
+        at=10,
+        fires={'leadline_queue_oldest_seconds{instance="w:1"}': "400x20"},
+        quiet={
+            "short": {'leadline_queue_oldest_seconds{instance="w:1"}': "60x20"},
+            "a short peak": {'leadline_queue_oldest_seconds{instance="w:1"}': "0 400 400 0x20"},
+        },
+        summary="A run has waited for 6m 40s",
+    ),
+    Case(
+        alert="QueueStalled",
+        at=10,
+        fires={
+            'leadline_queue_runs{state="claimable",instance="w:1"}': "3x20",
+            'agent_active_tasks{instance="w:1"}': "0x20",
+        },
+        quiet={
+            "somebody works": {
+                'leadline_queue_runs{state="claimable",instance="w:1"}': "3x20",
+                'agent_active_tasks{instance="w:1"}': "0x20",
+                'agent_active_tasks{instance="w:2"}': "1x20",
+            },
+            "nothing waits": {
+                'leadline_queue_runs{state="claimable",instance="w:1"}': "0x20",
+                'agent_active_tasks{instance="w:1"}': "0x20",
+            },
+        },
+        severity="critical",
+        summary="3 runs wait and nobody works on any",
+    ),
+    Case(
+        alert="NoWorkers",
+        at=4,
+        fires=_up(leadline_worker="0x9"),
+        quiet={"one is up": _up(leadline_worker="1x9")},
+        severity="critical",
+        summary="No worker is up",
+    ),
+    Case(
+        alert="StoreDown",
+        at=3,
+        fires={
+            'leadline_reachable{part="store",instance="w:1"}': "1 0x9",
+            'leadline_reachable{part="store",instance="s:1"}': "1 0x9",
+        },
+        quiet={
+            "one reaches it": {
+                'leadline_reachable{part="store",instance="w:1"}': "0x9",
+                'leadline_reachable{part="store",instance="s:1"}': "1x9",
+            }
+        },
+        severity="critical",
+        summary="No process reaches the store",
+    ),
+    Case(
+        alert="LeaseStorm",
+        at=20,
+        fires={'leadline_lease_expiries_total{instance="w:1"}': "0+1x30"},
+        quiet={
+            "one worker with four runs died": {'leadline_lease_expiries_total{instance="w:1"}': "0x10 4x20"},
+            "new processes": {'leadline_lease_expiries_total{instance="w:2"}': "0x30"},
+        },
+        severity="critical",
+        summary="15 runs lost their worker in a quarter of an hour",
+    ),
+)
+
+_PARTS = (
+    Case(
+        alert="CacheDown",
+        at=4,
+        fires={'leadline_breaker_state{part="cache",instance="w:1"}': "2 1 2 1 2 1"},
+        quiet={
+            "up": {'leadline_breaker_state{part="cache",instance="w:1"}': "0x9"},
+            "a hiccup": {'leadline_breaker_state{part="cache",instance="w:1"}': "0 2 0x9"},
+        },
+        summary="The shared cache is down",
+    ),
+    Case(
+        alert="LimitsDown",
+        at=4,
+        fires={'leadline_breaker_state{part="limits",instance="w:1"}': "2x9"},
+        quiet={"up": {'leadline_breaker_state{part="limits",instance="w:1"}': "0x9"}},
+        summary="The shared limits are down",
+    ),
+    Case(
+        alert="PartBroken",
+        at=7,
+        fires={'leadline_breaker_state{part="tool:search",instance="w:1"}': "2x9"},
+        quiet={
+            "up": {'leadline_breaker_state{part="tool:search",instance="w:1"}': "0x9"},
+            "another's": {'leadline_breaker_state{part="cache",instance="w:1"}': "2x9"},
+        },
+        labels={"part": "tool:search"},
+        summary="tool:search is not called any more",
+    ),
+    Case(
+        alert="EventLogLag",
+        at=7,
+        fires={'leadline_event_log_lag_seconds{instance="w:1"}': "600x9"},
+        quiet={"keeps up": {'leadline_event_log_lag_seconds{instance="w:1"}': "2x9"}},
+        summary="The event log is 10m 0s behind",
+    ),
+)
+
+_MONEY = (
+    Case(
+        alert="SpendHigh",
+        at=90,
+        fires={'leadline_run_cost_usd_total{strategy="react"}': "0+1x90"},
+        quiet={"little": {'leadline_run_cost_usd_total{strategy="react"}': "0+0.1x90"}},
+        severity="critical",
+        summary="60 US dollars were spent in an hour",
+    ),
+    Case(
+        alert="SpendUnusual",
+        at=1552,
+        step=4,
+        fires={'leadline_run_cost_usd_total{strategy="react"}': "0+0.04x375 15+0.8x25"},
+        quiet={
+            "as ever": {'leadline_run_cost_usd_total{strategy="react"}': "0+0.8x400"},
+            "cents": {'leadline_run_cost_usd_total{strategy="react"}': "0+0.002x375 0.75+0.02x25"},
+            "the first day": {'leadline_run_cost_usd_total{strategy="react"}': "0x375 0+0.8x25"},
+        },
+        summary="9.68 US dollars were spent in an hour, far more than usual",
+    ),
+    Case(
+        alert="QuotaNearlyUsed",
+        at=3,
+        fires={'leadline_quota_used_ratio{quota="usd",instance="s:1"}': "0.95x9"},
+        quiet={"half": {'leadline_quota_used_ratio{quota="usd",instance="s:1"}': "0.5x9"}},
+        labels={"quota": "usd"},
+        summary="A tenant has used 95% of its usd of today",
+    ),
+    Case(
+        alert="QuotaRefusals",
+        at=20,
+        fires={'leadline_rejections_total{reason="tenant_usd",instance="s:1"}': "0+1x30"},
+        quiet={
+            "two": {'leadline_rejections_total{reason="tenant_usd",instance="s:1"}': "0x10 2x20"},
+            "another limit": {'leadline_rejections_total{reason="key_rate",instance="s:1"}': "0+9x30"},
+        },
+        labels={"reason": "tenant_usd"},
+        summary="15 questions were refused: tenant_usd",
+    ),
+    Case(
+        alert="ProviderHolds",
+        at=40,
+        fires={'leadline_limit_holds_total{limit="service:serper",instance="w:1"}': "0+1x60"},
+        quiet={"now and then": {'leadline_limit_holds_total{limit="service:serper",instance="w:1"}': "0+0.2x60"}},
+        labels={"limit": "service:serper"},
+        summary="service:serper asks us to wait, again and again",
+        detail="15 answers in a quarter of an hour were 429: its quota is used up, or shared.",
+    ),
+)
+
+_QUALITY = (
+    Case(
+        alert="UnsupportedClaims",
+        at=100,
+        fires={
+            'leadline_claims_total{verdict="supported"}': "0+1x150",
+            'leadline_claims_total{verdict="unsupported"}': "0+1x150",
+        },
+        quiet={
+            "one of ten": {
+                'leadline_claims_total{verdict="supported"}': "0+9x150",
+                'leadline_claims_total{verdict="unsupported"}': "0+1x150",
+            },
+            "one report": {'leadline_claims_total{verdict="unsupported"}': "0x60 9x90"},
+            "partial is some support": {
+                'leadline_claims_total{verdict="supported"}': "0+1x150",
+                'leadline_claims_total{verdict="partial"}': "0+9x150",
+            },
+        },
+        summary="50% of claims have no support",
+    ),
+    Case(
+        alert="EmptySearches",
+        at=100,
+        fires={
+            'leadline_searches_total{result="empty"}': "0+3x150",
+            'leadline_searches_total{result="found"}': "0+1x150",
+        },
+        quiet={
+            "most find": {
+                'leadline_searches_total{result="empty"}': "0+1x150",
+                'leadline_searches_total{result="found"}': "0+3x150",
+            },
+            "failed is another alert's": {
+                'leadline_searches_total{result="failed"}': "0+3x150",
+                'leadline_searches_total{result="found"}': "0+1x150",
+            },
+            "three searches": {'leadline_searches_total{result="empty"}': "0x60 3x90"},
+        },
+        summary="75% of searches find nothing",
+    ),
+)
+
+
+def _http(status: str) -> str:
+    return f'leadline_http_requests_total{{job="leadline-service",route="/v1/research",status="{status}"}}'
+
+
+def _probe(status: str) -> str:
+    return f'leadline_http_requests_total{{job="leadline-service",route="/readyz",status="{status}"}}'
+
+
+def _burn(slo: str, window: str, rate: str, **case: object) -> Case:
+    values: dict[str, object] = {
+        "alert": f"{slo.capitalize()}BudgetBurn",
+        "labels": {"slo": slo, "window": window},
+        "severity": "warning" if window == "3d" else "critical",
+        "summary": f"The error budget of {slo} burns {rate} times too fast",
+    }
+    return Case(**(values | case))  # type: ignore[arg-type]  # the names are a case's own
+
+
+_OBJECTIVES = (
+    _burn(
+        "availability",
+        "1h",
+        "14.4",
+        at=90,
+        also=("6h", "3d"),
+        fires={_http("200"): "0+80x90", _http("503"): "0+20x90"},
+        quiet={
+            "one of ten": {_http("200"): "0+90x90", _http("503"): "0+10x90"},
+            "refused callers": {_http("200"): "0+80x90", _http("429"): "0+20x90"},
+            "over since ten minutes": {_http("200"): "0+80x90", _http("503"): "0+20x75 1500x15"},
+            "probes of a leaving process": {_http("200"): "0+80x90", _probe("503"): "0+80x90"},
+        },
+        detail="The objective is that 99% of requests to the service are answered without a failure of its own; "
+        "over 1h 20% did not.",
+    ),
+    _burn(
+        "availability",
+        "6h",
+        "6",
+        at=480,
+        step=4,
+        also=("3d",),
+        fires={_http("200"): "0+92x120", _http("503"): "0+8x120"},
+        quiet={"one of a hundred": {_http("200"): "0+99x120", _http("503"): "0+1x120"}},
+        detail="The objective is that 99% of requests to the service are answered without a failure of its own; "
+        "over 6h 8% did not.",
+    ),
+    _burn(
+        "availability",
+        "3d",
+        "1",
+        at=4500,
+        step=15,
+        fires={_http("200"): "0+98x300", _http("503"): "0+2x300"},
+        quiet={"one of two hundred": {_http("200"): "0+199x300", _http("503"): "0+1x300"}},
+        detail="The objective is that 99% of requests to the service are answered without a failure of its own; "
+        "over 3d 2% did not.",
+    ),
+    _burn(
+        "research",
+        "1h",
+        "14.4",
+        at=90,
+        also=("6h", "3d"),
+        fires=_requests(success="0+1x90", error="0+4x90"),
+        quiet={"half": _requests(success="0+1x90", error="0+1x90"), "one run": _requests(error="0x60 1x30")},
+        detail="The objective is that 95% of runs end in a report; over 1h 80% did not.",
+    ),
+    _burn(
+        "research",
+        "6h",
+        "6",
+        at=480,
+        step=4,
+        also=("3d",),
+        fires=_requests(success="0+3x120", error="0+2x120"),
+        quiet={"one of five": _requests(success="0+4x120", error="0+1x120")},
+        detail="The objective is that 95% of runs end in a report; over 6h 40% did not.",
+    ),
+    _burn(
+        "research",
+        "3d",
+        "1",
+        at=4500,
+        step=15,
+        fires=_requests(success="0+9x300", error="0+1x300"),
+        quiet={"one of fifty": _requests(success="0+49x300", error="0+1x300")},
+        detail="The objective is that 95% of runs end in a report; over 3d 10% did not.",
+    ),
+    _burn(
+        "latency",
+        "6h",
+        "6",
+        at=480,
+        step=4,
+        also=("3d",),
+        fires=_histogram("agent_request_latency_seconds", 'method="api"', {"1800.0": "0+1x120", "+Inf": "0+5x120"}),
+        quiet={
+            "half": _histogram(
+                "agent_request_latency_seconds", 'method="api"', {"1800.0": "0+1x120", "+Inf": "0+2x120"}
+            )
+        },
+        detail="The objective is that 90% of runs end within half an hour, the queue included; over 6h 80% did not.",
+    ),
+    _burn(
+        "latency",
+        "3d",
+        "1",
+        at=4500,
+        step=15,
+        fires=_histogram("agent_request_latency_seconds", 'method="api"', {"1800.0": "0+4x300", "+Inf": "0+5x300"}),
+        quiet={
+            "one of twenty": _histogram(
+                "agent_request_latency_seconds", 'method="api"', {"1800.0": "0+19x300", "+Inf": "0+20x300"}
+            )
+        },
+        detail="The objective is that 90% of runs end within half an hour, the queue included; over 3d 20% did not.",
+    ),
+)
+
+_DCGM = 'gpu="0",UUID="GPU-aa",instance="a:9400"'
+_SMI = 'uuid="bb",instance="b:9835"'
+
+_GPUS = (
+    Case(
+        alert="GpuMemoryFull",
+        at=20,
+        fires={f"DCGM_FI_DEV_FB_USED{{{_DCGM}}}": "99x30", f"DCGM_FI_DEV_FB_FREE{{{_DCGM}}}": "1x30"},
+        quiet={
+            "as vLLM takes it": {
+                f"DCGM_FI_DEV_FB_USED{{{_DCGM}}}": "92x30",
+                f"DCGM_FI_DEV_FB_FREE{{{_DCGM}}}": "8x30",
+                f"nvidia_smi_memory_used_bytes{{{_SMI}}}": "92x30",
+                f"nvidia_smi_memory_total_bytes{{{_SMI}}}": "100x30",
+            }
+        },
+        labels={"instance": "a:9400", "card": "GPU-aa"},
+        summary="GPU-aa at a:9400 uses 99% of its memory",
+    ),
+    Case(
+        alert="GpuHot",
+        at=10,
+        fires={f"nvidia_smi_temperature_gpu{{{_SMI}}}": "91x20"},
+        quiet={"warm": {f"nvidia_smi_temperature_gpu{{{_SMI}}}": "70x20", f"DCGM_FI_DEV_GPU_TEMP{{{_DCGM}}}": "70x20"}},
+        labels={"instance": "b:9835", "card": "bb"},
+        summary="bb at b:9835 has 91 degrees",
+    ),
+    Case(
+        alert="GpuErrors",
+        at=3,
+        fires={f"DCGM_FI_DEV_XID_ERRORS{{{_DCGM}}}": "79x9"},
+        quiet={"none": {f"DCGM_FI_DEV_XID_ERRORS{{{_DCGM}}}": "0x9"}},
+        severity="critical",
+        labels={"instance": "a:9400", "card": "GPU-aa"},
+        summary="GPU-aa at a:9400 reports the error Xid 79",
+    ),
+)
+
+CASES = (*_TARGETS, *_MODELS, *_RUNS, *_QUEUE, *_PARTS, *_MONEY, *_QUALITY, *_OBJECTIVES, *_GPUS)

@@ -1,0 +1,341 @@
+"""A backup, and its restore into empty servers: both stores, both kinds of bodies, plain and encrypted."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import orjson
+import pytest
+from tests.support.kept import PASSPHRASE, PLAIN_SECRET, TENANT, World, fill, settings_of, with_report
+from tests.support.postgres import Postgres
+from tests.support.reports import simple
+from tests.support.s3 import BUCKET, KEY, SECRET, S3Server, running_s3
+
+from leadline.errors import BackupUnusable, InputError, SettingsError, StoreUnavailable, WrongState
+from leadline.events import ENGINE
+from leadline.ops.backup import Backup, back_up, verify
+from leadline.ops.restore import Restored, restore
+from leadline.ports import Fed
+from leadline.settings import Settings
+from leadline.wiring.accounts import open_accounts
+from leadline.wiring.blobs import blob_store
+from leadline.wiring.store import migrate_up, run_store
+
+pytestmark = [
+    pytest.mark.blocking("files of settings and of backups are looked at"),
+    pytest.mark.xdist_group("postgres"),
+]
+
+PAGE = 2
+POSTGRES = pytest.param("postgres", marks=pytest.mark.server("postgres"))
+
+
+@pytest.fixture(scope="module")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with running_s3(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+class Deployments:
+    """Makes empty deployments of one kind: SQLite and folders, or PostgreSQL and a bucket."""
+
+    def __init__(self, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+        self.kind: str = request.param
+        self._request = request
+        self._folder = tmp_path
+
+    async def empty(self, name: str) -> Settings:
+        """Return the settings of a deployment that has nothing yet."""
+        folder = self._folder / name
+        if self.kind == "sqlite":
+            return await settings_of(folder)
+        server: Postgres = self._request.getfixturevalue("postgres")
+        bucket: S3Server = self._request.getfixturevalue("s3")
+        database = await asyncio.to_thread(server.database)
+        return await settings_of(
+            folder,
+            store=server.url(database),
+            blobs=f"s3://{BUCKET}/{self._folder.name}/{name}",
+            s3__endpoint=bucket.endpoint,
+            s3__access_key=KEY,
+            s3__secret_key=SECRET,
+        )
+
+    async def filled(self, name: str) -> tuple[Settings, World]:
+        """Return the settings of one with runs, reports, accounts, and what was put in."""
+        settings = await self.empty(name)
+        if self.kind == "postgres":
+            await migrate_up(settings)
+        return settings, await fill(settings)
+
+
+@pytest.fixture(params=["sqlite", POSTGRES])
+def deployments(request: pytest.FixtureRequest, tmp_path: Path) -> Deployments:
+    return Deployments(request, tmp_path)
+
+
+@pytest.fixture
+async def small(tmp_path: Path) -> Settings:
+    """Return the settings of a filled deployment over SQLite."""
+    settings = await settings_of(tmp_path / "small")
+    await fill(settings)
+    return settings
+
+
+async def feed_of(settings: Settings) -> list[Fed]:
+    """Return what an event log would be given, in small pages: within one, rows may change their places."""
+    async with run_store(settings, settings.data_dir) as store:
+        rows: list[Fed] = []
+        while page := await store.feed(rows[-1].place if rows else "", limit=PAGE):
+            rows += page
+        return rows
+
+
+@pytest.mark.parametrize("passphrase", [None, PASSPHRASE], ids=["plain", "encrypted"])
+async def test_what_is_restored_is_what_was(deployments: Deployments, tmp_path: Path, passphrase: str | None) -> None:
+    settings, world = await deployments.filled("old")
+    before = await feed_of(settings)
+    made = await back_up(settings, tmp_path / "copies", passphrase=passphrase)
+    assert made.verified
+    assert made.runs == 4
+    assert made.tenants == 2
+    new = await deployments.empty("new")
+    restored = await restore(new, tmp_path / "copies", passphrase=passphrase)
+    assert restored.problems == ()
+    assert (restored.runs, restored.reports) == (4, 2)
+    assert restored.claims > 0
+    async with open_accounts(new) as accounts, run_store(new, new.data_dir) as store:
+        caller = await accounts.by_key.authenticate(world.credential)
+        assert caller.tenant == TENANT
+        assert await accounts.vault.get(TENANT, "serper") == PLAIN_SECRET
+        for tenant, runs in world.runs.items():
+            assert {run.id for run in await store.runs(tenant=tenant)} == set(runs)
+        # What waited goes on, and what is new comes after what was.
+        waiting = await store.claim("w2", lease=30, engines=[ENGINE], run_id=f"{TENANT}-waits")
+        assert waiting is not None
+        async with blob_store(new, new.data_dir) as blobs:
+            await with_report(store, blobs, made=simple("It is deep.", "deep"), tenant=TENANT, name="later")
+    after = await feed_of(new)
+    whole = len(before) // PAGE * PAGE
+    assert [(row.run_id, row.seq) for row in after[:whole]] == [(row.run_id, row.seq) for row in before[:whole]]
+    assert {row.run_id for row in after[len(before) :]} == {f"{TENANT}-waits", f"{TENANT}-later"}
+
+
+async def test_the_order_of_shipping_survives_two_restores(deployments: Deployments, tmp_path: Path) -> None:
+    settings, _ = await deployments.filled("old")
+    async with run_store(settings, settings.data_dir) as store:
+        turn = await store.ship("jsonl:/a", "one", lease=30)
+        assert turn is not None
+        rows = await feed_of(settings)
+        await store.shipped("jsonl:/a", turn._replace(place=rows[3].place), lease=30)
+        await store.release("jsonl:/a", turn)
+    reached = {(row.run_id, row.seq) for row in rows}
+    async with run_store(settings, settings.data_dir) as store:
+        rest = [(row.run_id, row.seq) for row in await store.feed(rows[3].place, limit=1000)]
+    for number in (1, 2):
+        await back_up(settings, tmp_path / f"copies{number}")
+        settings = await deployments.empty(f"new{number}")
+        await restore(settings, tmp_path / f"copies{number}")
+    async with run_store(settings, settings.data_dir) as store:
+        again = await store.ship("jsonl:/a", "two", lease=30)
+        assert again is not None
+        assert [(row.run_id, row.seq) for row in await store.feed(again.place, limit=1000)] == rest
+        assert {(row.run_id, row.seq) for row in await store.feed("", limit=1000)} == reached
+
+
+async def test_nothing_is_restored_over_what_is_there(deployments: Deployments, tmp_path: Path) -> None:
+    settings, world = await deployments.filled("old")
+    await back_up(settings, tmp_path / "copies")
+    with pytest.raises(WrongState, match="empty servers only"):
+        await restore(settings, tmp_path / "copies")
+    async with run_store(settings, settings.data_dir) as store:
+        assert {run.id for run in await store.runs(tenant=TENANT)} == set(world.runs[TENANT])
+
+
+async def test_a_server_that_has_started_once_is_empty_still(deployments: Deployments, tmp_path: Path) -> None:
+    settings, _ = await deployments.filled("old")
+    await back_up(settings, tmp_path / "copies")
+    new = await deployments.empty("new")
+    if deployments.kind == "postgres":
+        await migrate_up(new)
+    async with open_accounts(new), run_store(new, new.data_dir) as store:
+        assert await store.ship("jsonl:/a", "one", lease=30) is not None
+    assert (await restore(new, tmp_path / "copies")).problems == ()
+
+
+async def test_a_second_backup_copies_what_is_new(small: Settings, tmp_path: Path) -> None:
+    first = await back_up(small, tmp_path / "copies")
+    async with run_store(small, small.data_dir) as store, blob_store(small, small.data_dir) as blobs:
+        await with_report(store, blobs, made=simple("It is deep.", "deep"), tenant=TENANT, name="later")
+    second = await back_up(small, tmp_path / "copies", incremental=True)
+    assert (second.copied, second.kept) == (2, first.copied)
+    whole = await back_up(small, tmp_path / "copies")
+    assert (whole.copied, whole.kept) == (first.copied + 2, 0)
+    # Each of them is there still, and as it was.
+    for made, runs in ((first, 4), (second, 5), (whole, 5)):
+        new = await settings_of(tmp_path / f"new-{made.id}")
+        assert (await restore(new, tmp_path / "copies", id=made.id)).runs == runs
+
+
+async def test_what_was_done_is_written_down(small: Settings, tmp_path: Path) -> None:
+    made = await back_up(small, tmp_path / "copies")
+    last = orjson.loads((small.data_dir / "backups" / "last.json").read_bytes())
+    assert last == {"at": made.at, "target": str(tmp_path / "copies"), "bytes": made.bytes, "verified": True}
+    new = await settings_of(tmp_path / "new")
+    await restore(new, tmp_path / "copies")
+    note = orjson.loads((new.data_dir / "backups" / "restored.json").read_bytes())
+    assert note["verified"] is True
+    assert note["backup"] == made.id
+
+
+async def test_a_file_that_came_out_wrong_is_found_anywhere(small: Settings, tmp_path: Path) -> None:
+    made = await back_up(small, tmp_path / "copies")
+    files = [path for path in (tmp_path / "copies").rglob("*") if path.is_file()]
+    assert len(files) > 10
+    for path in files:
+        whole = path.read_bytes()
+        for broken in (whole[:-1], whole[: len(whole) // 2] + b"\x00" + whole[len(whole) // 2 + 1 :]):
+            if broken == whole:
+                continue
+            path.write_bytes(broken)
+            assert await damaged(tmp_path / "copies", made), path
+        path.unlink()
+        assert await damaged(tmp_path / "copies", made), path
+        path.write_bytes(whole)
+    assert not await damaged(tmp_path / "copies", made)
+
+
+async def damaged(folder: Path, made: Backup) -> bool:
+    try:
+        return bool((await verify(folder, id=made.id)).problems)
+    except (BackupUnusable, InputError):
+        return True
+
+
+async def test_a_damaged_backup_changes_nothing(small: Settings, tmp_path: Path) -> None:
+    made = await back_up(small, tmp_path / "copies")
+    body = next(path for path in (tmp_path / "copies" / "bodies").rglob("*") if path.is_file())
+    body.write_bytes(b"other")
+    new = await settings_of(tmp_path / "new")
+    with pytest.raises(BackupUnusable, match="nothing was restored"):
+        await restore(new, tmp_path / "copies", id=made.id)
+    assert not (new.data_dir / "runs.db").exists()
+
+
+async def test_a_backup_that_was_cut_off_is_none(small: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "copies"
+    first = await back_up(small, folder)
+    second = await back_up(small, folder)
+    (folder / second.id / "manifest.json").unlink()
+    (folder / "bodies" / "ab").mkdir(exist_ok=True)
+    (folder / "bodies" / "ab" / ".new-left").write_bytes(b"half")
+    assert (await verify(folder)).id == first.id
+    assert (await verify(folder)).unfinished == (second.id,)
+    with pytest.raises(BackupUnusable, match="not finished"):
+        await restore(await settings_of(tmp_path / "new"), folder, id=second.id)
+    third = await back_up(small, folder, incremental=True)
+    assert third.copied == 0
+    assert not (folder / second.id).exists() or third.id == second.id
+    assert not (folder / "bodies" / "ab" / ".new-left").exists()
+    (folder / first.id / "manifest.json").unlink()
+    (folder / third.id / "manifest.json").unlink()
+    with pytest.raises(BackupUnusable, match="cut off"):
+        await verify(folder)
+
+
+async def test_a_restore_that_was_cut_off_is_begun_again(
+    small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await back_up(small, tmp_path / "copies")
+    new = await settings_of(tmp_path / "new")
+
+    def cut(*_: object, **__: object) -> Restored:
+        raise StoreUnavailable("the disk went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("leadline.tasks.sqlite.copying.copy", cut)
+        with pytest.raises(StoreUnavailable):
+            await restore(new, tmp_path / "copies")
+    assert (await restore(new, tmp_path / "copies")).problems == ()
+
+
+async def test_encrypted_backups_tell_nothing_and_open_by_their_passphrase_alone(
+    small: Settings, tmp_path: Path
+) -> None:
+    folder = tmp_path / "copies"
+    made = await back_up(small, folder, passphrase=PASSPHRASE)
+    async with blob_store(small, small.data_dir) as blobs:
+        names = {name async for page in blobs.names(TENANT) for name in page}
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    told = b"".join(path.read_bytes() for path in files)
+    assert names
+    assert names.isdisjoint(path.name for path in files)
+    for word in (b"lighthouse", TENANT.encode(), made.id.encode() + b'"', b"SQLite format", b"\x28\xb5\x2f\xfd"):
+        assert word not in told
+    for wrong in (None, "another passphrase"):
+        with pytest.raises((InputError, BackupUnusable), match=r"encrypted|passphrase"):
+            await verify(folder, passphrase=wrong)
+    with pytest.raises(InputError, match="encrypted"):
+        await back_up(small, folder)
+    # A file that was put in another's place does not open, though it is one of ours.
+    bodies = sorted(path for path in (folder / "bodies").rglob("*") if path.is_file())
+    first, second = bodies[0].read_bytes(), bodies[1].read_bytes()
+    bodies[0].write_bytes(second)
+    bodies[1].write_bytes(first)
+    assert len((await verify(folder, passphrase=PASSPHRASE)).problems) == 2
+
+
+async def test_a_folder_of_other_things_is_left_alone(small: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    (folder / "letter.txt").write_text("dear")
+    with pytest.raises(InputError, match="something else"):
+        await back_up(small, folder)
+    await back_up(small, tmp_path / "plain")
+    with pytest.raises(InputError, match="not encrypted"):
+        await back_up(small, tmp_path / "plain", passphrase=PASSPHRASE)
+
+
+async def test_a_lost_body_is_told_and_the_rest_is_saved(small: Settings, tmp_path: Path) -> None:
+    body = next(path for path in (small.data_dir / "blobs" / TENANT).rglob("*") if path.is_file())
+    body.write_bytes(b"other")
+    made = await back_up(small, tmp_path / "copies")
+    assert made.lost == (body.name,)
+    assert not made.verified
+    assert orjson.loads((small.data_dir / "backups" / "last.json").read_bytes())["verified"] is False
+    restored = await restore(await settings_of(tmp_path / "new"), tmp_path / "copies")
+    assert restored.runs == 4
+    assert restored.problems
+
+
+async def test_writers_go_on_while_a_backup_is_made(small: Settings, tmp_path: Path) -> None:
+    """What was committed before is in it, whole; what comes meanwhile is not waited for."""
+    async with run_store(small, small.data_dir) as store, blob_store(small, small.data_dir) as blobs:
+
+        async def write() -> None:
+            for number in range(20):
+                await with_report(store, blobs, made=simple("It is deep.", "deep"), tenant=TENANT, name=f"n{number}")
+
+        async with asyncio.TaskGroup() as group:
+            group.create_task(write())
+            made = await back_up(small, tmp_path / "copies")
+    assert 4 <= made.runs <= 24
+    assert (await restore(await settings_of(tmp_path / "new"), tmp_path / "copies")).problems == ()
+
+
+async def test_a_backup_of_a_newer_version_or_another_store_is_refused(small: Settings, tmp_path: Path) -> None:
+    made = await back_up(small, tmp_path / "copies")
+    del made
+    with closing(sqlite3.connect(small.data_dir / "runs.db")) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    await back_up(small, tmp_path / "newer")
+    with pytest.raises(SettingsError, match="newer Leadline"):
+        await restore(await settings_of(tmp_path / "new"), tmp_path / "newer")
+    assert not (tmp_path / "new" / "runs.db").exists()
+    elsewhere = await settings_of(tmp_path / "pg", store="postgresql://nobody@127.0.0.1:1/none")
+    with pytest.raises((SettingsError, StoreUnavailable)):
+        await restore(elsewhere, tmp_path / "copies")

@@ -1,0 +1,298 @@
+"""`leadline preflight` against a service, a Prometheus and an Alertmanager that answer as real ones do."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+from tests.support.certificates import Certificates
+from tests.support.service import settings_for
+
+from leadline.errors import SettingsError
+from leadline.ops.doctor import Diagnosis, Finding, Look, Status
+from leadline.ops.preflight import ITEMS, Answer, Preflight, Row, State, check, load_answers, preflight, save_answers
+from leadline.ops.preflight.monitoring import RULES
+
+WELL = {
+    name: Finding(told="well")
+    for name in ("model_service", "cache", "limits", "broker", "tool_services.search", "tool_services.python")
+}
+TODAY = datetime.now(UTC).date()
+
+
+@dataclass
+class World:
+    """What stands around the service; each part can be made to fail."""
+
+    log: Path
+    open_api: bool = False
+    open_metrics: bool = False
+    limited: bool = True
+    jobs: dict[str, str] = field(default_factory=lambda: dict.fromkeys(("leadline-service", "vllm"), "up"))
+    rules: tuple[str, ...] = RULES
+    notified: tuple[int, int] = (3, 0)
+    delivers: bool = True
+    dashboards: bool = True
+    alerts: list[Any] = field(default_factory=list)
+    asked: int = 0
+
+    async def service(self, request: web.Request) -> web.Response:
+        if request.path == "/readyz":
+            return web.json_response({"status": "ready"})
+        if request.path == "/metrics":
+            return web.Response(status=200 if self.open_metrics else 404)
+        if request.path == "/v1/usage":
+            self.asked += 1
+            if self.limited and self.asked > 20:
+                return web.json_response({}, status=429, headers={"Retry-After": "1"})
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"request": request.headers.get("X-Request-Id", "")}) + "\n")
+        return web.json_response({}, status=200 if self.open_api else 401)
+
+    async def prometheus(self, request: web.Request) -> web.Response:
+        targets = [{"labels": {"job": job}, "health": health} for job, health in self.jobs.items()]
+        targets.append({"labels": {"job": "leadline-service"}, "health": self.jobs.get("leadline-service", "down")})
+        told: Mapping[str, Any] = {
+            "/api/v1/targets": {"activeTargets": targets if self.jobs else []},
+            "/api/v1/query": {"resultType": "vector", "result": [{"metric": {}, "value": [0, "2"]}]},
+            "/api/v1/rules": {"groups": [{"rules": [{"name": name, "health": "ok"} for name in self.rules]}]},
+            "/api/v1/alertmanagers": {"activeAlertmanagers": [{"url": "http://127.0.0.1/api/v2/alerts"}]},
+        }
+        return web.json_response({"status": "success", "data": told[request.path]})
+
+    async def alertmanager(self, request: web.Request) -> web.Response:
+        if request.path == "/api/v2/alerts":
+            self.alerts += await request.json()
+            every, failed = self.notified
+            self.notified = (every + 1, failed + (not self.delivers))
+            return web.json_response({})
+        every, failed = self.notified
+        names = ("alertmanager_notifications_total", "alertmanager_notifications_failed_total")
+        lines = [f'{name}{{integration="webhook"}} {n}' for name, n in zip(names, (every, failed), strict=True)]
+        lines += [f'{names[0]}{{integration="email"}} 0', "alertmanager_alerts 1", ""]
+        return web.Response(text="\n".join(lines))
+
+    async def grafana(self, _request: web.Request) -> web.Response:
+        return web.json_response([{"title": "Leadline: runs"}] if self.dashboards else [])
+
+
+@asynccontextmanager
+async def listening(handle: Callable[[web.Request], Any], **tls: Any) -> AsyncIterator[int]:
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0, **tls).start()
+        yield runner.addresses[0][1]
+    finally:
+        await runner.cleanup()
+
+
+@asynccontextmanager
+async def around(folder: Path, world: World) -> AsyncIterator[dict[str, str]]:
+    """Yield the settings of everything that stands around, the service behind TLS of our own authority."""
+    made = await asyncio.to_thread(Certificates.create, folder)
+    tls = await asyncio.to_thread(made.server, "localhost")
+    async with AsyncExitStack() as stack:
+        service = await stack.enter_async_context(listening(world.service, ssl_context=tls))
+        ports = {
+            name: await stack.enter_async_context(listening(getattr(world, name)))
+            for name in ("prometheus", "alertmanager", "grafana")
+        }
+        yield {
+            "preflight__url": f"https://localhost:{service}",
+            "preflight__ca": str(folder / "ca.pem"),
+            "preflight__access_log": str(world.log),
+            **{f"preflight__{name}": f"http://127.0.0.1:{port}" for name, port in ports.items()},
+        }
+
+
+def answered(yes: bool = True, day: str = TODAY.isoformat()) -> dict[str, Answer]:
+    return {item.id: Answer(yes=yes, by="ada", on=day) for item in ITEMS if item.look is None}
+
+
+def backed_up(folder: Path, *, hours: float = 1.0, verified: bool = True) -> None:
+    (folder / "backups").mkdir(parents=True, exist_ok=True)
+    at = (datetime.now(UTC) - timedelta(hours=hours)).isoformat()
+    for name in ("last.json", "restored.json"):
+        body = {"at": at, "target": "file:///b", "bytes": 1, "verified": verified}
+        (folder / "backups" / name).write_text(json.dumps(body), encoding="utf-8")
+
+
+@pytest.fixture
+def findings(monkeypatch: pytest.MonkeyPatch) -> dict[str, Finding]:
+    """What the doctor says, for its own tests look at that: all is well, unless changed."""
+    found = dict(WELL)
+
+    async def examine(_look: Look) -> Diagnosis:
+        return Diagnosis(at="", findings=found)
+
+    monkeypatch.setattr(check, "examine", examine)
+    return found
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(log=tmp_path / "access.log")
+
+
+async def gone_through(
+    folder: Path, world: World, *, answers: dict[str, Answer] | None = None, try_alert: bool = False, **more: str
+) -> Preflight:
+    data = folder / "data"
+    if not (data / "backups").exists():
+        await asyncio.to_thread(backed_up, data)
+    async with around(folder, world) as flags:
+        usual = {
+            "model__urls": "http://127.0.0.1:1/v1,http://127.0.0.1:2/v1",
+            "model__name": "m",
+            "secrets__key": "MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+            "log__sink": f"file://{folder}/service.log",
+        }
+        settings = await settings_for(data, **{**usual, **flags, **more})
+        given = answered() if answers is None else answers
+        return await preflight(Look(settings=settings), answers=given, try_alert=try_alert)
+
+
+def row(found: Preflight, name: str) -> Row:
+    return next(row for row in found.rows if row.item.id == name)
+
+
+@pytest.mark.usefixtures("findings")
+async def test_a_whole_deployment_is_ready(tmp_path: Path, world: World) -> None:
+    found = await gone_through(tmp_path, world)
+    assert found.keeps == (), found.text()
+    assert {one.item.id for one in found.rows if one.standing.state is State.MISSING} == set(), found.text()
+    body: Any = found.body()
+    assert body["ready"] is True
+    assert body["counts"]["missing"] == 0
+    assert "ready; 0 are open" in found.text()
+
+
+BROKEN: Mapping[str, dict[str, Any]] = {
+    "auth_required": {"open_api": True},
+    "limits_answer": {"limited": False},
+    "metrics_scraped": {"jobs": {"leadline-service": "up", "vllm": "down"}},
+    "load_balancer": {"jobs": {"vllm": "up"}},
+    "rules_loaded": {"rules": RULES[1:]},
+    "alert_delivered": {"notified": (0, 0)},
+    "dashboards": {"dashboards": False},
+}
+
+
+@pytest.mark.usefixtures("findings")
+@pytest.mark.parametrize("name", sorted(BROKEN))
+async def test_what_is_missing_is_found(tmp_path: Path, world: World, name: str) -> None:
+    for attribute, value in BROKEN[name].items():
+        setattr(world, attribute, value)
+    found = await gone_through(tmp_path, world, preflight__requests="60")
+    assert row(found, name).standing.state is State.MISSING, found.text()
+    assert (name in found.keeps) == row(found, name).item.must
+
+
+@pytest.mark.usefixtures("findings")
+async def test_open_metrics_and_failed_notifications_are_found(tmp_path: Path, world: World) -> None:
+    world.open_metrics, world.notified = True, (3, 2)
+    found = await gone_through(tmp_path, world)
+    assert "open to everybody" in row(found, "auth_required").standing.told
+    assert row(found, "alert_delivered").standing.told == "2 of 3 notifications failed"
+
+
+@pytest.mark.usefixtures("findings")
+@pytest.mark.parametrize("delivers", [True, False])
+async def test_an_alert_is_sent_and_seen_delivered(tmp_path: Path, world: World, *, delivers: bool) -> None:
+    world.delivers = delivers
+    found = await gone_through(tmp_path, world, try_alert=True)
+    assert [alert["labels"]["alertname"] for alert in world.alerts] == ["LeadlinePreflight"]
+    assert (row(found, "alert_delivered").standing.state is State.DONE) == delivers
+
+
+@pytest.mark.usefixtures("findings")
+async def test_a_certificate_that_clients_refuse_is_found(tmp_path: Path, world: World) -> None:
+    async with around(tmp_path, world) as flags:
+        flags.pop("preflight__ca")
+        settings = await settings_for(tmp_path / "data", **flags)
+        found = await preflight(Look(settings=settings), answers={})
+    assert "certificate" in row(found, "tls").standing.told
+    assert {"tls", "auth_required", "limits_answer", "access_log"} <= set(found.keeps)
+
+
+@pytest.mark.usefixtures("findings")
+async def test_without_addresses_each_must_names_what_to_set(tmp_path: Path) -> None:
+    found = await preflight(Look(settings=await settings_for(tmp_path)), answers={})
+    assert {"tls", "metrics_scraped", "alert_delivered", "access_log", "backup_fresh", "failover"} <= set(found.keeps)
+    assert all(one.standing.told for one in found.rows)
+    plain = await preflight(
+        Look(settings=await settings_for(tmp_path, preflight__url="http://127.0.0.1:9")), answers={}
+    )
+    assert "not https" in row(plain, "tls").standing.told
+
+
+@pytest.mark.usefixtures("findings")
+async def test_backups_must_be_young_verified_and_restored_once(tmp_path: Path, world: World) -> None:
+    data = tmp_path / "data"
+    await asyncio.to_thread(backed_up, data, hours=27)
+    assert "27 hours old" in row(await gone_through(tmp_path, world), "backup_fresh").standing.told
+    await asyncio.to_thread(backed_up, data, verified=False)
+    assert "not verified" in row(await gone_through(tmp_path, world), "backup_fresh").standing.told
+    await asyncio.to_thread(backed_up, data, hours=24 * 91)
+    assert "91 days ago" in row(await gone_through(tmp_path, world), "restore_tried").standing.told
+    await asyncio.to_thread((data / "backups" / "last.json").write_text, "[]")
+    assert "no backup" in row(await gone_through(tmp_path, world), "backup_fresh").standing.told
+
+
+async def test_the_doctors_findings_count(tmp_path: Path, world: World, findings: dict[str, Finding]) -> None:
+    bad = Finding(status=Status.UNHEALTHY, told="x", cause="the key is wrong", command="leadline settings")
+    findings |= {"model_service": bad, "cache": bad, "tool_services.python": bad}
+    findings["tool_services.search"] = Finding(parts={"serper": bad}, status=Status.UNHEALTHY, cause="x")
+    flags = {"search__providers": "serper", "search__serper__api_keys": "serper-key-0"}
+    found = await gone_through(tmp_path, world, **flags)
+    wrong = {"model_health", "provider_keys", "tools_work", "cache", "sandbox_isolated"}
+    assert set(found.keeps) - {"gpu_servers"} == wrong  # GPUs elsewhere are seen by the answers of their models
+    findings["tool_services.search"] = Finding(parts={"serper": Finding(facts={"key_tried": False})})
+    untried = row(await gone_through(tmp_path, world, **flags), "provider_keys").standing
+    assert untried.command == "leadline preflight --paid"
+
+
+@pytest.mark.usefixtures("findings")
+async def test_stores_elsewhere_must_be_reached_over_tls(tmp_path: Path, world: World) -> None:
+    for flag, place in {"store": "postgresql://u:p@db.example/x", "cache": "redis://cache.example/0"}.items():
+        found = await gone_through(tmp_path, world, **{flag: place})
+        assert f"`{flag}` is reached" in row(found, "secrets_encrypted").standing.told
+    safe = {"store": "postgresql://u:p@db.example/x?sslmode=verify-full", "cache": "rediss://cache.example/0"}
+    assert row(await gone_through(tmp_path, world, **safe), "secrets_encrypted").standing.state is State.DONE
+
+
+# ------------------------------------------------------------------------------------------- answers
+
+
+@pytest.mark.usefixtures("findings")
+async def test_answers_count_for_half_a_year(tmp_path: Path, world: World) -> None:
+    old = (TODAY - timedelta(days=181)).isoformat()
+    for answers in (answered(yes=False), answered(day=old), answered(day="soon"), {}):
+        found = await gone_through(tmp_path, world, answers=answers)
+        assert set(found.keeps) == {item.id for item in ITEMS if item.look is None}
+
+
+def test_answers_are_kept(tmp_path: Path) -> None:
+    path = tmp_path / "preflight.json"
+    assert load_answers(path) == {}
+    save_answers(path, answered())
+    assert load_answers(path) == answered()
+    path.write_text('{"failover": {"yes": 3}}', encoding="utf-8")
+    with pytest.raises(SettingsError, match="does not hold answers"):
+        load_answers(path)
+
+
+def test_an_operator_is_asked_ten_things_at_most() -> None:
+    assert 0 < sum(item.look is None for item in ITEMS) <= 10
+    assert len({item.id for item in ITEMS}) == len(ITEMS)

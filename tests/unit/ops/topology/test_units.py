@@ -1,0 +1,103 @@
+"""The order of parts, and the table that a plan gives."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+import pytest
+
+from leadline.errors import SettingsError
+from leadline.ops.topology.certificates import Tls
+from leadline.ops.topology.home import SECRETS, Home, Plan
+from leadline.ops.topology.parts import Topology
+from leadline.ops.topology.programs import Programs
+from leadline.ops.topology.units import Listens, Unit, in_order
+from leadline.settings import load
+
+
+def unit(name: str, *after: str) -> Unit:
+    return Unit(name=name, argv=("true",), folder=Path("/"), ready=Listens(port=1), after=after)
+
+
+def test_parts_stand_behind_what_they_wait_for() -> None:
+    ordered = [one.name for one in in_order([unit("c", "a", "b"), unit("b", "a"), unit("a")])]
+    assert ordered == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("units", [[unit("a", "b"), unit("b", "a")], [unit("a", "nobody")]])
+def test_circles_and_gaps_are_refused(units: list[Unit]) -> None:
+    with pytest.raises(SettingsError, match="wait for one another"):
+        in_order(units)
+
+
+@pytest.fixture
+def topology(tmp_path: Path) -> Topology:
+    made = Topology(
+        home=Home(folder=tmp_path / "up"),
+        plan=Plan(workers=3, left_out={"models": "not asked for"}),
+        programs=Programs(
+            nginx=Path("/n"),
+            redis=Path("/r"),
+            postgres=Path("/p"),
+            prometheus=Path("/pr"),
+            alertmanager=Path("/a"),
+            rclone=Path("/rc"),
+        ),
+        settings=load(environ={"LEADLINE_MODEL__URLS": "http://127.0.0.1:7777/v1", "LEADLINE_MODEL__NAME": "m"}),
+        secrets=MappingProxyType({name: f"secret-{name}" for name in (*SECRETS, "sealing")}),
+        tls=Tls(ca=tmp_path / "ca file.pem", certificate=tmp_path / "s.pem", key=tmp_path / "s.key"),
+    )
+    return with_ports(made)
+
+
+def with_ports(topology: Topology) -> Topology:
+    ports = {name: 20_000 + number for number, name in enumerate(topology.names())}
+    return replace(topology, plan=replace(topology.plan, ports=ports))
+
+
+def test_the_balancer_stands_before_services_that_stand_on_everything(topology: Topology) -> None:
+    units = {one.name: one for one in in_order(topology.units())}
+    assert units["nginx"].after == ("service-1", "service-2")
+    for name in ("service-1", "worker-3"):
+        assert {"migrate", "first-key", "redis-queue", "postgres", "s3", "tool-python"} <= set(units[name].after)
+    assert "models" not in units
+
+
+def test_no_secret_is_in_a_list_of_processes(topology: Topology) -> None:
+    words = " ".join(word for one in topology.units() for word in one.argv)
+    assert not [secret for secret in topology.secrets.values() if secret in words]
+
+
+def test_its_variables_are_settings_that_go_together(topology: Topology) -> None:
+    settings = load(environ=topology.variables())
+    assert settings.engine.startswith("celery+redis://")
+    assert str(settings.cache.url) != settings.engine.removeprefix("celery+")
+    assert settings.blobs == "s3://leadline"
+    assert settings.warnings == ()
+    assert "ca%20file.pem" in urlsplit(settings.store).query
+
+
+def test_a_gateway_is_what_all_others_ask(topology: Topology) -> None:
+    gated = with_ports(replace(topology, plan=replace(topology.plan, gateway=True, left_out={})))
+    units = {one.name: one for one in gated.units()}
+    own = f"http://127.0.0.1:{gated.port('models')}/v1"
+    assert units["worker-1"].env["LEADLINE_MODEL__URLS"] == own
+    assert units["models"].env["LEADLINE_MODEL__URLS"] == "http://127.0.0.1:7777/v1"
+
+
+def test_what_is_left_out_is_not_named_to_the_others(topology: Topology) -> None:
+    without = {"models": "", "s3": "", "tool-python": "", "prometheus": "", "alertmanager": "", "kafka": ""}
+    small = with_ports(replace(topology, plan=replace(topology.plan, left_out=without)))
+    names = {one.name for one in in_order(small.units())}
+    assert not names & set(without)
+    settings = load(environ=small.variables())
+    assert (settings.sandbox, settings.blobs, settings.tools.python) == ("off", "file://", "local")
+
+
+def test_each_part_that_is_watched_is_asked_for_metrics(topology: Topology) -> None:
+    targets = topology.targets()
+    assert (len(targets.service), len(targets.worker), len(targets.tools)) == (2, 3, 4)
+    assert targets.vllm == ("127.0.0.1:7777",)
