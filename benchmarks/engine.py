@@ -9,13 +9,10 @@ a slow model, as a share of the bare loop's; memory a run.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import gc
-import json
 import os
 import resource
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine
@@ -24,6 +21,7 @@ from typing import NamedTuple
 
 import aiohttp
 from _agent import Engine, Pages, bare_run, engine, engine_run, script, served
+from _figures import run
 
 
 class Spent(NamedTuple):
@@ -122,20 +120,5 @@ def measure(runs: int, many: int) -> dict[str, float]:
     return found
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=64)
-    parser.add_argument("--many", type=int, default=256)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    found = measure(options.runs, options.many)
-    if options.json:
-        json.dump(found, sys.stdout)
-        return
-    for name, value in found.items():
-        print(f"{name:24} {value:10.3f}")
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, measure, runs=64, many=256)

@@ -6,7 +6,9 @@ CPU is the gateway process's own, in ms a request, with 32 connections: a small 
 with 64 KiB of history. `bare` is the least that forwards at all: an ASGI function that reads a body,
 sends it on, and returns the answer; `nginx` (where it is installed) has `least_conn`, kept-alive
 connections, and its defaults for what a failed server is. `first_token_*` is until the first event
-of 32 streams paced like a model's; `added` is the gateway's less the direct one's. `spread_max` is
+of 32 streams paced like a model's; `added` is the gateway's less the direct one's; `stream_cpu_*` is
+the CPU of one of these streams of 40 events, and `stream_wait_*` how long the process waited for a
+core meanwhile: where that is much, `first_token_*` tells of the machine. `spread_max` is
 the most of 48 sessions at one server of four (12 is even), `sticky` the share of their later turns
 on the server of the first. `errors_*` are the clients' of 24 at once and 36 one by one, with one
 server of four that closes each connection (`down`), answers 503, or (24 at once, within 8 s) never
@@ -35,6 +37,7 @@ from typing import Any
 
 import aiohttp
 import uvicorn
+from _figures import show
 
 from leadline.model.attempt import Clocks
 from leadline.model.gateway import Gateway
@@ -156,6 +159,12 @@ def used(pid: int) -> float:
     """Return the CPU seconds of a process."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def waited(pid: int) -> float:
+    """Return the seconds for which a process could have run and had no core."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int(Path(task, "schedstat").read_text(encoding="ascii").split()[1]) for task in tasks) / 1e9
 
 
 # --- the client ----------------------------------------------------------------------------------
@@ -309,6 +318,15 @@ def faults(found: dict[str, float]) -> None:
                 found |= {f"errors_nginx_{fault}": asyncio.run(errors(port, hangs=hangs))} if pid else {}
 
 
+def streamed(found: dict[str, float], name: str, *, pid: int, port: int) -> None:
+    """Add the first token through a process, what a stream of 40 events costs it, and its wait for a core."""
+    before, late = used(pid), waited(pid)
+    found[f"first_token_{name}_ms"] = statistics.median(asyncio.run(first_tokens(port))) * 1000
+    streams = 2 * CONNECTIONS
+    found[f"stream_cpu_{name}_ms"] = (used(pid) - before) / streams * 1000
+    found[f"stream_wait_{name}_ms"] = (waited(pid) - late) / streams * 1000
+
+
 def measure_nginx(found: dict[str, float], ports: list[int], *, requests: int) -> None:
     """Add what nginx does with the same load, where it is installed."""
     if not shutil.which("nginx"):
@@ -316,7 +334,7 @@ def measure_nginx(found: dict[str, float], ports: list[int], *, requests: int) -
     with nginx(ports) as (pid, port):
         found["nginx_cpu_ms"] = cpu_ms(pid, port, body(), requests=requests)
         found["nginx_cpu_ms_64k"] = cpu_ms(pid, port, body(65_536), requests=requests // 2)
-        found["first_token_nginx_ms"] = statistics.median(asyncio.run(first_tokens(port))) * 1000
+        streamed(found, "nginx", pid=pid, port=port)
         spread, sticky = asyncio.run(converse(port, ports[0], "nginx"))
         found["spread_max_nginx"], found["sticky_nginx"] = float(spread), sticky
 
@@ -336,12 +354,12 @@ def measure(requests: int) -> dict[str, float]:
         with started(me, "--serve", "gateway", *urls) as (pid, (port,)):
             found["gateway_cpu_ms"] = cpu_ms(pid, port, small, requests=requests)
             found["gateway_cpu_ms_64k"] = cpu_ms(pid, port, large, requests=requests // 2)
-            direct, through = asyncio.run(first_tokens(ports[0])), asyncio.run(first_tokens(port))
+            direct = asyncio.run(first_tokens(ports[0]))
+            streamed(found, "gateway", pid=pid, port=port)
             spread, sticky = asyncio.run(converse(port, ports[0]))
     found["gateway_over_bare"] = found["gateway_cpu_ms"] / found["bare_cpu_ms"]
     found["gateway_over_bare_64k"] = found["gateway_cpu_ms_64k"] / found["bare_cpu_ms_64k"]
     found["first_token_direct_ms"] = statistics.median(direct) * 1000
-    found["first_token_gateway_ms"] = statistics.median(through) * 1000
     found["first_token_added_ms"] = found["first_token_gateway_ms"] - found["first_token_direct_ms"]
     found["spread_max"] = float(spread)
     found["sticky"] = sticky
@@ -358,12 +376,7 @@ def main() -> None:
     if options.serve:
         serve(options.serve[0], options.serve[1:])
         return
-    found = measure(options.requests)
-    if options.json:
-        json.dump(found, sys.stdout)
-        return
-    for name, value in found.items():
-        print(f"{name:24} {value:10.3f}")
+    show(measure(options.requests), as_json=options.json)
 
 
 if __name__ == "__main__":

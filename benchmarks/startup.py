@@ -5,13 +5,13 @@ python benchmarks/startup.py [--runs 15] [--json]
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from _figures import run
 
 
 def median_ms(command: list[str], runs: int) -> float:
@@ -36,19 +36,5 @@ def measure(runs: int) -> dict[str, float]:
     return found
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=15)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    found = measure(options.runs)
-    if options.json:
-        json.dump(found, sys.stdout)
-        return
-    for name, value in found.items():
-        print(f"{name:24} {value:10.3f}")
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, measure, runs=15)

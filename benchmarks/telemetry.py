@@ -9,17 +9,15 @@ spans, which go nowhere.
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import json
 import statistics
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from _agent import Pages, engine, engine_run, script, served
+from _figures import run
 from engine import _spent, _warmed
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -82,20 +80,5 @@ def measure(runs: int, turns: int) -> dict[str, float]:
     }
 
 
-def main() -> None:
-    """Print the figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=32)
-    parser.add_argument("--turns", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
-    found = measure(options.runs, options.turns)
-    if options.json:
-        json.dump(found, sys.stdout)
-        return
-    for name, value in found.items():
-        print(f"{name:24} {value:10.3f}")
-
-
 if __name__ == "__main__":
-    main()
+    run(__doc__, measure, runs=32, turns=5)

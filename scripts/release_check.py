@@ -32,7 +32,8 @@ LICENCES = ("LICENSE", "NOTICE")
 def version() -> str:
     """Return the version that the package names."""
     text = (ROOT / "src" / "leadline" / "version.py").read_text(encoding="utf-8")
-    return re.findall(r'^__version__ = "(.+)"$', text, re.MULTILINE)[0]
+    found = re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE)
+    return found[1] if found else ""
 
 
 def changelog_faults(text: str, *, current: str, released: bool) -> Iterator[str]:

@@ -87,7 +87,7 @@ def packages() -> dict[str, Package]:
             name=name,
             version=installed.version,
             licence=licence_of(installed),
-            summary=str(installed.metadata.get("Summary", "")),
+            summary=_field(installed, "Summary"),
             needs=tuple(sorted(needs - {PROJECT})),
             required=name in base,
         )
@@ -97,16 +97,22 @@ def packages() -> dict[str, Package]:
 def licence_of(installed: Distribution) -> str:
     """Return a package's licence as an SPDX expression. Raises `SystemExit` for one that says none we know."""
     known = installed.metadata
-    if expression := known.get("License-Expression"):
-        return str(expression)
-    classifiers = [c.rpartition(" :: ")[2] for c in known.get_all("Classifier") or () if c.startswith("License ::")]
-    stated = str(known.get("License") or "").strip()
+    if expression := _field(installed, "License-Expression"):
+        return expression
+    classifiers: list[str] = [
+        c.rpartition(" :: ")[2] for c in known.get_all("Classifier") or () if c.startswith("License ::")
+    ]
+    stated = _field(installed, "License")
     for word in (stated, *classifiers):
         if word in SPDX:
             return SPDX[word]
         if word in SPDX.values():
             return word
     sys.exit(f"{known['Name']}: no licence that scripts/sbom.py knows: {stated[:80]!r} {classifiers}")
+
+
+def _field(installed: Distribution, name: str) -> str:
+    return str(installed.metadata[name]).strip() if name in installed.metadata else ""
 
 
 def _extras() -> tuple[str, ...]:

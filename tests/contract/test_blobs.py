@@ -18,7 +18,7 @@ from leadline.blobs.memory import MemoryBlobs
 from leadline.blobs.s3 import S3Blobs
 from leadline.domain import sha256
 from leadline.errors import BlobMissing
-from leadline.ports import Blobs
+from leadline.ports import Blobs, Bodies
 
 BODIES = [b"", b"a", "有多深？\n".encode() * 5000, os.urandom(100_000), bytes(3_000_000)]
 
@@ -47,7 +47,7 @@ CEPH = [pytest.mark.server("ceph"), pytest.mark.soak, pytest.mark.xdist_group("c
         pytest.param("ceph", marks=CEPH),
     ]
 )
-async def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Blobs]:
+async def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Bodies]:
     if request.param == "memory":
         yield MemoryBlobs()
         return
@@ -67,6 +67,15 @@ async def test_a_body_comes_back_under_its_hash(blobs: Blobs, body: bytes) -> No
     assert await blobs.has("t", name)
     assert await blobs.get("t", name) == body
     assert await blobs.put("t", body) == name
+
+
+async def test_names_are_those_of_a_tenants_bodies(blobs: Bodies) -> None:
+    stored = {await blobs.put("t", b"%d" % number) for number in range(20)}
+    other = await blobs.put("other", b"else")
+    assert [name async for page in blobs.names("nobody") for name in page] == []
+    found = [name async for page in blobs.names("t") for name in page]
+    assert sorted(found) == sorted(stored)
+    assert other not in found
 
 
 async def test_what_is_not_there_is_missing(blobs: Blobs) -> None:

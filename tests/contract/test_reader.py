@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import orjson
 import pytest
+from tests.support.hosted import hosted
 
 from leadline.domain import sha256, source_id
 from leadline.errors import NotFound
@@ -68,11 +69,15 @@ async def on_the_web(kind: str) -> AsyncIterator[Case]:
             yield Case(readers[kind], there, missing, "file:///etc/passwd")
 
 
-@pytest.fixture(params=["file", "document", "canned", "web", "api", "fallback"])
+@pytest.fixture(params=["file", "document", "hosted", "canned", "web", "api", "fallback"])
 async def case(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Case]:
     if request.param in {"web", "api", "fallback"}:
         async with on_the_web(request.param) as case:
             yield case
+        return
+    if request.param == "hosted":
+        async with hosted(tmp_path, "c", {"lead line.txt": TEXT.encode()}) as found:
+            yield Case(found, "document:c/lead%20line.txt", "document:c/gone.txt", "document:d/lead%20line.txt")
         return
     if request.param == "canned":
         uri = "https://a.example/lead%20line"

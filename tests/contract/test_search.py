@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from tests.support.hosted import hosted
 
 from leadline.domain import Hit
 from leadline.extract.registry import extract
@@ -51,11 +52,15 @@ class InProcess:
         return await asyncio.to_thread(extract, source, name=name)
 
 
-@pytest.fixture(params=["corpus", "corpus with vectors", "canned"])
+@pytest.fixture(params=["corpus", "corpus with vectors", "hosted", "canned"])
 async def provider(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Search]:
     if request.param == "canned":
         hits: list[Hit] = [hit("https://a.example/1", rank=1), hit("https://a.example/2", rank=2)]
         yield CannedSearch({"harbour": hits, "港口": hits[:1]})
+        return
+    if request.param == "hosted":
+        async with hosted(tmp_path, "c", {name: text.encode() for name, text in DOCUMENTS.items()}) as found:
+            yield found
         return
     folder = tmp_path / "documents"
     folder.mkdir()

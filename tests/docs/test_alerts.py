@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -103,6 +104,15 @@ def test_rules_and_dashboards_ask_for_metrics_that_exist() -> None:
         named = set(re.findall(r"\b[a-z]+:[a-z0-9_]+:[a-z0-9_]+\b", query))
         assert named - recorded == set()
     assert OVERVIEW in DASHBOARDS
+
+
+def test_what_the_page_shows_works() -> None:
+    text = (ROOT / "docs" / "alerts.md").read_text("utf-8")
+    [example] = re.findall(r"```python\n(.*?)```", text, flags=re.DOTALL)
+    names: dict[str, Any] = {}
+    exec(compile(example, "docs/alerts.md", "exec"), names)  # noqa: S102 the page's own example
+    assert "leadline:run_cost_usd:increase1h > 50" in names["files"]["rules/alerts.yml"]
+    assert "http://127.0.0.1:8080/alerts" in names["told"]["alertmanager.yml"]
 
 
 def test_the_page_names_every_alert_as_it_is() -> None:

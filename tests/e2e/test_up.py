@@ -175,6 +175,20 @@ async def check_answers(here: Machine, url: str, *, corpus: str, client: dict[st
     assert refused.code == 11, refused.err
 
 
+async def check_watched(up: str) -> None:
+    """Prometheus reaches every process that it was told of, with the key of their metrics."""
+    if "prometheus" not in up:
+        return  # it is not installed here: what is left out is tested elsewhere
+    async with aiohttp.ClientSession(row(up, "prometheus")) as session, asyncio.timeout(DEADLINE):
+        states: dict[str, str] = {}
+        while set(states.values()) != {"up"}:
+            await asyncio.sleep(0.5)
+            async with session.get("/api/v1/targets") as reply:
+                found = (await reply.json())["data"]["activeTargets"]
+            states = {one["scrapeUrl"]: one["health"] for one in found if one["labels"]["job"] != "vllm"}
+    assert len(states) == 8  # two services, two workers, three tools, the gateway
+
+
 async def check_mends(here: Machine) -> None:
     """Parts that are killed come back; the others stay as they are."""
     parts = await here.parts()
@@ -235,7 +249,7 @@ async def check_page(here: Machine, port: int) -> None:
 async def test_the_whole_topology_from_nothing_to_nothing(folder: Path) -> None:
     async with machine(folder) as here:
         port = free_port()
-        up = await here.leadline("up", "--port", str(port), "--gateway")
+        up = await here.leadline("up", "--port", str(port), "--gateway", "--watch-every", "2")
         assert up.code == 0, up.err
         url, key, ca = (row(up.out, name) for name in ("url", "key", "certificate"))
         assert url == f"https://localhost:{port}"
@@ -248,13 +262,14 @@ async def test_the_whole_topology_from_nothing_to_nothing(folder: Path) -> None:
         assert (by_model.code, "1 model calls" in by_model.out) == (0, True), by_model.err
         await check_told(here, key)
         await check_page(here, port)
+        await check_watched(up.out)
         await check_mends(here)
         await check_answers(here, url, corpus=corpus, client=client)
 
         down = await here.leadline("down")
         assert down.code == 0, down.err
         assert not here.processes()
-        assert (await here.leadline("status")).code == 1
+        assert (await here.leadline("status")).code == 13
         assert "nothing was up" in (await here.leadline("down")).err
 
 
@@ -268,7 +283,7 @@ async def test_what_cannot_start_is_named_and_nothing_stays(folder: Path) -> Non
         redis.write_text("#!/bin/sh\necho 'FATAL CONFIG FILE ERROR: no such directive' >&2\nexit 7\n")
         redis.chmod(0o755)
         up = await here.leadline("up", "--port", str(free_port()), PATH=f"{programs}:{os.environ['PATH']}")
-        assert up.code == 1, up.out
+        assert up.code == 14, up.out
         assert "could not start: it ended with status 7; its last lines: FATAL CONFIG FILE ERROR" in up.err
         assert "look into its log: leadline logs redis-" in up.err
         assert not here.processes()

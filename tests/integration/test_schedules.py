@@ -121,6 +121,19 @@ async def test_the_run_before_is_at_hand(tmp_path: Path) -> None:
             await place.running.store.get("r0", tenant=LOCAL)
 
 
+async def test_a_run_without_a_report_passes_on_the_one_before_it(tmp_path: Path) -> None:
+    document = tmp_path / "a.txt"
+    document.write_text("The first lighthouse on the Eddystone was lit in 1698.\n")
+    async with Leadline(Settings(data_dir=tmp_path / "data")) as engine:
+        name = await engine.start("When was the first lighthouse lit?", docs=[document])
+        await engine.result(name)
+        options = engine.options(web=True, ledger_of=name)
+        cancelled = await engine.start("When was the first lighthouse lit?", options=options, carry=False)
+        await engine.cancel(cancelled)
+    async with opened(tmp_path / "data") as place:
+        assert await place.one._earlier(LOCAL, cancelled) == name
+
+
 async def test_a_worker_gives_back_what_ended_runs_had_set_aside(tmp_path: Path) -> None:
     settings = replace(Settings(data_dir=tmp_path), service=ServiceSettings(upkeep_seconds=1.0))
     bounds = Bounds(key_runs=1)

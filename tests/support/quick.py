@@ -19,13 +19,13 @@ def within(seconds: float) -> Iterator[None]:
     another guest had the processor (steal): that is taken off, so a check is sharp on a quiet machine and no
     lottery on a busy one.
     """
-    began, waited = time.monotonic(), _waited()
+    began, before = time.monotonic(), waited()
     yield
-    took, waited = time.monotonic() - began, _waited() - waited
-    assert took - waited < seconds, f"took {took:.2f} s, {waited:.2f} s of it on a machine that was busy"
+    took, kept = time.monotonic() - began, waited() - before
+    assert took - kept < seconds, f"took {took:.2f} s, {kept:.2f} s of it on a machine that was busy"
 
 
-def _waited() -> float:
+def waited() -> float:
     """Return the seconds since the start for which something on this machine had to wait."""
     with Path("/proc/stat").open(encoding="ascii") as stat:
         stolen = int(stat.readline().split()[8]) / os.sysconf("SC_CLK_TCK")

@@ -15,7 +15,7 @@ from leadline.cli.options import common
 from leadline.cli.session import on_loop, settings_of
 from leadline.cli.shell import Shell, line_of, pass_shell, write
 from leadline.cli.story import plural
-from leadline.errors import UnknownObject
+from leadline.errors import Unhealthy, UnknownObject
 
 if TYPE_CHECKING:
     from leadline.ops.topology.home import Home, Plan
@@ -45,6 +45,12 @@ Examples:
 @click.option("--services", type=click.IntRange(1, 16), help="Services behind the balancer.  [default: 2]")
 @click.option("--workers", type=click.IntRange(1, 64), help="Workers.  [default: 2]")
 @click.option("--alerts-to", metavar="URL", help="A webhook that Alertmanager tells of alerts.")
+@click.option(
+    "--watch-every",
+    type=click.FloatRange(1, 300),
+    metavar="SECONDS",
+    help="Between two looks of Prometheus; alerts wait in proportion.  [default: 15]",
+)
 @click.option("--gateway/--no-gateway", default=None, help="Whether a gateway stands before the model servers.")
 @click.option("--foreground", is_flag=True, help="Stay, and end everything with Ctrl-C.")
 @click.option("--step", type=click.Choice(("supervise", "first-key")), hidden=True)
@@ -58,6 +64,7 @@ def up(
     services: int | None,
     workers: int | None,
     alerts_to: str | None,
+    watch_every: float | None,
     gateway: bool | None,
     foreground: bool,
     step: str | None,
@@ -93,6 +100,7 @@ def up(
         workers=workers,
         alerts_to=alerts_to,
         gateway=gateway,
+        watch_every=watch_every,
     )
     topology = prepare(settings, wish, config=shell.config, say=shell.say)
     for part, why in topology.plan.left_out.items():
@@ -200,7 +208,10 @@ Examples:
 @common
 @pass_shell
 def status(shell: Shell, *, as_json: bool) -> None:
-    """Print how each part of `leadline up` does; exits with 1 where one does not answer or none is up."""
+    """Print how each part of `leadline up` does.
+
+    Exits with 13 where one does not answer, and where nothing is up.
+    """
     from leadline.ops.topology.home import Home, Plan  # noqa: PLC0415 only where it is asked for
     from leadline.ops.topology.report import report_of  # noqa: PLC0415 as above
 
@@ -215,7 +226,7 @@ def status(shell: Shell, *, as_json: bool) -> None:
         for part, why in report.left_out.items():
             write(f"without {part}: {why}")
     if not report.well:
-        raise click.exceptions.Exit(1)
+        raise click.exceptions.Exit(Unhealthy.exit_code)
 
 
 def _row(part: PartReport) -> tuple[str, ...]:
@@ -246,7 +257,9 @@ Examples:
 """
 )
 @click.argument("part", required=False)
-@click.option("--lines", "-n", type=click.IntRange(0, 100_000), default=20, show_default=True, help="How many of the last.")
+@click.option(
+    "--lines", "-n", type=click.IntRange(0, 100_000), default=20, show_default=True, help="How many of the last."
+)
 @click.option("--follow", "-f", is_flag=True, help="Go on with what is written from now on, until Ctrl-C.")
 @common
 @pass_shell

@@ -64,6 +64,7 @@
     ├── RunCancelled                a run was cancelled, so there is no report (exit 130)
     ├── CheckFailed                 `verify`: a quote does not stand (exit 8)
     ├── Unhealthy                   `doctor`, `preflight`: what is set does not work, or a must is missing (exit 13)
+    ├── NotStarted                  `up`: a part could not start (exit 14)
     └── ReplayError                 the record does not lead where it led (exit 9)
         ├── Diverged                a request differs from the recorded one
         └── RecordIncomplete        the record ends before the run does
@@ -119,6 +120,7 @@ from leadline.errors.remote import (
 from leadline.errors.runs import (
     CheckFailed,
     Diverged,
+    NotStarted,
     RecordIncomplete,
     ReplayError,
     RunCancelled,
@@ -193,6 +195,7 @@ __all__ = [
     "ModelUnavailable",
     "NotFound",
     "NotPermitted",
+    "NotStarted",
     "PriceUnknown",
     "ProviderBroken",
     "ProviderDenied",

@@ -53,6 +53,12 @@ class Unhealthy(LeadlineError):
     exit_code = 13
 
 
+class NotStarted(LeadlineError):
+    """A part of `leadline up` could not start; the message names it, and says why and where more stands."""
+
+    exit_code = 14
+
+
 class ReplayError(LeadlineError):
     """The record does not lead where it led."""
 

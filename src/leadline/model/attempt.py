@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
@@ -75,23 +76,36 @@ class Relay:
 
 
 class Watch:
-    """The three clocks of one attempt on one timer."""
+    """The three clocks of one attempt on one timer.
+
+    The timer is set anew only when it rings too early: a stream's every chunk winds the clock.
+    """
 
     def __init__(self, clocks: Clocks, limit: Deadline) -> None:
         self._clocks = clocks
         self._left = min(clocks.total, limit.left())
         self._by_deadline = limit.left() < clocks.total
         self._end = math.inf
+        self._due = math.inf
         self._timeout: asyncio.Timeout | None = None
+        self._timer: asyncio.TimerHandle | None = None
         self._reason = ""
 
-    def running(self) -> asyncio.Timeout:
-        """Return the timer, to be entered around the attempt."""
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """Watch over what is done inside; where a clock runs out it is cancelled. Raises `TimeoutError`."""
         now = asyncio.get_running_loop().time()
         self._end = now + self._left
-        self._timeout = asyncio.timeout_at(self._nearest(now, self._clocks.first_token))
         self._reason = f"no first token within {self._clocks.first_token:g} s"
-        return self._timeout
+        async with asyncio.timeout(None) as timeout:
+            self._timeout = timeout
+            self._wind(self._nearest(now, self._clocks.first_token))
+            try:
+                yield
+            finally:
+                self._timeout = None
+                if self._timer is not None:
+                    self._timer.cancel()
 
     def saw(self, *, begun: bool, finished: bool, over: bool) -> None:
         """Take note that bytes came; only what belongs to the answer winds the clock."""
@@ -99,10 +113,29 @@ class Watch:
             return
         now = asyncio.get_running_loop().time()
         if finished or over:
-            self._timeout.reschedule(self._nearest(now, _LAST_BYTES if over else _GRACE))
+            self._wind(self._nearest(now, _LAST_BYTES if over else _GRACE))
             return
-        self._timeout.reschedule(self._nearest(now, self._clocks.gap))
+        self._wind(self._nearest(now, self._clocks.gap))
         self._reason = f"nothing new within {self._clocks.gap:g} s in midst of an answer"
+
+    def _wind(self, due: float) -> None:
+        """Let the clock run out at `due`."""
+        self._due = due
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_at(due, self._ring)
+
+    def _ring(self) -> None:
+        self._timer = None
+        if self._timeout is None:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._due:
+            self._wind(self._due)
+        else:
+            self._timeout.reschedule(loop.time())
 
     def verdict(self) -> str:
         """Return which clock ran out, for a message."""

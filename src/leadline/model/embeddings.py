@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from random import Random
-from typing import Any, Final, NamedTuple, Self, TypeAlias, TypeVar
+from typing import Any, Final, Generic, NamedTuple, Self, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -29,6 +29,7 @@ from leadline.ports import Clock
 from leadline.resilience import Backoff, Deadline, SystemClock, retry
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 Vector: TypeAlias = tuple[float, ...]
 
@@ -114,7 +115,31 @@ class JsonServer:
         return ModelError(str(error)) if isinstance(error, Refused) else error
 
 
-class EmbeddingModel:
+class _Batched(Generic[T, R]):
+    """A batcher before a server, both open inside its context."""
+
+    def __init__(self, connect: Callable[[aiohttp.ClientSession], JsonServer], batcher: Batcher[T, R]) -> None:
+        self._connect = connect
+        self._batcher = batcher
+        self._server: JsonServer | None = None
+        self._stack = AsyncExitStack()
+
+    async def __aenter__(self) -> Self:
+        session = await self._stack.enter_async_context(open_session(connect=10.0))
+        self._server = self._connect(session)
+        await self._stack.enter_async_context(self._batcher)
+        return self
+
+    async def __aexit__(self, *_failure: object) -> None:
+        await self._stack.aclose()
+
+    def _open(self) -> JsonServer:
+        if self._server is None:
+            raise ModelError("the client is not open; use it in `async with`")
+        return self._server
+
+
+class EmbeddingModel(_Batched[str, Vector]):
     """Texts to vectors; an asynchronous context manager.
 
     Texts of callers at one time share requests of up to `most` texts and `most_characters`, sent at
@@ -140,11 +165,11 @@ class EmbeddingModel:
     ) -> None:
         self._model = model
         self._dimensions = dimensions
-        self._connect: Callable[[aiohttp.ClientSession], JsonServer] = lambda session: JsonServer(
-            url, session, api_key=api_key, seconds=seconds, backoff=backoff, proxy=proxy, clock=clock
-        )
-        self._server: JsonServer | None = None
-        self._batcher: Batcher[str, Vector] = Batcher(
+
+        def connect(session: aiohttp.ClientSession) -> JsonServer:
+            return JsonServer(url, session, api_key=api_key, seconds=seconds, backoff=backoff, proxy=proxy, clock=clock)
+
+        batcher: Batcher[str, Vector] = Batcher(
             self._embed,
             name="embeddings",
             most=most,
@@ -153,16 +178,7 @@ class EmbeddingModel:
             delay=delay,
             at_once=at_once,
         )
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        session = await self._stack.enter_async_context(open_session(connect=10.0))
-        self._server = self._connect(session)
-        await self._stack.enter_async_context(self._batcher)
-        return self
-
-    async def __aexit__(self, *_failure: object) -> None:
-        await self._stack.aclose()
+        super().__init__(connect, batcher)
 
     async def embed(self, text: str) -> Vector:
         """Return the vector of a text. Raises `ModelError`."""
@@ -176,7 +192,7 @@ class EmbeddingModel:
         request: dict[str, Json] = {"model": self._model, "input": list(texts), "encoding_format": "float"}
         if self._dimensions is not None:
             request["dimensions"] = self._dimensions
-        return await _open(self._server).post("/embeddings", request, read=partial(_vectors, count=len(texts)))
+        return await self._open().post("/embeddings", request, read=partial(_vectors, count=len(texts)))
 
 
 class _Pair(NamedTuple):
@@ -184,7 +200,7 @@ class _Pair(NamedTuple):
     document: str
 
 
-class Reranker:
+class Reranker(_Batched[_Pair, float]):
     """Relevance of documents for a query, higher is better; an asynchronous context manager.
 
     Batches as `EmbeddingModel`; a batch takes one request for each query in it.
@@ -206,11 +222,11 @@ class Reranker:
         clock: Clock | None = None,
     ) -> None:
         self._model = model
-        self._connect: Callable[[aiohttp.ClientSession], JsonServer] = lambda session: JsonServer(
-            url, session, api_key=api_key, seconds=seconds, backoff=backoff, proxy=proxy, clock=clock
-        )
-        self._server: JsonServer | None = None
-        self._batcher: Batcher[_Pair, float] = Batcher(
+
+        def connect(session: aiohttp.ClientSession) -> JsonServer:
+            return JsonServer(url, session, api_key=api_key, seconds=seconds, backoff=backoff, proxy=proxy, clock=clock)
+
+        batcher: Batcher[_Pair, float] = Batcher(
             self._score,
             name="rerank",
             most=most,
@@ -219,16 +235,7 @@ class Reranker:
             delay=delay,
             at_once=at_once,
         )
-        self._stack = AsyncExitStack()
-
-    async def __aenter__(self) -> Self:
-        session = await self._stack.enter_async_context(open_session(connect=10.0))
-        self._server = self._connect(session)
-        await self._stack.enter_async_context(self._batcher)
-        return self
-
-    async def __aexit__(self, *_failure: object) -> None:
-        await self._stack.aclose()
+        super().__init__(connect, batcher)
 
     async def scores(self, query: str, documents: Sequence[str]) -> list[float]:
         """Return the relevance of each document, in their order. Raises `ModelError`."""
@@ -247,13 +254,7 @@ class Reranker:
 
     async def _of(self, query: str, documents: list[str]) -> list[float]:
         request: Json = {"model": self._model, "query": query, "documents": list(documents), "top_n": len(documents)}
-        return await _open(self._server).post("/rerank", request, read=partial(_scores, count=len(documents)))
-
-
-def _open(server: JsonServer | None) -> JsonServer:
-    if server is None:
-        raise ModelError("the client is not open; use it in `async with`")
-    return server
+        return await self._open().post("/rerank", request, read=partial(_scores, count=len(documents)))
 
 
 async def _all(works: Sequence[Any]) -> list[Any]:

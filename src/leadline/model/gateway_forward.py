@@ -196,6 +196,17 @@ async def _send_whole(answer: _Answer, response: aiohttp.ClientResponse, data: b
 
 async def _stream(answer: _Answer, response: aiohttp.ClientResponse) -> None:
     passed, tail = answer.call.passed, answer.tail
+    try:
+        await _chunks(answer, response)
+    finally:  # also of an answer that broke off, or that nobody waited for
+        if passed.begun:
+            passed.tokens = tail.tokens(answer.call.asking.peeked.prompt_tokens)
+    if not tail.whole:
+        raise ModelBroken(f"{answer.name} ended its stream without saying that it is over")
+
+
+async def _chunks(answer: _Answer, response: aiohttp.ClientResponse) -> None:
+    passed, tail = answer.call.passed, answer.tail
     held = b""
     while chunk := await response.content.readany():
         tail.take(chunk)
@@ -204,16 +215,14 @@ async def _stream(answer: _Answer, response: aiohttp.ClientResponse) -> None:
             if b"data:" not in held and len(held) < _MAX_HELD:
                 continue  # comments alone: the server has not begun
             chunk = held
-        chunk = before_error(chunk) if tail.error else chunk
+        reported = tail.error
+        chunk = before_error(chunk) if reported else chunk
         answer.lease.renew()
-        passed.tokens = tail.tokens(answer.call.asking.peeked.prompt_tokens)
         answer.watch.saw(begun=True, finished=False, over=tail.done)
         if chunk and (passed.begun or b"data:" in chunk):
             await _pass_on(answer, chunk)
-        if tail.error:
-            raise _reported(answer)
-    if not tail.whole:
-        raise ModelBroken(f"{answer.name} ended its stream without saying that it is over")
+        if reported:
+            raise _reported(answer, reported)
 
 
 async def _pass_on(answer: _Answer, chunk: bytes) -> None:
@@ -226,10 +235,10 @@ async def _pass_on(answer: _Answer, chunk: bytes) -> None:
     answer.sending = False
 
 
-def _reported(answer: _Answer) -> ModelError:
+def _reported(answer: _Answer, reported: bytes) -> ModelError:
     """Return the error that a server reports in midst of its stream."""
     try:
-        value = orjson.loads(answer.tail.error)
+        value = orjson.loads(reported)
     except orjson.JSONDecodeError:
         return ModelBroken(f"{answer.name} failed in midst of its answer")
     return failure_in_stream(value, server=answer.name, redact=Redactor(answer.lease.spec.api_key))

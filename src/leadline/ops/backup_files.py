@@ -211,6 +211,8 @@ def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
             yield data
     if not unpacker.eof:
         raise _Damaged("it ends too early")
+    if unpacker.unused_data:
+        raise _Damaged("it goes on behind its end")
 
 
 def _plain(file: BinaryIO) -> Iterator[bytes]:

@@ -171,6 +171,13 @@ class LogSeen:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DiskSeen:
+    """The share of the disk that is free on which this process keeps its data."""
+
+    free: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class QuotaSeen:
     """How much of their day's budgets the tenants have used that are nearest to their end."""
 
@@ -194,6 +201,7 @@ Signal: TypeAlias = (
     | QueueSeen
     | StoreSeen
     | LogSeen
+    | DiskSeen
     | QuotaSeen
 )
 

@@ -207,7 +207,9 @@ def _verdict(page: _Page, claim: Claim) -> str:
     told = f'<span class="why">{text(("；" if page.language == "zh" else "; ").join(why))}</span>' if why else ""
     shown_as = text(label(claim, page.language))
     if strong(claim):  # the style draws a mark; the words are for who does not see it, and for the pointer
-        return f'&nbsp;<span class="verdict strong" title="{shown_as}"><span class="unseen">{shown_as}</span></span>{told}'
+        return (
+            f'&nbsp;<span class="verdict strong" title="{shown_as}"><span class="unseen">{shown_as}</span></span>{told}'
+        )
     return f' <span class="verdict {claim.verdict}">{shown_as}</span>{told}'
 
 
@@ -232,7 +234,8 @@ def _list(title: str, items: Iterable[str]) -> str:
 
 def _notes(page: _Page) -> str:
     lines = "".join(f"<p>{text(line)}</p>" for line in (*page.report.notes, facts(page.report)))
-    used = {label(c, page.language): meaning(c, page.language) for c in sorted(page.report.claims, key=_weight)}
+    claims = sorted(page.report.claims, key=_weight)
+    used = {f"{'✓ ' if strong(c) else ''}{label(c, page.language)}": meaning(c, page.language) for c in claims}
     rows = "".join(f"<dt>{text(term)}</dt><dd>{text(told)}</dd>" for term, told in used.items() if told)
     legend = f"<details><summary>{page.word('legend')}</summary><dl>{rows}</dl></details>" if rows else ""
     return f'<section class="notes" aria-label="{page.word("notes")}">{lines}{legend}</section>'

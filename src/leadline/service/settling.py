@@ -25,6 +25,7 @@ class Settling:
         self._admission = admission
         self._ended: deque[tuple[str, Usage]] = deque(maxlen=MOST)
         self._news = asyncio.Event()
+        self._counting = asyncio.Lock()  # whoever waits for it knows that what was taken out is counted
 
     def record(self, run_id: str, tenant: str, record: Record) -> None:
         """See `ports.Observer`."""
@@ -43,10 +44,13 @@ class Settling:
             await self.settle()
 
     async def settle(self) -> None:
-        """Count what has ended."""
-        while self._ended:
-            run_id, usage = self._ended.popleft()
-            try:
-                await self._admission.settle(run_id, tokens=usage.tokens, usd=usage.cost_usd)
-            except LeadlineError as error:
-                log.warning("settling_failed", extra={"run": run_id, "reason": str(error)})
+        """Count what has ended; on return all of it is counted, also what another call had begun with."""
+        async with self._counting:
+            while self._ended:
+                await self._count(*self._ended.popleft())
+
+    async def _count(self, run_id: str, usage: Usage) -> None:
+        try:
+            await self._admission.settle(run_id, tokens=usage.tokens, usd=usage.cost_usd)
+        except LeadlineError as error:
+            log.warning("settling_failed", extra={"run": run_id, "reason": str(error)})

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 from leadline.settings.kinds import setting
-from leadline.settings.web import ProviderSettings, Words
+from leadline.settings.web import ProviderSettings, Words, provider
 
 SERVICES: Final = ("openalex", "crossref", "arxiv", "europepmc", "semanticscholar", "serper")
 NEED_KEYS: Final = frozenset({"serper"})
-
-
-def _service() -> ProviderSettings:
-    made: ProviderSettings = field(default_factory=ProviderSettings, metadata={"section": ProviderSettings})
-    return made
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,13 +22,13 @@ class ScholarSettings:
         "Services that are asked side by side; their answers are joined. Only `serper` needs a key. "
         "Empty: no such tool.",
     )
-    openalex: ProviderSettings = _service()  # noqa: RUF009 makes a dataclass field
-    crossref: ProviderSettings = _service()  # noqa: RUF009 makes a dataclass field
-    arxiv: ProviderSettings = _service()  # noqa: RUF009 makes a dataclass field
-    europepmc: ProviderSettings = _service()  # noqa: RUF009 makes a dataclass field
-    semanticscholar: ProviderSettings = _service()  # noqa: RUF009 makes a dataclass field
-    serper: ProviderSettings = _service()  # noqa: RUF009 makes a dataclass field
-    unpaywall: ProviderSettings = _service()  # noqa: RUF009 makes a dataclass field
+    openalex: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
+    crossref: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
+    arxiv: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
+    europepmc: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
+    semanticscholar: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
+    serper: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
+    unpaywall: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
 
     def of(self, name: str) -> ProviderSettings:
         """Return the section of a service; `unpaywall` finds free copies and is asked where `fetch.contact` is mail."""

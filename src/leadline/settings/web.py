@@ -136,7 +136,8 @@ class ProviderSettings:
     usd: float = setting(0.0, Number(0), "US dollars that a request costs: for the order and budget of `cache warm`.")
 
 
-def _provider() -> ProviderSettings:
+def provider() -> ProviderSettings:
+    """Return the field of a provider's section."""
     made: ProviderSettings = field(default_factory=ProviderSettings, metadata={"section": ProviderSettings})
     return made
 
@@ -151,15 +152,15 @@ class SearchSettings:
         "Services that search the web, in order: the first that answers counts. `wikipedia`, `searxng` (your own "
         "instance) and `ddgs` (reads result pages of several engines, unofficially; extra `ddgs`) need no key.",
     )
-    wikipedia: ProviderSettings = _provider()  # noqa: RUF009 makes a dataclass field
-    ddgs: ProviderSettings = _provider()  # noqa: RUF009 makes a dataclass field
-    searxng: ProviderSettings = _provider()  # noqa: RUF009 makes a dataclass field
-    serper: ProviderSettings = _provider()  # noqa: RUF009 makes a dataclass field
-    tavily: ProviderSettings = _provider()  # noqa: RUF009 makes a dataclass field
-    brave: ProviderSettings = _provider()  # noqa: RUF009 makes a dataclass field
-    exa: ProviderSettings = _provider()  # noqa: RUF009 makes a dataclass field
-    jina: ProviderSettings = _provider()  # noqa: RUF009 makes a dataclass field
-    serpapi: ProviderSettings = _provider()  # noqa: RUF009 makes a dataclass field
+    wikipedia: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
+    ddgs: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
+    searxng: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
+    serper: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
+    tavily: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
+    brave: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
+    exa: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
+    jina: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
+    serpapi: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
 
     def of(self, name: str) -> ProviderSettings:
         """Return the section of a provider."""

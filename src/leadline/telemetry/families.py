@@ -117,6 +117,13 @@ FAMILIES: Final = (
         mode="livemin",
     ),
     Family(
+        name="leadline_disk_free_ratio",
+        kind="gauge",
+        help="Share of the disk that is free on which the process keeps its data.",
+        labels={"folder": ("data",)},
+        mode="livemin",
+    ),
+    Family(
         name="leadline_event_log_lag_seconds",
         kind="gauge",
         help="Age of the oldest event that is not in the event log yet; the same in every process: take the maximum.",

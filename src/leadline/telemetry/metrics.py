@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from leadline.domain import Failure, RunState, StopReason, Usage, Verdict
 from leadline.events import (
@@ -19,6 +19,7 @@ from leadline.events import (
 from leadline.ports.signals import (
     BreakerChanged,
     CacheAnswered,
+    DiskSeen,
     HttpAnswered,
     LimitHeld,
     LimitPassed,
@@ -38,9 +39,11 @@ from leadline.ports.signals import (
 )
 from leadline.telemetry.families import STATES
 from leadline.telemetry.follow import Followed, Seen
-from leadline.telemetry.instruments import Instruments
 from leadline.telemetry.quality import fetches_of, searches_of
 from leadline.version import __version__
+
+if TYPE_CHECKING:
+    from leadline.telemetry.instruments import Instruments  # its library is an extra, and log lines need none
 
 # Failures that say that a person or a rule stopped the call, not that it broke.
 _CANCELLED: Final = frozenset({"interrupted"})
@@ -80,6 +83,7 @@ class Metrics:
             QueueSeen: self._queue,
             StoreSeen: self._store,
             LogSeen: self._event_log,
+            DiskSeen: self._disk,
             QuotaSeen: self._quota,
         }
         instruments.put("agent_active_tasks", 0)
@@ -239,6 +243,9 @@ class Metrics:
     def _event_log(self, signal: LogSeen, run: Followed | None) -> None:
         self._do.put("leadline_event_log_lag_seconds", signal.lag.seconds)
         self._do.put("leadline_event_log_lag_rows", signal.lag.rows)
+
+    def _disk(self, signal: DiskSeen, run: Followed | None) -> None:
+        self._do.put("leadline_disk_free_ratio", signal.free, "data")
 
     def _quota(self, signal: QuotaSeen, run: Followed | None) -> None:
         for quota, share in (("tokens", signal.fullest.tokens), ("usd", signal.fullest.usd)):

@@ -9,7 +9,7 @@ from typing import Final
 
 from leadline.domain import Changed, Changes, Cited, Claim, Difference, Report, Section, Source
 from leadline.telling.addresses import name, readable
-from leadline.telling.wording import label, word
+from leadline.telling.wording import label, strong, word
 
 MOST: Final = 24
 """Changes of one kind that are told one by one; the rest are counted."""
@@ -56,7 +56,11 @@ def news(report: Report, language: str) -> tuple[News, ...]:
     sources = {source.id: source for source in report.sources}
     found = {
         "changed_claims": _changed(changes.changed_claims, claims, language),
-        "new_claims": (Item(text=claims[key].text, claim=claims[key]) for key in changes.new_claims if key in claims),
+        "new_claims": (
+            Item(text=claims[key].text, claim=claims[key], note=_remark(claims[key], language))
+            for key in changes.new_claims
+            if key in claims
+        ),
         "gone_claims": (Item(text=stated.text) for stated in changes.gone_claims),
         "new_sources": _sources(changes.new_sources, sources),
         "changed_sources": _sources(changes.changed_sources, sources),
@@ -84,12 +88,19 @@ def _changed(changed: Iterable[Changed], claims: Mapping[str, Claim], language: 
         if claim is None:
             continue
         notes = []
+        if Difference.VERDICT not in one.differs:
+            notes.append(_remark(claim, language))
         if Difference.VALUE in one.differs:
             notes.append(word("before", language).format(f"“{one.before.text}”"))
         if Difference.VERDICT in one.differs:
             moved = word(one.before.verdict, language), label(claim, language)
             notes.append(word("verdict_moved", language).format(*moved))
-        yield Item(text=claim.text, claim=claim, note=stop.join(notes))
+        yield Item(text=claim.text, claim=claim, note=stop.join(filter(None, notes)))
+
+
+def _remark(claim: Claim, language: str) -> str:
+    """Return a claim's verdict, unless that is the best there is: nothing weak is shown as if it stood."""
+    return "" if strong(claim) else label(claim, language)
 
 
 def _sources(ids: Iterable[str], sources: Mapping[str, Source]) -> Iterator[Item]:

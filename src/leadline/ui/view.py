@@ -232,7 +232,7 @@ def report_view(report: Report, language: Literal["en", "zh"]) -> ReportView:
         notes=tuple(visible(line) for line in report.notes),
         facts=facts(report),
         legend={
-            label(claim, language): meaning(claim, language)
+            f"{'✓ ' if strong(claim) else ''}{label(claim, language)}": meaning(claim, language)
             for claim in sorted(report.claims, key=lambda claim: list(Verdict).index(claim.verdict))
         },
     )

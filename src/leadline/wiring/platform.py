@@ -95,7 +95,7 @@ async def platform(
     async with AsyncExitStack() as stack:
         ground = await _opened(settings, stack, folder=folder, clock=clock, signals=telemetry.signals)
         log = event_log(settings, store=ground.store, clock=clock, folder=folder)
-        telemetry.watch(ground.store, log)
+        telemetry.watch(ground.store, log, folder)
         outgoing = ground.outgoing
         web = Web(settings, clock=clock, parser=ground.parser, outgoing=outgoing)
         programs = Programs(settings, folder=folder, stack=stack)

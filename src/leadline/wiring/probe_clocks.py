@@ -5,6 +5,7 @@ from __future__ import annotations
 from leadline.errors import MissingExtra, StoreUnavailable
 from leadline.settings import Settings
 from leadline.wiring.accounts import connecting
+from leadline.wiring.loaded import loaded
 from leadline.wiring.probe_places import NOW, Now, look_at_redis
 
 
@@ -15,6 +16,9 @@ async def redis_ahead(url: str, *, now: Now = NOW) -> float:
 
 async def database_ahead(settings: Settings, *, now: Now = NOW) -> float | None:
     """Return how many seconds PostgreSQL's clock is before ours, `None` without one. Raises `StoreUnavailable`."""
+    if not settings.store.startswith("postgresql"):
+        return None
+    await loaded("asyncpg", "leadline.tasks.postgres.address")
     arguments = await connecting(settings.store)
     if arguments is None:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from leadline.ports.admission import Bounds, Holds
 from leadline.ports.signals import (
     BreakerChanged,
     CacheAnswered,
+    DiskSeen,
     LogSeen,
     QueueSeen,
     QuotaSeen,
@@ -75,11 +77,12 @@ class Telemetry:
             raise SettingsError(_UNCOUNTED)
         return await self.metrics.text()
 
-    def watch(self, figures: RunFigures, log: EventLog | None) -> None:
-        """Let the depth of the queue, and the lag of the event log, be read whenever somebody asks for metrics."""
+    def watch(self, figures: RunFigures, log: EventLog | None, folder: Path) -> None:
+        """Let queue, event log and the disk under `folder` be looked at whenever somebody asks for metrics."""
         if self.metrics is None:
             return
         self.metrics.refresher(partial(_look, figures, self.signals))
+        self.metrics.refresher(partial(_look_at_disk, folder, self.signals))
         if log is not None:
             self.metrics.refresher(partial(_look_at_log, log, self.signals))
 
@@ -228,6 +231,12 @@ async def _look(figures: RunFigures, signals: Signals) -> None:
 
 async def _look_at_log(log: EventLog, signals: Signals) -> None:
     signals.signal(LogSeen(lag=await log.lag()))
+
+
+async def _look_at_disk(folder: Path, signals: Signals) -> None:
+    usage = await asyncio.to_thread(shutil.disk_usage, folder)
+    # What is kept for the system's own user is neither used nor free for us.
+    signals.signal(DiskSeen(free=usage.free / ((usage.used + usage.free) or 1)))
 
 
 async def _look_at_quotas(holds: Holds, bounds: Bounds, signals: Signals) -> None:

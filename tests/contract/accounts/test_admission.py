@@ -13,7 +13,7 @@ from leadline.domain import RunState, Usage
 from leadline.limits.inbound import LOST_AFTER, RUN_RETRY, Inbound, Rates
 from leadline.limits.memory import MemoryLedger
 from leadline.limits.waiting import GcraLimiter
-from leadline.ports.admission import Admitted, Answer, Bounds, InboundLimit, Refused, Standing, Wanted, Wish
+from leadline.ports.admission import Admitted, Answer, Bounds, Fullest, InboundLimit, Refused, Standing, Wanted, Wish
 from leadline.wiring.accounts import Accounts
 
 DAY = 86_400.0
@@ -169,6 +169,26 @@ async def test_a_tenants_own_budget_goes_first(inbound: Maker, accounts: Account
     assert await gate.admit(run("r1", tokens=900)) == Admitted(tokens=900, usd=0.5)
     await gate.settle("r1", tokens=900, usd=0.5)
     assert refused(await gate.admit(run("r2", tokens=10))) == (InboundLimit.TENANT_USD, 429)
+
+
+async def test_the_fullest_budget_is_that_of_the_tenant_nearest_to_its_end(
+    inbound: Maker, accounts: Accounts, turned: Turned
+) -> None:
+    bounds = Bounds(tokens_per_day=100)
+    gate = inbound(tokens_per_day=100)
+    assert await accounts.holds.fullest(bounds) == Fullest()
+    await accounts.tenants.limit("acme", tokens_per_day=1_000, usd_per_day=2.0)
+    await gate.admit(run("r1", tokens=100, usd=0.5))
+    await gate.admit(run("r2", tokens=40, tenant="other"))
+    assert await accounts.holds.fullest(bounds) == Fullest(tokens=0.4, usd=0.25)
+    await gate.settle("r2", tokens=10, usd=0.0)
+    assert await accounts.holds.fullest(bounds) == Fullest(tokens=0.1, usd=0.25)
+    await gate.settle("r1", tokens=100, usd=1.5)
+    assert await accounts.holds.fullest(Bounds()) == Fullest(tokens=0.1, usd=0.75)
+    await accounts.tenants.limit("acme", tokens_per_day=0, usd_per_day=None)
+    assert await accounts.holds.fullest(Bounds()) == Fullest(tokens=1.0, usd=None)
+    turned.at += DAY
+    assert await accounts.holds.fullest(bounds) == Fullest()
 
 
 async def test_the_same_id_gets_the_same_answer(inbound: Maker, accounts: Accounts) -> None:

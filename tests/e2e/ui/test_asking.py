@@ -17,6 +17,7 @@ Enter = Callable[..., Page]
 
 def test_a_question_is_asked_watched_over_a_reload_and_read(served: Served, enter: Enter) -> None:
     page = enter()
+    expect(page.locator("#question")).to_be_focused()
     page.keyboard.press("Control+Enter")
     expect(page.get_by_role("alert")).to_have_text("Write a question first.")
     page.locator("#question").fill(LIVE)

@@ -38,6 +38,25 @@ def test_a_question_becomes_a_report_that_stands(leadline: Any, documents: Path,
     assert (types[0], types[-1]) == ("run_started", "run_finished")
 
 
+def test_the_same_question_again_says_what_changed(leadline: Any, documents: Path) -> None:
+    asked = ("ask", QUESTION, "--docs", str(documents))
+    first = leadline(*asked, "--format", "json")
+    earlier = json.loads(first.stdout)["run_id"]
+    (documents / "orlova.txt").write_text("The cruise ship Orlova sank in 2014, as divers found.\n", encoding="utf-8")
+    later = leadline(*asked, "--from", earlier)
+    assert "## What changed since" in later.stdout, later.stderr
+    assert leadline("replay", "last").stdout == later.stdout
+    assert leadline("verify", "last").returncode == 0
+    since = leadline("show", "last", "--since", earlier)
+    assert since.stdout.startswith("## What changed since")
+    assert since.stdout.strip() in later.stdout
+    found = json.loads(leadline("show", "last", "--since", earlier, "--format", "json").stdout)
+    assert found == json.loads(leadline("show", "last", "--format", "json").stdout)["changes"]
+    assert (found["earlier"], bool(found["new_claims"])) == (earlier, True)
+    for wrong, code in ((("last", "--since", "last"), 2), (("last", "--since", earlier, "--format", "html"), 2)):
+        assert leadline("show", *wrong).returncode == code
+
+
 def tampered(archive: Path, target: Path) -> Path:
     """Return a copy in which every stored text says 2014 instead of 2013."""
     with zipfile.ZipFile(archive) as source, zipfile.ZipFile(target, "w") as copy:

@@ -1,51 +1,9 @@
-"""What each alert is told of and what it must let pass: series as promtool writes them.
-
-https://prometheus.io/docs/prometheus/latest/configuration/unit_testing_rules/
-"""
+"""What each alert is told of and what it must let pass."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-
-from leadline.ops.monitoring import Targets
-
-TARGETS = Targets(
-    service=("10.0.0.1:8000", "10.0.0.2:8000"),
-    worker=("10.0.0.3:9101",),
-    tools=("10.0.0.4:8001",),
-    vllm=("10.0.0.5:8000", "10.0.0.6:8000"),
-    gpu=("10.0.0.5:9400",),
-    alertmanager="10.0.0.7:9093",
-)
-
-Series = Mapping[str, str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Case:
-    """An alert that fires at `at` minutes for `fires`, as `summary`, and for none of `quiet`.
-
-    Values are `step` minutes apart. `labels` are those besides the severity. `also` are longer windows
-    of the same alert that fire beside it.
-    """
-
-    alert: str
-    at: int
-    fires: Series
-    quiet: Mapping[str, Series]
-    summary: str
-    severity: str = "warning"
-    labels: Mapping[str, str] = field(default_factory=dict)
-    detail: str | None = None
-    step: int = 1
-    also: tuple[str, ...] = ()
-
-
-def _histogram(name: str, labels: str, counts: Mapping[str, str]) -> dict[str, str]:
-    comma = "," if labels else ""
-    buckets = {f'{name}_bucket{{{labels}{comma}le="{le}"}}': values for le, values in counts.items()}
-    return buckets | {f"{name}_count{{{labels}}}": counts["+Inf"]}
+from tests.integration.ops.objective_cases import GPUS, OBJECTIVES
+from tests.integration.ops.rule_case import Case, histogram, requests
 
 
 def _up(**jobs: str) -> dict[str, str]:
@@ -122,18 +80,18 @@ _MODELS = (
     Case(
         alert="SlowFirstToken",
         at=40,
-        fires=_histogram(
+        fires=histogram(
             "leadline_model_first_token_seconds",
             'server="a"',
             {"30.0": "0x60", "60.0": "0+2x60", "+Inf": "0+2x60"},
         ),
         quiet={
-            "quick": _histogram(
+            "quick": histogram(
                 "leadline_model_first_token_seconds",
                 'server="a"',
                 {"30.0": "0+2x60", "60.0": "0+2x60", "+Inf": "0+2x60"},
             ),
-            "two calls": _histogram(
+            "two calls": histogram(
                 "leadline_model_first_token_seconds",
                 'server="a"',
                 {"30.0": "0x60", "60.0": "0x30 2x30", "+Inf": "0x30 2x30"},
@@ -145,20 +103,16 @@ _MODELS = (
 )
 
 
-def _requests(**statuses: str) -> dict[str, str]:
-    return {f'agent_requests_total{{method="api",status="{status}"}}': values for status, values in statuses.items()}
-
-
 _RUNS = (
     Case(
         alert="HighErrorRate",
         at=45,
-        fires=_requests(error="0+1x60", success="0+3x60", partial="0+1x60"),
+        fires=requests(error="0+1x60", success="0+3x60", partial="0+1x60"),
         quiet={
-            "one of twenty": _requests(error="0+1x60", success="0+19x60"),
-            "cancelled by people": _requests(error="0x60", success="0+1x60", cancelled="0+9x60", rejected="0+9x60"),
-            "one of five runs": _requests(error="0x30 1x30", success="0x30 4x30"),
-            "no run": _requests(error="0x60", success="0x60"),
+            "one of twenty": requests(error="0+1x60", success="0+19x60"),
+            "cancelled by people": requests(error="0x60", success="0+1x60", cancelled="0+9x60", rejected="0+9x60"),
+            "one of five runs": requests(error="0x30 1x30", success="0x30 4x30"),
+            "no run": requests(error="0x60", success="0x60"),
         },
         severity="critical",
         summary="20% of runs fail",
@@ -166,21 +120,21 @@ _RUNS = (
     Case(
         alert="HighLatency",
         at=60,
-        fires=_requests(success="0+1x90")
-        | _histogram(
+        fires=requests(success="0+1x90")
+        | histogram(
             "agent_request_latency_seconds",
             'method="api"',
             {"1800.0": "0x90", "3600.0": "0+1x90", "+Inf": "0+1x90"},
         ),
         quiet={
-            "ten minutes": _requests(success="0+1x90")
-            | _histogram(
+            "ten minutes": requests(success="0+1x90")
+            | histogram(
                 "agent_request_latency_seconds",
                 'method="api"',
                 {"600.0": "0+1x90", "1800.0": "0+1x90", "+Inf": "0+1x90"},
             ),
-            "two runs": _requests(success="0x40 2x50")
-            | _histogram(
+            "two runs": requests(success="0x40 2x50")
+            | histogram(
                 "agent_request_latency_seconds",
                 'method="api"',
                 {"1800.0": "0x90", "3600.0": "0x40 2x50", "+Inf": "0x40 2x50"},
@@ -259,6 +213,25 @@ _QUEUE = (
         summary="3 runs wait and nobody works on any",
     ),
     Case(
+        alert="StuckLeases",
+        at=10,
+        fires={
+            'leadline_queue_runs{state="claimable",instance="w:1"}': "4x20",
+            'leadline_queue_runs{state="queued",instance="w:1"}': "3x20",
+        },
+        quiet={
+            "they only wait": {
+                'leadline_queue_runs{state="claimable",instance="w:1"}': "3x20",
+                'leadline_queue_runs{state="queued",instance="w:1"}': "3x20",
+            },
+            "taken up soon": {
+                'leadline_queue_runs{state="claimable",instance="w:1"}': "0 2 0x20",
+                'leadline_queue_runs{state="queued",instance="w:1"}': "0x20",
+            },
+        },
+        summary="Runs lost their worker and nobody takes them up",
+    ),
+    Case(
         alert="NoWorkers",
         at=4,
         fires=_up(leadline_worker="0x9"),
@@ -323,6 +296,15 @@ _PARTS = (
         },
         labels={"part": "tool:search"},
         summary="tool:search is not called any more",
+    ),
+    Case(
+        alert="DiskNearlyFull",
+        at=7,
+        fires={'leadline_disk_free_ratio{folder="data",instance="w:1"}': "0.05x9"},
+        quiet={"half": {'leadline_disk_free_ratio{folder="data",instance="w:1"}': "0.5x9"}},
+        severity="critical",
+        labels={"instance": "w:1"},
+        summary="The disk of w:1 has 5% left",
     ),
     Case(
         alert="EventLogLag",
@@ -428,162 +410,4 @@ _QUALITY = (
 )
 
 
-def _http(status: str) -> str:
-    return f'leadline_http_requests_total{{job="leadline-service",route="/v1/research",status="{status}"}}'
-
-
-def _probe(status: str) -> str:
-    return f'leadline_http_requests_total{{job="leadline-service",route="/readyz",status="{status}"}}'
-
-
-def _burn(slo: str, window: str, rate: str, **case: object) -> Case:
-    values: dict[str, object] = {
-        "alert": f"{slo.capitalize()}BudgetBurn",
-        "labels": {"slo": slo, "window": window},
-        "severity": "warning" if window == "3d" else "critical",
-        "summary": f"The error budget of {slo} burns {rate} times too fast",
-    }
-    return Case(**(values | case))  # type: ignore[arg-type]  # the names are a case's own
-
-
-_OBJECTIVES = (
-    _burn(
-        "availability",
-        "1h",
-        "14.4",
-        at=90,
-        also=("6h", "3d"),
-        fires={_http("200"): "0+80x90", _http("503"): "0+20x90"},
-        quiet={
-            "one of ten": {_http("200"): "0+90x90", _http("503"): "0+10x90"},
-            "refused callers": {_http("200"): "0+80x90", _http("429"): "0+20x90"},
-            "over since ten minutes": {_http("200"): "0+80x90", _http("503"): "0+20x75 1500x15"},
-            "probes of a leaving process": {_http("200"): "0+80x90", _probe("503"): "0+80x90"},
-        },
-        detail="The objective is that 99% of requests to the service are answered without a failure of its own; "
-        "over 1h 20% did not.",
-    ),
-    _burn(
-        "availability",
-        "6h",
-        "6",
-        at=480,
-        step=4,
-        also=("3d",),
-        fires={_http("200"): "0+92x120", _http("503"): "0+8x120"},
-        quiet={"one of a hundred": {_http("200"): "0+99x120", _http("503"): "0+1x120"}},
-        detail="The objective is that 99% of requests to the service are answered without a failure of its own; "
-        "over 6h 8% did not.",
-    ),
-    _burn(
-        "availability",
-        "3d",
-        "1",
-        at=4500,
-        step=15,
-        fires={_http("200"): "0+98x300", _http("503"): "0+2x300"},
-        quiet={"one of two hundred": {_http("200"): "0+199x300", _http("503"): "0+1x300"}},
-        detail="The objective is that 99% of requests to the service are answered without a failure of its own; "
-        "over 3d 2% did not.",
-    ),
-    _burn(
-        "research",
-        "1h",
-        "14.4",
-        at=90,
-        also=("6h", "3d"),
-        fires=_requests(success="0+1x90", error="0+4x90"),
-        quiet={"half": _requests(success="0+1x90", error="0+1x90"), "one run": _requests(error="0x60 1x30")},
-        detail="The objective is that 95% of runs end in a report; over 1h 80% did not.",
-    ),
-    _burn(
-        "research",
-        "6h",
-        "6",
-        at=480,
-        step=4,
-        also=("3d",),
-        fires=_requests(success="0+3x120", error="0+2x120"),
-        quiet={"one of five": _requests(success="0+4x120", error="0+1x120")},
-        detail="The objective is that 95% of runs end in a report; over 6h 40% did not.",
-    ),
-    _burn(
-        "research",
-        "3d",
-        "1",
-        at=4500,
-        step=15,
-        fires=_requests(success="0+9x300", error="0+1x300"),
-        quiet={"one of fifty": _requests(success="0+49x300", error="0+1x300")},
-        detail="The objective is that 95% of runs end in a report; over 3d 10% did not.",
-    ),
-    _burn(
-        "latency",
-        "6h",
-        "6",
-        at=480,
-        step=4,
-        also=("3d",),
-        fires=_histogram("agent_request_latency_seconds", 'method="api"', {"1800.0": "0+1x120", "+Inf": "0+5x120"}),
-        quiet={
-            "half": _histogram(
-                "agent_request_latency_seconds", 'method="api"', {"1800.0": "0+1x120", "+Inf": "0+2x120"}
-            )
-        },
-        detail="The objective is that 90% of runs end within half an hour, the queue included; over 6h 80% did not.",
-    ),
-    _burn(
-        "latency",
-        "3d",
-        "1",
-        at=4500,
-        step=15,
-        fires=_histogram("agent_request_latency_seconds", 'method="api"', {"1800.0": "0+4x300", "+Inf": "0+5x300"}),
-        quiet={
-            "one of twenty": _histogram(
-                "agent_request_latency_seconds", 'method="api"', {"1800.0": "0+19x300", "+Inf": "0+20x300"}
-            )
-        },
-        detail="The objective is that 90% of runs end within half an hour, the queue included; over 3d 20% did not.",
-    ),
-)
-
-_DCGM = 'gpu="0",UUID="GPU-aa",instance="a:9400"'
-_SMI = 'uuid="bb",instance="b:9835"'
-
-_GPUS = (
-    Case(
-        alert="GpuMemoryFull",
-        at=20,
-        fires={f"DCGM_FI_DEV_FB_USED{{{_DCGM}}}": "99x30", f"DCGM_FI_DEV_FB_FREE{{{_DCGM}}}": "1x30"},
-        quiet={
-            "as vLLM takes it": {
-                f"DCGM_FI_DEV_FB_USED{{{_DCGM}}}": "92x30",
-                f"DCGM_FI_DEV_FB_FREE{{{_DCGM}}}": "8x30",
-                f"nvidia_smi_memory_used_bytes{{{_SMI}}}": "92x30",
-                f"nvidia_smi_memory_total_bytes{{{_SMI}}}": "100x30",
-            }
-        },
-        labels={"instance": "a:9400", "card": "GPU-aa"},
-        summary="GPU-aa at a:9400 uses 99% of its memory",
-    ),
-    Case(
-        alert="GpuHot",
-        at=10,
-        fires={f"nvidia_smi_temperature_gpu{{{_SMI}}}": "91x20"},
-        quiet={"warm": {f"nvidia_smi_temperature_gpu{{{_SMI}}}": "70x20", f"DCGM_FI_DEV_GPU_TEMP{{{_DCGM}}}": "70x20"}},
-        labels={"instance": "b:9835", "card": "bb"},
-        summary="bb at b:9835 has 91 degrees",
-    ),
-    Case(
-        alert="GpuErrors",
-        at=3,
-        fires={f"DCGM_FI_DEV_XID_ERRORS{{{_DCGM}}}": "79x9"},
-        quiet={"none": {f"DCGM_FI_DEV_XID_ERRORS{{{_DCGM}}}": "0x9"}},
-        severity="critical",
-        labels={"instance": "a:9400", "card": "GPU-aa"},
-        summary="GPU-aa at a:9400 reports the error Xid 79",
-    ),
-)
-
-CASES = (*_TARGETS, *_MODELS, *_RUNS, *_QUEUE, *_PARTS, *_MONEY, *_QUALITY, *_OBJECTIVES, *_GPUS)
+CASES = (*_TARGETS, *_MODELS, *_RUNS, *_QUEUE, *_PARTS, *_MONEY, *_QUALITY, *OBJECTIVES, *GPUS)

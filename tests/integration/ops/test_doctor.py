@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from aiohttp import web
+from tests.support.postgres import Postgres
 from tests.support.redis import Redis
 from tests.support.service import PAGES, settings_for
 
@@ -35,7 +36,9 @@ from leadline.resilience import SystemClock
 from leadline.settings import Settings
 from leadline.testing import Fault, Reply, ScriptedServer, SmallWeb
 from leadline.testing.script import Asked
+from leadline.wiring import migrate_up
 from leadline.wiring.accounts import open_accounts
+from leadline.wiring.loaded import loaded
 from leadline.wiring.probe_places import store_of
 
 ADD = Reply(tool_calls=(ToolCall(name="add", arguments={"a": 17, "b": 25}, id="1"),))
@@ -56,7 +59,7 @@ def dead() -> str:
         return f"127.0.0.1:{taken.getsockname()[1]}"
 
 
-async def looked(folder: Path, *only: str, paid: bool = False, page: str = "", **flags: str) -> Diagnosis:
+async def looked(folder: Path, *only: str, paid: bool = False, page: str = "", **flags: Any) -> Diagnosis:
     settings = await settings_for(folder, **flags)
     look = Look(settings=settings, paid=paid, page=page or "http://127.0.0.1:9/")
     return await examine(look, only=only)
@@ -66,7 +69,7 @@ async def one(folder: Path, name: str, **flags: Any) -> Finding:
     return (await looked(folder, name, **flags)).findings[name]
 
 
-def model(*urls: str, **more: str) -> dict[str, str]:
+def model(*urls: str, **more: str) -> dict[str, Any]:
     return {"model__urls": ",".join(urls), "model__name": "scripted", **more}
 
 
@@ -75,9 +78,11 @@ def model(*urls: str, **more: str) -> dict[str, str]:
 
 async def test_everything_that_is_set_works(tmp_path: Path) -> None:
     async with SmallWeb(PAGES) as small, ScriptedServer(good) as server:
-        found = {name.removeprefix("LEADLINE_").lower(): value for name, value in small.environment.items()}
+        found: dict[str, Any] = {
+            name.removeprefix("LEADLINE_").lower(): value for name, value in small.environment.items()
+        }
         page = f"http://127.0.0.1:{small.port}/skerryvore"
-        flags = {**found, **model(server.url), "scholar__providers": "", "event_log": "jsonl://"}
+        flags: dict[str, Any] = {**found, **model(server.url), "scholar__providers": "", "event_log": "jsonl://"}
         diagnosis = await looked(tmp_path, page=page, **flags)
     assert {name: one.cause for name, one in diagnosis.findings.items() if one.cause} == {}
     assert {name for name, one in diagnosis.findings.items() if one.status is Status.HEALTHY} >= {
@@ -218,7 +223,7 @@ async def test_what_is_left_of_a_key_is_told_without_a_search(tmp_path: Path) ->
         return web.json_response({"balance": 1_234} if request.headers["X-API-KEY"] == "serper-key" else {})
 
     async with answering("/account", account) as url:
-        flags = {"search__providers": "serper", "search__serper__api_keys": "serper-key"}
+        flags: dict[str, Any] = {"search__providers": "serper", "search__serper__api_keys": "serper-key"}
         found = await one(tmp_path, "tool_services.search", search__serper__base_url=url, **flags)
     assert found.parts["serper"].facts["quota_left"] == 1_234
     assert found.status is Status.HEALTHY
@@ -226,14 +231,14 @@ async def test_what_is_left_of_a_key_is_told_without_a_search(tmp_path: Path) ->
 
 async def test_a_quota_that_is_nearly_used_is_a_warning(tmp_path: Path) -> None:
     async with answering("/usage", lambda _: web.json_response({"key": {"usage": 995, "limit": 1000}})) as url:
-        flags = {"search__providers": "tavily", "search__tavily__api_keys": "tvly-key-000"}
+        flags: dict[str, Any] = {"search__providers": "tavily", "search__tavily__api_keys": "tvly-key-000"}
         found = await one(tmp_path, "tool_services.search", search__tavily__base_url=url, **flags)
     assert (found.status, found.cause) == (Status.DEGRADED, "tavily: 5 requests are left of its keys")
 
 
 async def test_an_expired_key_of_a_provider_is_a_failure(tmp_path: Path) -> None:
     async with answering("/account.json", lambda _: web.json_response({"error": "Invalid key"}, status=401)) as url:
-        flags = {"search__providers": "serpapi", "search__serpapi__api_keys": "old-key-0000"}
+        flags: dict[str, Any] = {"search__providers": "serpapi", "search__serpapi__api_keys": "old-key-0000"}
         found = await one(tmp_path, "tool_services.search", search__serpapi__base_url=url, **flags)
     assert (found.status, found.command) == (Status.UNHEALTHY, "leadline settings")
     assert "key is wrong" in found.cause
@@ -243,7 +248,7 @@ async def test_an_expired_key_of_a_provider_is_a_failure(tmp_path: Path) -> None
 async def test_default_providers_out_of_reach_are_a_warning_chosen_ones_a_failure(tmp_path: Path) -> None:
     place = dead()
     quiet = await one(tmp_path, "tool_services.search", search__wikipedia__base_url=f"http://{place}")
-    chosen = {"search__providers": "searxng", "search__searxng__base_url": f"http://{place}"}
+    chosen: dict[str, Any] = {"search__providers": "searxng", "search__searxng__base_url": f"http://{place}"}
     loud = await one(tmp_path, "tool_services.search", **chosen)
     assert (quiet.status, loud.status) == (Status.DEGRADED, Status.UNHEALTHY)
 
@@ -274,12 +279,14 @@ async def test_the_sandbox_is_proven(tmp_path: Path) -> None:
 
 
 async def test_a_redis_that_is_down_is_named_for_each_that_uses_it(tmp_path: Path) -> None:
+    await loaded("leadline.tasks.tickets.broker", "redis.asyncio")  # a busy machine takes long for these
     url = f"redis://:geheim-99@{dead()}/0"
-    flags = {"cache": url, "limits": url, "engine": f"celery+{url}"}
+    flags: dict[str, Any] = {"cache": url, "limits": url, "engine": f"celery+{url}"}
     diagnosis = await looked(tmp_path, "cache", "limits", "broker", "settings", **flags)
     assert set(diagnosis.failed) == {"cache", "limits", "broker"}
     assert "geheim-99" not in shown_text(diagnosis)
-    assert all(diagnosis.findings[name].command.startswith("redis-cli") for name in diagnosis.failed)
+    commands = {name: diagnosis.findings[name].command for name in diagnosis.failed}
+    assert all(command.startswith("redis-cli") for command in commands.values()), shown_text(diagnosis)
     # One Redis for the queue and for what may be thrown away is doubtful by itself.
     assert "harms the other" in diagnosis.findings["settings"].cause
 
@@ -287,10 +294,11 @@ async def test_a_redis_that_is_down_is_named_for_each_that_uses_it(tmp_path: Pat
 @pytest.mark.server("redis")
 @pytest.mark.xdist_group("redis")
 async def test_a_redis_is_looked_at(tmp_path: Path) -> None:
+    await loaded("leadline.tasks.tickets.broker", "redis.asyncio")
     redis = Redis(tmp_path)
     await asyncio.to_thread(redis.start)
     try:
-        flags = {"cache": redis.url, "limits": redis.url, "engine": f"celery+{redis.url}"}
+        flags: dict[str, Any] = {"cache": redis.url, "limits": redis.url, "engine": f"celery+{redis.url}"}
         diagnosis = await looked(tmp_path, "cache", "limits", "broker", "clock", **flags)
         assert diagnosis.failed == (), shown_text(diagnosis)
         assert "no bound" in diagnosis.findings["cache"].cause
@@ -308,10 +316,25 @@ async def test_a_redis_is_looked_at(tmp_path: Path) -> None:
 
 async def test_a_store_that_is_away_is_named(tmp_path: Path) -> None:
     place = dead()
-    flags = {"store": f"postgresql://me:geheim-99@{place}/x"}
+    flags: dict[str, Any] = {"store": f"postgresql://me:geheim-99@{place}/x"}
     diagnosis = await looked(tmp_path, "store", "queue", **flags)
     assert diagnosis.failed == ("store", "queue")
     assert "geheim-99" not in shown_text(diagnosis)
+
+
+@pytest.mark.server("postgres")
+@pytest.mark.xdist_group("postgres")
+@pytest.mark.blocking("migrations read their files on a loop of their own, in a thread of their own")
+async def test_tables_of_an_older_version_are_told_and_clocks_compared(tmp_path: Path, postgres: Postgres) -> None:
+    url = await asyncio.to_thread(postgres.store)  # the tables of runs, none of accounts yet
+    behind = await looked(tmp_path, "store", "queue", "clock", store=url)
+    assert behind.failed == ("store",), shown_text(behind)
+    assert behind.findings["store"].command == "leadline migrate up", shown_text(behind)
+    ahead: Any = behind.findings["clock"].facts["ahead_seconds"]
+    assert set(ahead) == {"the database"}
+    settings = await settings_for(tmp_path, store=url)
+    await asyncio.to_thread(lambda: asyncio.run(migrate_up(settings)))
+    assert (await one(tmp_path, "store", store=url)).status is Status.HEALTHY
 
 
 async def test_an_event_log_that_is_away_is_named(tmp_path: Path) -> None:

@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 from tests.support.certificates import Certificates
-from tests.support.service import settings_for
+from tests.support.service import settings_for, small_service
 
 from leadline.errors import SettingsError
 from leadline.ops.doctor import Diagnosis, Finding, Look, Status
 from leadline.ops.preflight import ITEMS, Answer, Preflight, Row, State, check, load_answers, preflight, save_answers
-from leadline.ops.preflight.monitoring import RULES
+from leadline.ops.preflight.monitoring import DOWN, RULES
+from leadline.ports.access import LOCAL, Role
 
 WELL = {
     name: Finding(told="well")
@@ -37,7 +38,7 @@ class World:
     open_metrics: bool = False
     limited: bool = True
     jobs: dict[str, str] = field(default_factory=lambda: dict.fromkeys(("leadline-service", "vllm"), "up"))
-    rules: tuple[str, ...] = RULES
+    rules: tuple[str, ...] = (*RULES, DOWN)
     notified: tuple[int, int] = (3, 0)
     delivers: bool = True
     dashboards: bool = True
@@ -146,7 +147,7 @@ def world(tmp_path: Path) -> World:
 
 
 async def gone_through(
-    folder: Path, world: World, *, answers: dict[str, Answer] | None = None, try_alert: bool = False, **more: str
+    folder: Path, world: World, *, answers: dict[str, Answer] | None = None, try_alert: bool = False, **more: Any
 ) -> Preflight:
     data = folder / "data"
     if not (data / "backups").exists():
@@ -183,7 +184,7 @@ BROKEN: Mapping[str, dict[str, Any]] = {
     "limits_answer": {"limited": False},
     "metrics_scraped": {"jobs": {"leadline-service": "up", "vllm": "down"}},
     "load_balancer": {"jobs": {"vllm": "up"}},
-    "rules_loaded": {"rules": RULES[1:]},
+    "rules_loaded": {"rules": RULES},
     "alert_delivered": {"notified": (0, 0)},
     "dashboards": {"dashboards": False},
 }
@@ -254,7 +255,7 @@ async def test_the_doctors_findings_count(tmp_path: Path, world: World, findings
     bad = Finding(status=Status.UNHEALTHY, told="x", cause="the key is wrong", command="leadline settings")
     findings |= {"model_service": bad, "cache": bad, "tool_services.python": bad}
     findings["tool_services.search"] = Finding(parts={"serper": bad}, status=Status.UNHEALTHY, cause="x")
-    flags = {"search__providers": "serper", "search__serper__api_keys": "serper-key-0"}
+    flags: dict[str, Any] = {"search__providers": "serper", "search__serper__api_keys": "serper-key-0"}
     found = await gone_through(tmp_path, world, **flags)
     wrong = {"model_health", "provider_keys", "tools_work", "cache", "sandbox_isolated"}
     assert set(found.keeps) - {"gpu_servers"} == wrong  # GPUs elsewhere are seen by the answers of their models
@@ -266,10 +267,24 @@ async def test_the_doctors_findings_count(tmp_path: Path, world: World, findings
 @pytest.mark.usefixtures("findings")
 async def test_stores_elsewhere_must_be_reached_over_tls(tmp_path: Path, world: World) -> None:
     for flag, place in {"store": "postgresql://u:p@db.example/x", "cache": "redis://cache.example/0"}.items():
-        found = await gone_through(tmp_path, world, **{flag: place})
+        found = await gone_through(tmp_path, world, **dict[str, Any]({flag: place}))
         assert f"`{flag}` is reached" in row(found, "secrets_encrypted").standing.told
-    safe = {"store": "postgresql://u:p@db.example/x?sslmode=verify-full", "cache": "rediss://cache.example/0"}
+    safe: dict[str, Any] = {
+        "store": "postgresql://u:p@db.example/x?sslmode=verify-full",
+        "cache": "rediss://cache.example/0",
+    }
     assert row(await gone_through(tmp_path, world, **safe), "secrets_encrypted").standing.state is State.DONE
+
+
+@pytest.mark.usefixtures("findings")
+async def test_the_service_itself_asks_for_keys_and_answers_429(tmp_path: Path) -> None:
+    flags = {"admission__key_rate": "5", "admission__key_burst": "10"}
+    async with small_service(tmp_path / "served", flags) as running:
+        key = await running.key(LOCAL, Role.READER)
+        settings = await settings_for(tmp_path, preflight__url=running.url, server__key=key, preflight__requests="100")
+        found = await preflight(Look(settings=settings), answers={})
+    assert row(found, "auth_required").standing.state is State.DONE, found.text()
+    assert row(found, "limits_answer").standing.told.startswith("429 within "), found.text()
 
 
 # ------------------------------------------------------------------------------------------- answers

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 
 import pytest
 import yaml
-from tests.integration.ops.rule_cases import CASES, TARGETS, Case, Series
+from tests.integration.ops.rule_case import TARGETS, Case, Series
+from tests.integration.ops.rule_cases import CASES
 
 from leadline.ops.monitoring import prometheus_files
 from leadline.ops.monitoring.rules import Alert, Record

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +43,22 @@ async def test_operators_see_causes_other_admins_only_what_works(tmp_path: Path)
 
 def _leaves(checks: dict[str, Any]) -> list[dict[str, Any]]:
     return [leaf for one in checks.values() for leaf in ([one] if "status" in one else one.values())]
+
+
+async def test_a_person_asks_a_service_elsewhere(tmp_path: Path) -> None:
+    async with small_service(tmp_path, {"scholar__providers": ""}) as running:
+        key = await running.key(LOCAL, Role.ADMIN)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "leadline", "doctor", "--server", running.url),
+            env={"HOME": str(tmp_path), "PATH": os.environ["PATH"], "LEADLINE_SERVER__KEY": key},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        told, _ = await process.communicate()
+    text = told.decode()
+    assert process.returncode == 0, text
+    assert "-     model_service" in text
+    assert str(tmp_path) in text  # what the service says of its own data folder
+    assert key not in text
 
 
 async def test_only_admins_may_ask(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ async def test_a_webhook_is_told_once_what_it_wants_and_can_check_who_tells_it(h
     await admin.ended(before)
     async with receiving() as receiver:
         made = (await admin.post("/v1/webhooks", {**HOOK, "url": receiver.url})).body
-        run = await admin.research(web=False)
+        run = await admin.research(web=False, continues=before)
         await admin.ended(run)
         await receiver.wait(1)
         told = await ended(admin, made["webhook"]["id"])
@@ -114,6 +114,8 @@ async def test_a_webhook_is_told_once_what_it_wants_and_can_check_who_tells_it(h
     payload = json.loads(body)
     assert payload["type"] == "run_finished"
     assert (payload["data"]["run_id"], payload["data"]["state"]) == (run, "done")
+    changes = payload["data"]["changes"]
+    assert (changes.pop("earlier"), set(changes.values())) == (before, {0})
     assert b"Skerryvore" not in body
     key = base64.b64decode(made["secret"].removeprefix("whsec_"), validate=True)
     content = f"{headers['webhook-id']}.{headers['webhook-timestamp']}.".encode() + body

@@ -17,10 +17,13 @@ from leadline.domain import Budget, Origin, Question, StrategyName, ToolCall
 from leadline.errors import LimitReached, RunFailed
 from leadline.limits.types import Limit
 from leadline.ports import NewRun
+from leadline.ports.admission import Admitted, Wanted, Wish
+from leadline.ports.signals import Rejected
 from leadline.settings import Settings, load
 from leadline.telemetry.families import FAMILIES
 from leadline.testing import Asked, HostileWeb, Reply, ScriptedServer, WebPage, refusal
 from leadline.testing.web import WebRequest
+from leadline.wiring.accounts import Accounts, bounds_of, open_accounts
 from leadline.wiring.telemetry import Telemetry, telemetry
 
 QUESTION = "When was the lighthouse at Skerryvore first lit?"
@@ -87,6 +90,8 @@ def chosen(tmp_path: Path, urls: str) -> Settings:
             "prices": str(prices),
             "sandbox": "off",
             "scholar.providers": "",
+            "event_log": "jsonl://",
+            "admission.usd_per_day": "10",
         },
         environ={},
     )
@@ -131,6 +136,12 @@ async def hold_back(engine: Leadline) -> None:
         await limiter.acquire([Limit(key="service:elsewhere", rate=1.0)], deadline=0.1)
 
 
+async def spend(accounts: Accounts, settings: Settings) -> None:
+    """Set half of the day's money aside."""
+    wish = Wish(tenant="local", key="k", wanted=Wanted.RUN, id="half", usd=5.0)
+    assert isinstance(await accounts.holds.reserve(wish, bounds_of(settings)), Admitted)
+
+
 def told_by_now(samples: Mapping[str, float]) -> bool:
     """Whether a server was found to be out of service, and the queue was looked at anew."""
     healthy = [value for key, value in samples.items() if key.startswith("leadline_model_server_healthy")]
@@ -151,7 +162,11 @@ async def everything(told: Telemetry, tmp_path: Path) -> tuple[Mapping[str, floa
         engine = await stack.enter_async_context(Leadline(settings, method="cli", telemetry=told))
         port = await stack.enter_async_context(told.served("127.0.0.1", 0))
         url = f"http://127.0.0.1:{port}/metrics"
+        accounts = await stack.enter_async_context(open_accounts(settings))
+        told.watch_quotas(accounts.holds, bounds_of(settings))
         before = await shown(url)
+        await spend(accounts, settings)
+        told.signals.signal(Rejected(method="api", reason="key_rate"))
         waiting = engine.options(web=True, strategy=StrategyName.EXTRACTIVE)
         await engine.start(QUESTION, options=waiting, carry=False)
         await ask(engine, QUESTION, seconds=60.0)
@@ -174,7 +189,10 @@ def test_every_documented_series_moves(tmp_path: Path) -> None:
         before, after = asyncio.run(everything(told, tmp_path))
     still = [family.name for family in FAMILIES if not moved(before, after, family.name)]
     # They are 1 from the start, and 0 again at the end: what they showed between is in other tests.
-    assert still == ["agent_active_tasks", "leadline_build_info"]
+    assert still == ["agent_active_tasks", "leadline_reachable", "leadline_build_info"]
+    assert after["leadline_reachable{'part': 'store'}"] == 1
+    assert after["leadline_event_log_lag_rows{}"] > 10
+    assert after["leadline_quota_used_ratio{'quota': 'usd'}"] == 0.5
     assert after["agent_requests_total{'method': 'cli', 'status': 'success'}"] >= 1
     assert after["leadline_lease_expiries_total{}"] == 1
     assert after["leadline_queue_runs{'state': 'queued'}"] == 1

@@ -15,8 +15,7 @@ import psutil
 import pytest
 from tests.support.models import free_port
 
-from leadline.errors import WrongState
-from leadline.ops.topology.part import NotStarted
+from leadline.errors import NotStarted, WrongState
 from leadline.ops.topology.state import (
     PartState,
     PartStatus,

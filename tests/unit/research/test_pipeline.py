@@ -256,6 +256,30 @@ async def test_a_run_goes_on_with_the_evidence_of_another(tmp_path: Path) -> Non
     assert [e.tool for e in second.of(ToolAnswered)] == ["recall"]
 
 
+async def test_the_same_question_again_says_what_changed(tmp_path: Path) -> None:
+    later = "ANSWER: The first lighthouse was lit in 1689 [1].\n\n## More\nIt stood on the rocks [1].\n"
+    async with rig(tmp_path, [*ROUNDS, ANSWER, later, ANSWER, REPORT]) as engine:
+        first = await engine.ask()
+        second = await engine.ask(replace(WITH_MODEL, ledger_of=first.run.id))
+        other = await engine.ask(replace(WITH_MODEL, ledger_of=first.run.id), question="Something else?")
+    assert (first.sure.changes, other.sure.changes) == (None, None)
+    changes = second.sure.changes
+    assert changes is not None
+    assert (changes.earlier, changes.earlier_at) == (first.run.id, first.sure.created_at)
+    told = {claim.id: claim.text for claim in second.sure.claims}
+    (changed,) = changes.changed_claims
+    assert (told[changed.claim_id], changed.before.text) == (
+        "The first lighthouse was lit in 1689.",
+        "The first lighthouse was lit in 1698.",
+    )
+    assert [told[key] for key in changes.new_claims] == ["It stood on the rocks."]
+    assert [gone.text for gone in changes.gone_claims] == ["The third lighthouse was lit in 1759."]
+    assert [gone.uri for gone in changes.gone_sources] == ["https://three.test/"]
+    (ended,) = second.of(RunFinished)
+    assert ended.changes == changes.tally
+    assert first.of(RunFinished)[0].changes is None
+
+
 async def test_evidence_that_cannot_be_had_fails_the_run(tmp_path: Path) -> None:
     async with rig(tmp_path, ROUNDS) as engine:
         told = await engine.ask(replace(WITH_MODEL, ledger_of="no-such-run"))

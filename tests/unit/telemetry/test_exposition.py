@@ -17,6 +17,7 @@ from tests.support.telemetry import Counted, samples_of
 from leadline.errors import SettingsError, StoreUnavailable
 from leadline.telemetry.exposition import HOUR, Ended, Exposition, Rate, shared
 from leadline.telemetry.families import FAMILIES
+from leadline.telemetry.gate import Gate
 from leadline.telemetry.serving import serving
 
 CHILD = """
@@ -105,7 +106,8 @@ async def test_figures_are_asked_for_when_somebody_looks_and_not_too_often() -> 
 
 async def test_a_port_of_its_own_answers_metrics() -> None:
     counted = Counted()
-    async with serving(counted.exposition.text, host="127.0.0.1", port=0) as port:
+    gate = Gate([])
+    async with serving(counted.exposition.text, gate=gate, host="127.0.0.1", port=0) as port:
         async with aiohttp.ClientSession() as session:
             async with session.get(f"http://127.0.0.1:{port}/metrics") as reply:
                 assert reply.status == 200
@@ -114,7 +116,7 @@ async def test_a_port_of_its_own_answers_metrics() -> None:
             async with session.get(f"http://127.0.0.1:{port}/") as reply:
                 assert reply.status == 404
         with pytest.raises(SettingsError, match=f"port {port}"):
-            async with serving(counted.exposition.text, host="127.0.0.1", port=port):
+            async with serving(counted.exposition.text, gate=gate, host="127.0.0.1", port=port):
                 raise AssertionError("two cannot have it")
 
 

@@ -12,16 +12,20 @@ from tests.support.telemetry import Counted
 from leadline.domain import Failure, Flag, Options, Origin, Question, RunState, StopReason, ToolCall, Usage
 from leadline.errors import FetchRefused, ToolError
 from leadline.events import Record, RunFinished, RunResumed, RunStarted, RunWaiting, ToolAnswered, ToolAsked
-from leadline.ports import Depth, Run
+from leadline.ports import Depth, Lag, Run
+from leadline.ports.admission import Fullest
 from leadline.ports.signals import (
     BreakerChanged,
     CacheAnswered,
+    DiskSeen,
     HttpAnswered,
     LimitHeld,
     LimitPassed,
     LimitRefused,
+    LogSeen,
     ProviderAsked,
     QueueSeen,
+    QuotaSeen,
     Rejected,
     RunEnded,
     RunLeft,
@@ -29,6 +33,7 @@ from leadline.ports.signals import (
     ServerCalled,
     ServerTurned,
     Signal,
+    StoreSeen,
 )
 from leadline.telemetry.follow import Broadcast, Followed, Seen
 from leadline.telemetry.metrics import status_of
@@ -221,6 +226,10 @@ def test_every_signal_is_counted() -> None:
         ProviderAsked(provider="serper", outcome="empty", seconds=0.3),
         HttpAnswered(method="GET", route="/v1/research", status=200, seconds=0.1, request="r"),
         QueueSeen(depth=Depth(claimable=2, queued=3, running=4, waiting=5, oldest=6.5)),
+        StoreSeen(reachable=True),
+        DiskSeen(free=0.5),
+        LogSeen(lag=Lag(rows=7, seconds=8.5)),
+        QuotaSeen(fullest=Fullest(tokens=None, usd=0.75)),
     ):
         counted.told.signal(signal)
     assert counted.value("agent_requests_total", method="api", status="rejected") == 1
@@ -242,6 +251,21 @@ def test_every_signal_is_counted() -> None:
     assert counted.value("leadline_http_seconds_count", route="/v1/research") == 1
     assert counted.value("leadline_queue_runs", state="claimable") == 2
     assert counted.value("leadline_queue_oldest_seconds") == 6.5
+    assert counted.value("leadline_rejections_total", reason="key_rate") == 1
+    assert counted.value("leadline_reachable", part="store") == 1
+    assert counted.value("leadline_disk_free_ratio", folder="data") == 0.5
+    assert counted.value("leadline_event_log_lag_rows") == 7
+    assert counted.value("leadline_event_log_lag_seconds") == 8.5
+    assert counted.value("leadline_quota_used_ratio", quota="usd") == 0.75
+    assert counted.value("leadline_quota_used_ratio", quota="tokens") == 0
+
+
+def test_a_quota_of_yesterday_does_not_stay() -> None:
+    counted = Counted()
+    counted.told.signal(QuotaSeen(fullest=Fullest(tokens=0.9, usd=0.9)))
+    counted.told.signal(QuotaSeen(fullest=Fullest()))
+    assert counted.value("leadline_quota_used_ratio", quota="tokens") == 0
+    assert counted.value("leadline_quota_used_ratio", quota="usd") == 0
 
 
 class Broken:

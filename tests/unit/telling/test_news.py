@@ -42,6 +42,15 @@ def test_every_kind_is_told_in_the_reports_language(language: str) -> None:
     assert verdict.note.startswith(VERDICTS[language])
 
 
+def test_nothing_weak_is_told_as_if_it_stood() -> None:
+    report, texts = of("en")
+    new = {item.text: item.note for kind in news(report, "en") if kind.kind == "new_claims" for item in kind.items}
+    assert new["The lamp was automated in 1982."].startswith("contradicted by the source")
+    assert "1982. [3] *(contradicted by the source" in to_markdown(report).partition("## In full")[0]
+    part = to_html(report, texts).partition('class="changes"')[2].partition("</section>")[0]
+    assert "contradicted by the source" in part
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_it_stands_between_answer_and_sections_of_every_form(language: str) -> None:
     report, texts = of(language)

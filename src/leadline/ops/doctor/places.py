@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from leadline.domain import Json
@@ -10,6 +11,7 @@ from leadline.ops.doctor.finding import Finding, Status, failed, off, warned
 from leadline.ops.doctor.look import Look
 from leadline.settings.cache import OFF
 from leadline.wiring import migrate_status
+from leadline.wiring.loaded import loaded
 from leadline.wiring.probe_places import (
     RedisSeen,
     has_broker,
@@ -36,11 +38,15 @@ _FULL: Final = 0.9
 
 async def store(look: Look) -> Finding:
     """Write to the run store and read it back."""
-    _ = await try_store(look.settings, await look.folder())
     kind = look.settings.store.partition(":")[0]
+    if kind == "postgresql":
+        await loaded("leadline.tasks.postgres")
+    _ = await try_store(look.settings, await look.folder())
     if kind != "postgresql":
         return Finding(told="sqlite: written and read", facts={"kind": kind})
-    behind = [one for one in await migrate_status(look.settings) if one.found != one.wanted]
+    # In a thread of its own: it imports and reads files, which must not hold up a service's loop.
+    tables = await asyncio.to_thread(lambda: asyncio.run(migrate_status(look.settings)))
+    behind = [one for one in tables if one.found != one.wanted]
     if behind:
         part = behind[0]
         cause = f"the tables of {part.part} are at {part.found or 'nothing'}, this version wants {part.wanted}"

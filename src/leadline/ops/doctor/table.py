@@ -19,7 +19,7 @@ class Check:
 
     name: str
     run: Callable[[Look], Awaitable[Finding]]
-    seconds: float = 10.0
+    seconds: float = 20.0
     command: str = "leadline settings"
     runbook: str = _PAGE
 

@@ -82,12 +82,13 @@ def _inhibitions() -> list[Json]:
             ['alertname=~"ModelServiceDown|ModelServerOutOfService|SlowFirstToken|HighLatency|LatencyBudgetBurn"'],
         ),
         _inhibit(
-            ['alertname="NoWorkers"'], ['alertname=~"QueueAge|QueueStalled|HighLatency|LatencyBudgetBurn|LeaseStorm"']
+            ['alertname="NoWorkers"'],
+            ['alertname=~"QueueAge|QueueStalled|StuckLeases|HighLatency|LatencyBudgetBurn|LeaseStorm"'],
         ),
         _inhibit(['alertname="NoWorkers"'], ['alertname="TargetDown"', 'job="leadline-worker"']),
         _inhibit(
             ['alertname="StoreDown"'],
-            ['alertname=~"QueueAge|QueueStalled|LeaseStorm|RunsGivenUp|EventLogLag|.+BudgetBurn"'],
+            ['alertname=~"QueueAge|QueueStalled|StuckLeases|LeaseStorm|RunsGivenUp|EventLogLag|.+BudgetBurn"'],
         ),
         _inhibit(['alertname="QueueStalled"'], ['alertname="QueueAge"']),
         _inhibit(['alertname="TargetsVanished"', 'job="leadline-worker"'], ['alertname="NoWorkers"']),

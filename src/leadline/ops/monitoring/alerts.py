@@ -152,6 +152,14 @@ def _queue(targets: Targets, over: Thresholds) -> Iterator[Alert]:
         summary="{{ $value }} runs wait and nobody works on any",
         detail="Processes are up, yet none takes a run: they cannot reach the store, or lack what the runs need.",
     )
+    yield Alert(
+        name="StuckLeases",
+        query='max(leadline_queue_runs{state="claimable"}) > max(leadline_queue_runs{state="queued"})',
+        lasting=300,
+        severity="warning",
+        summary="Runs lost their worker and nobody takes them up",
+        detail="Their leases ran out minutes ago: workers are full, of another version, or lack what the runs need.",
+    )
     if targets.worker:
         yield Alert(
             name="NoWorkers",
@@ -202,6 +210,14 @@ def _parts(over: Thresholds) -> Iterator[Alert]:
         severity="warning",
         summary="{{ $labels.part }} is not called any more",
         detail="It failed too often in a row; it is tried from time to time.",
+    )
+    yield Alert(
+        name="DiskNearlyFull",
+        query=f'min by (instance) (leadline_disk_free_ratio{{folder="data"}}) < {over.disk_free}',
+        lasting=300,
+        severity="critical",
+        summary="The disk of {{ $labels.instance }} has {{ $value | humanizePercentage }} left",
+        detail="Where nothing is left, no run goes on: what it finds can not be kept.",
     )
     yield Alert(
         name="EventLogLag",

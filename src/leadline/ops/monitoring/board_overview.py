@@ -170,6 +170,12 @@ _SERVICE: Final = Row(
             unit="s",
         ),
         Panel(
+            title="Disk",
+            says="Share that is free where data is kept, by process.",
+            queries=one("min by (job, instance) (leadline_disk_free_ratio)", "{{job}} {{instance}}"),
+            unit="percentunit",
+        ),
+        Panel(
             title="Memory of processes",
             says="Resident, by process.",
             queries=one('process_resident_memory_bytes{job=~"leadline-.+"}', "{{job}} {{instance}}"),

@@ -69,6 +69,7 @@ class Thresholds:
     unsupported: float = 0.25
     empty_searches: float = 0.5
     event_log_seconds: float = 300.0
+    disk_free: float = 0.1
     gpu_memory: float = 0.97
     gpu_celsius: float = 88.0
 

@@ -180,10 +180,10 @@ async def backup_fresh(ground: Ground) -> Standing:
     hours = ground.settings.preflight.backup_hours
     told = await asyncio.to_thread(_read, ground, LAST)
     if told is None:
-        return missing("no backup was ever made here", "leadline backup DEST")
+        return missing("no backup was ever made here", "leadline backup to DEST")
     age = _age(ground, told) / 3_600
     if age > hours:
-        return missing(f"the last backup is {age:.0f} hours old, {hours:g} are allowed", "leadline backup DEST")
+        return missing(f"the last backup is {age:.0f} hours old, {hours:g} are allowed", "leadline backup to DEST")
     if told.get("verified") is not True:
         return missing(f"the backup in {told.get('target')} was not verified", "leadline backup verify SRC")
     return done(f"{age:.1f} hours old, verified")

@@ -12,8 +12,11 @@ from leadline.ops.preflight.item import Ground, Standing, done, missing, not_nee
 from leadline.settings import LOCAL
 from leadline.wiring.probe_models import model_servers
 
-RULES: Final = ("HighErrorRate", "HighLatency", "ToolCallFailures", "ModelServiceDown")
+RULES: Final = ("HighErrorRate", "HighLatency", "ToolCallFailures")
 """Alerts without which nobody hears of what users feel."""
+
+DOWN: Final = "ModelServiceDown"
+"""Needed beside them where model servers are one's own."""
 
 GPU_SERIES: Final = "count(DCGM_FI_DEV_GPU_UTIL or nvidia_smi_utilization_gpu_ratio)"
 _DELIVERED: Final = re.compile(r"^alertmanager_notifications_total\{[^}]*\} ([0-9.e+]+)", re.MULTILINE)
@@ -114,7 +117,8 @@ async def rules_loaded(ground: Ground) -> Standing:
     told = await _prometheus(ground, "/api/v1/rules?type=alert")
     rules = [rule for group in told.get("groups", []) for rule in group.get("rules", [])]
     names = {rule.get("name") for rule in rules}
-    absent = [name for name in RULES if name not in names]
+    own = any(not server.priced for server in await _model_servers(ground))
+    absent = [name for name in (*RULES, *([DOWN] if own else [])) if name not in names]
     broken = [str(rule.get("name")) for rule in rules if rule.get("health") == "err"]
     if absent:
         return missing(f"Prometheus has no alert {absent[0]}", "see deploy/prometheus")

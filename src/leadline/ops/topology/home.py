@@ -30,6 +30,7 @@ SECRETS: Final = ("redis_queue", "redis_cache", "postgres", "s3", "tools", "metr
 PORT: Final = 8443
 SERVICES: Final = 2
 WORKERS: Final = 2
+WATCH_EVERY: Final = 15.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -114,14 +115,15 @@ class Wish:
     workers: int | None = None
     alerts_to: str | None = None
     gateway: bool | None = None
+    watch_every: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan:
     """What was chosen, kept from one start to the next.
 
-    `inner` is the first of the fixed ports, where they are fixed. `left_out` tells of each part that
-    is not there why it is not.
+    `inner` is the first of the fixed ports, where they are fixed. `watch_every` is how many seconds
+    Prometheus waits between two looks. `left_out` tells of each part that is not there why it is not.
     """
 
     port: int = PORT
@@ -130,6 +132,7 @@ class Plan:
     workers: int = WORKERS
     alerts_to: str | None = None
     gateway: bool = False
+    watch_every: float = WATCH_EVERY
     ports: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
 
@@ -157,6 +160,7 @@ class Plan:
             workers=_else(wish.workers, self.workers),
             alerts_to=_else(wish.alerts_to, self.alerts_to),
             gateway=_else(wish.gateway, self.gateway),
+            watch_every=_else(wish.watch_every, self.watch_every),
             ports=self.ports if wish.inner_ports in {None, self.inner} else {},
         )
 

@@ -15,7 +15,7 @@ from typing import Final
 import orjson
 import psutil
 
-from leadline.errors import LeadlineError, WrongState
+from leadline.errors import NotStarted, WrongState
 from leadline.ops.topology import logs
 from leadline.ops.topology.home import Home
 from leadline.ops.topology.parts import Topology
@@ -29,10 +29,6 @@ LOG: Final = "supervisor"
 
 STOP_SECONDS: Final = 180.0
 """How long all parts together may take to end."""
-
-
-class NotUp(LeadlineError):
-    """The parts did not come up; the message says which one, and why."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +84,7 @@ def to_caller(told: Told) -> None:
 def launched(home: Home, words: Sequence[str]) -> Iterator[Iterator[Told]]:
     """Start a supervisor by `leadline WORDS` and yield what it tells until all is up.
 
-    Where the context is left by an exception, it is asked to end everything. Raises `NotUp`.
+    Where the context is left by an exception, it is asked to end everything. Raises `NotStarted`.
     """
     log = logs.opened(home.logs / f"{LOG}.log")
     try:
@@ -126,7 +122,7 @@ def _lines(home: Home, process: subprocess.Popen[bytes]) -> Iterator[Told]:
     process.wait()
     state = State.read(home.state)
     said = state.detail if state is not None and state.pid == process.pid else ""
-    raise NotUp(said or f"the supervisor ended: {' | '.join(logs.last_lines(home.logs / f'{LOG}.log', 5))}")
+    raise NotStarted(said or f"the supervisor ended: {' | '.join(logs.last_lines(home.logs / f'{LOG}.log', 5))}")
 
 
 def end(home: Home, *, each: Callable[[State], None]) -> bool:

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 
 import psutil
 
-from leadline.errors import LeadlineError
+from leadline.errors import NotStarted
 from leadline.ops.topology import logs
 from leadline.ops.topology.probes import answers
 from leadline.ops.topology.state import PartState, PartStatus
@@ -43,14 +43,6 @@ class Clock(Protocol):
     def now(self) -> float:
         """Return the seconds."""
         ...
-
-
-class NotStarted(LeadlineError):
-    """A part could not start; the message names it, says why, and where more stands."""
-
-    def __init__(self, part: str, why: str) -> None:
-        super().__init__(f"{part} could not start: {why}; look into its log: leadline logs {part}")
-        self.part = part
 
 
 class Part:
@@ -170,7 +162,8 @@ class Part:
     def _fail(self, how: str) -> None:
         said = logs.last_lines(self._log, 5)
         tail = f"; its last lines: {' | '.join(line.strip() for line in said)}" if said else ""
-        self.failed = NotStarted(self.unit.name, how + tail)
+        name = self.unit.name
+        self.failed = NotStarted(f"{name} could not start: {how}{tail}; look into its log: leadline logs {name}")
         self._tell(state=PartState.FAILED, pid=None, born=None, detail=how)
 
     async def _pause(self, code: int, failures: int) -> None:

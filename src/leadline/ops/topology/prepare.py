@@ -17,10 +17,21 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from leadline.errors import InputError, SettingsError, StoreError
-from leadline.ops.monitoring import alertmanager_files, prometheus_files
+from leadline.ops.monitoring import Pace, alertmanager_files, prometheus_files
+from leadline.ops.monitoring.alertmanager import GATHER
 from leadline.ops.topology import servers
 from leadline.ops.topology.certificates import ensure_tls
-from leadline.ops.topology.home import Home, Plan, Wish, check_way, new_secret, secrets_of, user_of, write_private
+from leadline.ops.topology.home import (
+    WATCH_EVERY,
+    Home,
+    Plan,
+    Wish,
+    check_way,
+    new_secret,
+    secrets_of,
+    user_of,
+    write_private,
+)
 from leadline.ops.topology.parts import Topology
 from leadline.ops.topology.programs import Programs, find_programs
 from leadline.resilience import SystemClock
@@ -152,21 +163,24 @@ def _write_servers(topology: Topology) -> None:
 
 
 def _write_gateway(topology: Topology) -> None:
-    """Write who may use the gateway: a key stands there as its hash."""
-    known = hashlib.sha256(topology.secrets["models"].encode()).hexdigest()
-    write_private(topology.home.gateway, f'[leadline]\nkeys = ["{known}"]\n'.encode())
+    """Write who may use the gateway, keys as their hashes: the parts, and Prometheus, which asks for its metrics."""
+    known = {"leadline": topology.secrets["models"], "monitoring": topology.secrets["metrics"]}
+    tables = (f'[{name}]\nkeys = ["{hashlib.sha256(key.encode()).hexdigest()}"]\n' for name, key in known.items())
+    write_private(topology.home.gateway, "\n".join(tables).encode())
 
 
 def _write_watchers(topology: Topology) -> None:
     if not topology.has("prometheus"):
         return
     prometheus = _owned(topology.folder("prometheus"), "prometheus")
-    for name, text in prometheus_files(topology.targets()).items():
+    share = topology.plan.watch_every / WATCH_EVERY
+    pace = Pace(scrape=topology.plan.watch_every, evaluate=topology.plan.watch_every, patience=share)
+    for name, text in prometheus_files(topology.targets(), pace=pace).items():
         _owned((prometheus / name).parent, "prometheus")
         _give(prometheus / name, text, "prometheus")
     _give(prometheus / "key", topology.secrets["metrics"], "prometheus")
     alertmanager = _owned(topology.folder("alertmanager"), "prometheus")
-    for name, text in alertmanager_files(webhook=topology.plan.alerts_to).items():
+    for name, text in alertmanager_files(webhook=topology.plan.alerts_to, gather=GATHER * share).items():
         _give(alertmanager / name, text, "prometheus")
 
 

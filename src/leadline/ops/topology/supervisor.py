@@ -15,8 +15,9 @@ from typing import Final
 
 import psutil
 
+from leadline.errors import NotStarted
 from leadline.ops.topology import logs
-from leadline.ops.topology.part import Clock, NotStarted, Part
+from leadline.ops.topology.part import Clock, Part
 from leadline.ops.topology.state import PartState, PartStatus, Phase, State
 from leadline.ops.topology.units import Unit, in_order
 
@@ -148,12 +149,17 @@ class Supervisor:
         numbers = (signal.SIGTERM, signal.SIGINT)
         for number in numbers:
             loop.add_signal_handler(number, self.stop)
-        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it outlives the terminal
+        # It outlives the terminal. To ignore the signal would be inherited by the parts, some of which reload by it.
+        loop.add_signal_handler(signal.SIGHUP, _outlive)
         try:
             yield
         finally:
-            for number in numbers:
+            for number in (*numbers, signal.SIGHUP):
                 loop.remove_signal_handler(number)
+
+
+def _outlive() -> None:
+    """Hear a signal and go on."""
 
 
 def _turn_over(paths: Sequence[Path]) -> None:

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from leadline.domain import RunState
-from leadline.errors import LeadlineError
-
-if TYPE_CHECKING:
-    from leadline.service.mcp.tools import Offer
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -38,18 +34,6 @@ class Standing:
     model_calls: int = 0
     tool_calls: int = 0
     cost_usd: float = 0.0
-
-
-class Watch(Protocol):
-    """Who looks on while a host calls tools: permits, and writes down."""
-
-    def permits(self, offer: Offer) -> None:
-        """Raise `NotPermitted` where the caller may not call a tool."""
-        ...
-
-    async def did(self, offer: Offer, about: str, *, error: LeadlineError | None) -> None:
-        """Take note of a call, of the run that it was about (`""`: of none), and of how it failed, if it did."""
-        ...
 
 
 class Desk(Protocol):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from mcp import types
 from mcp.server.lowlevel import Server
@@ -13,7 +13,7 @@ from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
 from leadline.errors import LeadlineError, SettingsError, StoreError, WorkDied
 from leadline.service.asgi import Asgi, Receive, Scope, Send
-from leadline.service.mcp.desk import Desk, Watch
+from leadline.service.mcp.desk import Desk
 from leadline.service.mcp.tools import OFFERS, Offer, Told, called, offer_of
 from leadline.version import __version__
 
@@ -24,6 +24,18 @@ BROKE = "mcp_tool_broke"
 
 _INNER = (SettingsError, StoreError, WorkDied)
 _HIDDEN = "the service could not do it; its log tells more"
+
+
+class Watch(Protocol):
+    """Who looks on while a host calls tools: permits, and writes down."""
+
+    def permits(self, offer: Offer) -> None:
+        """Raise `NotPermitted` where the caller may not call a tool."""
+        ...
+
+    async def did(self, offer: Offer, about: str, *, error: LeadlineError | None) -> None:
+        """Take note of a call, of the run that it was about (`""`: of none), and of how it failed, if it did."""
+        ...
 
 
 def server_of(desk: Desk, watch: Watch | None = None) -> Server[Any]:

@@ -7,7 +7,6 @@ from typing import Annotated, Any, Final, TypeAlias
 
 from fastapi import Header, Path, Query, Request
 from fastapi.responses import Response
-from starlette.requests import ClientDisconnect
 
 from leadline.errors import InputError, WrongState
 from leadline.ports.access import Action
@@ -195,9 +194,11 @@ def _name_at(cursor: str | None) -> str:
 
 
 async def _pieces(request: Request) -> AsyncGenerator[bytes]:
-    try:
-        async for piece in request.stream():
-            if piece:
-                yield piece
-    except ClientDisconnect as error:
-        raise InputError("the sender went away before all of it had come") from error
+    going = True
+    while going:
+        message = await request.receive()
+        if message["type"] == "http.disconnect":
+            raise InputError("the sender went away before all of it had come")
+        if piece := message.get("body", b""):
+            yield piece
+        going = message.get("more_body", False)

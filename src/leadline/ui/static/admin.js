@@ -11,7 +11,7 @@ const roleWord = (role) => w(role === "admin" ? "role_admin" : role);
 
 /** A table; with `cards` each row becomes a card on a phone, where its heads stand before its cells. */
 function table(label, heads, rows, { cards = false } = {}) {
-  const made = h("table", { class: cards ? "cards" : null }, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col", class: head.number ? "number" : null }, head.number ?? head)))), h("tbody", {}, rows));
+  const made = h("table", { class: cards ? "cards" : null, "aria-label": label }, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col", class: head.number ? "number" : null }, head.number ?? head)))), h("tbody", {}, rows));
   const told = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
   if (cards) for (const part of [made, ...made.querySelectorAll("thead, tbody, tr, td, th")]) part.setAttribute("role", told[part.tagName] ?? (part.scope === "col" ? "columnheader" : "rowheader"));
   return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, made);
