@@ -17,10 +17,12 @@ export function report(run, view) {
     claim.kind === "strong" ? "\u00a0" : " ", h("span", { class: `verdict ${claim.kind}`, title: claim.kind === "strong" ? claim.label : null }, claim.kind === "strong" ? h("span", { class: "unseen" }, claim.label) : claim.label),
     claim.reasons.length ? h("span", { class: "why" }, joined(claim.reasons)) : null,
   ];
+  // A tick stays on the line of the number that it follows.
+  const stands = (claim) => (claim.kind === "strong" ? [evidence.links(claim.cites.slice(0, -1)), h("span", { class: "kept" }, evidence.links(claim.cites.slice(-1)), verdict(claim))] : [evidence.links(claim.cites), verdict(claim)]);
   const piece = (one) => {
     const claim = claims.get(one.claim);
     if (!claim) return h("bdi", {}, one.text);
-    return h("span", { class: `claim ${claim.kind}` }, h("bdi", {}, one.text), evidence.links(claim.cites), verdict(claim));
+    return h("span", { class: `claim ${claim.kind}` }, h("bdi", {}, one.text), stands(claim));
   };
   const prose = (pieces) => h("p", { dir: "auto" }, pieces.map((one) => [piece(one), " "]));
   const quoted = (pieces) => h("ul", { class: "quoted" }, pieces.map((one) => h("li", { dir: "auto" }, piece(one))));
@@ -43,7 +45,7 @@ export function report(run, view) {
   const filter = filterOf(view, (found, filtered) => {
     text.hidden = filtered;
     list.hidden = !filtered;
-    fill(list, found.map((claim) => h("li", { dir: "auto" }, h("span", { class: `claim ${claim.kind}` }, h("bdi", {}, claim.text), evidence.links(claim.cites), verdict(claim)))));
+    fill(list, found.map((claim) => h("li", { dir: "auto" }, h("span", { class: `claim ${claim.kind}` }, h("bdi", {}, claim.text), stands(claim)))));
   });
 
   if (evidence.wide.matches && evidence.cites.has(1)) evidence.open(1, null, { quiet: true });
