@@ -138,6 +138,7 @@ async def test_tables_of_others_are_left_alone(postgres: Postgres) -> None:
     assert postgres.sql("SELECT count(*) FROM run", name).strip() == "0"
 
 
+@pytest.mark.timeout(150)  # six programs, one after the other
 def test_the_program_makes_changes_and_tells(postgres: Postgres) -> None:
     url = postgres.url(postgres.database())
     missing = program(url, "migrate", "status")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import overload
 
 from leadline.api import keeping
-from leadline.api.forms import BinaryFormat, Format, TextFormat, rendered
+from leadline.api.forms import BinaryFormat, Format, TextFormat, check_format, rendered
 from leadline.api.keeping import LOCAL
 from leadline.api.results import GcReport, Verification
 from leadline.domain import Failure, Report, RunState
@@ -54,6 +54,10 @@ class Archive:
     async def report(self, run_id: str) -> Report:
         """Return an ended run's report. Raises `RunFailed`, `RunCancelled`, `WrongState`, `UnknownRun`."""
         return from_json(await self._report_bytes(await self.run(run_id)))
+
+    def check_format(self, format: Format) -> None:
+        """Raise `MissingExtra` where `render` could not make this form here for want of a library."""
+        check_format(format)
 
     @overload
     async def render(self, report: Report, format: TextFormat) -> str: ...

@@ -10,7 +10,7 @@ from leadline.api.keeping import LOCAL, artefact_bodies
 from leadline.domain import Report
 from leadline.render.bibliography import to_bibtex, to_csl, to_ris
 from leadline.render.docx import to_docx
-from leadline.render.pdf import to_pdf
+from leadline.render.pdf import require, to_pdf
 from leadline.research.html import to_html
 from leadline.research.markdown import to_markdown
 from leadline.research.report import to_json
@@ -37,6 +37,12 @@ _BIBLIOGRAPHIES: Final[Mapping[str, Callable[[Report], str]]] = MappingProxyType
         "csl": to_csl,
     }
 )
+
+
+def check_format(form: Format) -> None:
+    """Raise `MissingExtra` where this machine lacks the libraries for a form, before anything was spent for it."""
+    if form == "pdf":
+        require()
 
 
 async def rendered(platform: Platform, report: Report, form: Format, *, tenant: str = LOCAL) -> str | bytes:

@@ -164,6 +164,7 @@ async def _options(engine: Engine, wish: Wish) -> Options:
 
 
 async def _research(shell: Shell, engine: Engine, wish: Wish) -> Told:
+    engine.check_format(wish.format)
     options = await _options(engine, wish)
     with view_for(shell) as view:
         run_id = await engine.start(

@@ -267,6 +267,10 @@ class Engine(Protocol):
         """Return an ended run's report. Raises `UnknownRun`, `WrongState`."""
         ...
 
+    def check_format(self, format: Format) -> None:
+        """Raise `MissingExtra` where this form could not be made."""
+        ...
+
     @overload
     async def render(self, report: Report, format: TextFormat) -> str: ...
 

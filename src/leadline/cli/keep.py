@@ -69,7 +69,14 @@ def gc(shell: Shell, *, older_than: float | None) -> None:
 def not_read(say: Callable[[str], None], found: Indexed) -> None:
     """Name what an index does not hold, with the reason."""
     for document in found.failed:
-        say(f"not read: {document.name}: {document.reason}")
+        named, _, told = document.reason.rpartition(f"`{document.name}`")
+        say(
+            f"not read: {document.name}{told}"
+            if not named and told
+            else f"not read: {document.name}: {document.reason}"
+        )
+    if not found.documents:
+        say("warning: none of the documents can be searched: there are none, or none could be read")
     for warning in found.warnings:
         say(f"warning: {warning}")
 

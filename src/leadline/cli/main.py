@@ -113,6 +113,20 @@ class Commands(click.Group):
                 return command
         return None
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is called; a wrong name is told with those that are like it."""
+        name, known = args[0], self.list_commands(ctx)
+        if name in known or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        from difflib import get_close_matches  # noqa: PLC0415 only where a name is wrong
+
+        near = get_close_matches(name, known, n=2)
+        if near:
+            ctx.fail(f"No such command '{name}'. Did you mean {' or '.join(f'`{one}`' for one in near)}?")
+        return super().resolve_command(ctx, args)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands without importing one."""
         for title, section in SECTIONS.items():

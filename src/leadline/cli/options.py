@@ -220,6 +220,20 @@ def chosen(**wishes: bool | None) -> dict[str, bool]:
     return {name: wish for name, wish in wishes.items() if wish is not None}
 
 
+class Day(click.DateTime):
+    """A day, told to a person as YYYY-MM-DD."""
+
+    def __init__(self) -> None:
+        super().__init__(("%Y-%m-%d",))
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ANN401 as click has it
+        """Return the day. Fails for what is none."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            self.fail(f"'{value}' is no day of the form YYYY-MM-DD", param, ctx)
+
+
 def reach(command: F) -> F:
     """Add how far into the web a run may reach."""
     for option in reversed(
@@ -238,7 +252,7 @@ def reach(command: F) -> F:
             click.option("--exclude", multiple=True, metavar="DOMAIN", help="Leave this site of the web out."),
             click.option(
                 "--since",
-                type=click.DateTime(("%Y-%m-%d",)),
+                type=Day(),
                 metavar="DATE",
                 help="Only what was published since, where the date is known.",
             ),

@@ -211,6 +211,7 @@ def approve(
     reply = _reply(plan, answer, reject=reject)
 
     async def work(engine: Engine) -> Told | None:
+        engine.check_format(form)
         run_id = await find_run(engine, run)
         await engine.reply(run_id, reply)
         if reject:
@@ -248,6 +249,7 @@ def resume(shell: Shell, *, run: str, format_: str | None, output: Path | None) 
     form = format_for(format_, output)
 
     async def work(engine: Engine) -> Told:
+        engine.check_format(form)
         run_id = await find_run(engine, run)
         with view_for(shell) as view:
             await take_up(engine, run_id, view.say)

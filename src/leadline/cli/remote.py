@@ -145,6 +145,9 @@ class RemoteEngine:
         """See `Engine`."""
         return await self.client.report(run_id)
 
+    def check_format(self, format: Format) -> None:
+        """See `Engine`: the service makes it."""
+
     async def render(self, report: Report, format: Format) -> Any:  # noqa: ANN401 text or bytes, by the format
         """See `Engine`."""
         body = await self.client.rendered(report.run_id, format)

@@ -47,6 +47,7 @@ def to_pdf(report: Report, bodies: Mapping[str, bytes] = NO_BODIES, *, folders: 
     Raises `MissingExtra`, naming the command to run, where the extra `office` is not installed or
     the machine has no font for the report's letters.
     """
+    require()
     page = compose(report, bodies)
     wardrobe = dress(*_letters(page), chinese=page.chinese, folders=folders)
     page = _spelled(page, wardrobe.spelled)
@@ -54,6 +55,12 @@ def to_pdf(report: Report, bodies: Mapping[str, bytes] = NO_BODIES, *, folders: 
         sheets = lay(page, wardrobe, _measure(canvas))
         _draw(canvas, sheets, wardrobe)
         return bytes(canvas.output())
+
+
+def require() -> None:
+    """Raise `MissingExtra` where the libraries that make a PDF are not installed."""
+    if any(find_spec(name) is None for name in ("fpdf", "fontTools")):
+        raise MissingExtra("PDF needs an extra: pip install 'leadline[office]'")
 
 
 def joined(text: str) -> bool:
@@ -93,11 +100,8 @@ def _spelled(page: Page, names: Mapping[int, str]) -> Page:
 
 @contextmanager
 def _canvas(page: Page, wardrobe: Wardrobe) -> Iterator[FPDF]:
-    try:
-        from fpdf import FPDF  # noqa: PLC0415 heavy, and part of an extra
-        from fpdf.fonts import CoreFont  # noqa: PLC0415 as above
-    except ImportError as error:
-        raise MissingExtra("PDF needs fpdf2; install it with: pip install 'leadline[office]'") from error
+    from fpdf import FPDF  # noqa: PLC0415 heavy, and part of an extra
+    from fpdf.fonts import CoreFont  # noqa: PLC0415 as above
 
     canvas = FPDF(unit="pt", format="A4")
     canvas.set_auto_page_break(auto=False)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Final, NamedTuple, TypeAlias
 
-from leadline.text.offsets import Span
+from leadline.text.offsets import Span, lower
 from leadline.text.sentences import split
 from leadline.text.tokens import fold_han, query_words, stem, terms
 
@@ -61,11 +61,7 @@ class Haystack:
     @cached_property
     def _folded(self) -> str:
         """The text in lower case and simplified characters, every offset unchanged."""
-        folded = self.text.lower()
-        if len(folded) != len(self.text):
-            # The dotted capital I is the one letter whose lower case is longer.
-            folded = self.text.replace("\u0130", "i").lower()
-        return fold_han(folded if len(folded) == len(self.text) else self.text)
+        return fold_han(lower(self.text))
 
     @cached_property
     def _index(self) -> dict[str, list[int]]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Final, TypeAlias
 
 from leadline.text.language import has_cjk
 from leadline.text.numerals import HAN_DIGIT_CHARS, han_value, ordinal_value
@@ -65,6 +65,8 @@ def _years(date: DateValue) -> Span:
     return Span(year, year + length)
 
 
+_Reader: TypeAlias = Callable[[str, re.Match[str]], Iterator[DateValue]]
+
 _MONTHS: Final = "jan feb mar apr may jun jul aug sep oct nov dec"
 _MONTH: Final = (
     r"(?P<month>Jan(?:uary)?|Feb(?:ruary)?|Mar(?:ch)?|Apr(?:il)?|May|June?|July?|Aug(?:ust)?"
@@ -75,6 +77,7 @@ _YEAR: Final = r"[12]\d{3}(?![\d,]\d|[A-Za-z_])"
 _ERA: Final = r"(?P<era>B\.?C\.?(?:E\b\.?)?|A\.?D\.?|C\.?E\.?)(?!\w)"
 _DASH: Final = "[-\u2010-\u2014]"
 
+_DIGIT: Final = re.compile(r"\d")
 _ISO: Final = re.compile(
     r"(?P<year>\d{4})(?<![A-Za-z0-9_-]\d{4})(?:-(?P<month>\d{2})(?:-(?P<day>\d{2}))?(?![\d-])"
     r"|/(?P<month2>\d{1,2})/(?P<day2>\d{1,2})(?![\d/])|\.(?P<month3>\d{2})\.(?P<day3>\d{2})(?![\d.]))"
@@ -141,8 +144,7 @@ def find_dates(text: str) -> list[DateValue]:
     """
     taken: dict[int, DateValue] = {}
     occupied = bytearray(len(text) + 1)
-    readers = _CHINESE_READERS + _READERS if has_cjk(text) else _READERS
-    for pattern, read in readers:
+    for pattern, read in _readers(text):
         for match in pattern.finditer(text):
             if 1 in occupied[match.start() : match.end()]:
                 continue
@@ -150,6 +152,17 @@ def find_dates(text: str) -> list[DateValue]:
                 taken[date.start] = date
                 occupied[date.start : date.end] = b"\1" * (date.end - date.start)
     return [taken[start] for start in sorted(taken)]
+
+
+def _readers(text: str) -> Iterator[tuple[re.Pattern[str], _Reader]]:
+    """Yield the readers that may find something in `text`, in order: most sentences hold no digit and no century."""
+    if has_cjk(text):
+        yield from _CHINESE_READERS
+    figured = _DIGIT.search(text) is not None
+    century = "centur" in text.lower()
+    for pattern, read in _READERS:
+        if century if pattern is _CENTURY else figured:
+            yield pattern, read
 
 
 def _date(
@@ -309,8 +322,6 @@ def _read_chinese_decade(_text: str, match: re.Match[str]) -> Iterator[DateValue
     if decade is not None:
         yield from _date(match, decade if decade > 99 else 1900 + decade, precision=Precision.DECADE)
 
-
-_Reader = Callable[[str, re.Match[str]], Iterator[DateValue]]
 
 # The first reader that takes a place keeps it.
 _CHINESE_READERS: Final[tuple[tuple[re.Pattern[str], _Reader], ...]] = (

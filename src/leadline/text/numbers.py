@@ -20,8 +20,9 @@ from leadline.text.numerals import (
     han_scale,
     han_value,
 )
-from leadline.text.offsets import Intervals, Span
+from leadline.text.offsets import Intervals, Span, lower
 from leadline.text.quantities import Kind, Quantity, close, same_quantity
+from leadline.text.scan import matches
 from leadline.text.units import is_money
 
 __all__ = ["Kind", "Quantity", "close", "find_numbers", "same_quantity"]
@@ -41,6 +42,7 @@ _VULGAR: Final = {
     "⅝": Decimal(5) / 8,
     "⅞": Decimal(7) / 8,
 }
+_FIGURE: Final = re.compile(rf"[\d{''.join(_VULGAR)}]")
 # Every alternative begins with a digit (or a vulgar fraction); possessive, hence linear.
 _DIGITS: Final = re.compile(
     r"(?P<groups>\d++(?:[-\u2010]\d++){2,}+)|(?P<version>\d++(?:\.\d++){2,}+)"
@@ -57,9 +59,9 @@ _MANY_DIGITS: Final = 40
 _DENOMINATORS: Final = frozenset([2, 3, 4, 5, 6, 8, 10, 12, 16])
 
 _WORD_CHOICE: Final = "|".join(ENGLISH_WORDS)
+# For lower case: a choice is slow where it has to ignore it.
 _WORDS: Final = re.compile(
-    rf"\b(?:{_WORD_CHOICE})\b(?:[\s-]{{1,3}}(?:and[\s-]{{1,3}})?(?:{_WORD_CHOICE})\b)*+",
-    re.IGNORECASE,
+    rf"\b(?:{_WORD_CHOICE})\b(?:[\s-]{{1,3}}(?:and[\s-]{{1,3}})?(?:{_WORD_CHOICE})\b)*+"
 )
 _WORD: Final = re.compile("[A-Za-z]+")
 _ONE_BEFORE: Final = re.compile(r"\b(half\s+)?an?\s+(half\s+)?$", re.IGNORECASE)
@@ -101,7 +103,7 @@ def find_numbers(text: str, *, skip: Sequence[Span] = ()) -> list[Quantity]:
 
 def _from_digits(text: str) -> Iterator[Quantity]:
     done = 0
-    for match in _DIGITS.finditer(text):
+    for match in matches(_DIGITS, text, opening=_FIGURE):
         if match.start() < done or match["groups"] or len(match[0]) > _MANY_DIGITS:
             continue
         quantity = _read_identifier(text, match) or _read_digits(text, match)
@@ -224,9 +226,10 @@ def _measured(text: str, span: Span, *, value: Decimal, step: Decimal, tail: Tai
 
 def _from_words(text: str) -> Iterator[Quantity]:
     done = 0
-    for run in _WORDS.finditer(text):
-        places = [Span(*word.span()) for word in _WORD.finditer(text, run.start(), run.end())]
-        words = [place.of(text).lower() for place in places]
+    lowered = lower(text)
+    for run in _WORDS.finditer(lowered):
+        places = [Span(*word.span()) for word in _WORD.finditer(lowered, run.start(), run.end())]
+        words = [place.of(lowered) for place in places]
         if len(words) == 2 and words[0] == "one" and words[1] in {"third", "fifth", "tenth", "eighth"}:
             value = Decimal(1) / {"third": 3, "fifth": 5, "eighth": 8, "tenth": 10}[words[1]]
             yield _made(text, Span(*run.span()), value=value, kind=Kind.NUMBER)

@@ -45,6 +45,13 @@ def trim(text: str, start: int, end: int) -> Span:
     return Span(start + left, start + len(part.rstrip()))
 
 
+def lower(text: str) -> str:
+    """Return `text` in lower case, every offset unchanged."""
+    lowered = text.lower()
+    # The dotted capital I is the one letter whose lower case is longer.
+    return lowered if len(lowered) == len(text) else text.replace("\u0130", "i").lower()
+
+
 class Intervals:
     """A set of spans that answers in logarithmic time whether an offset or a span lies in it."""
 

@@ -12,6 +12,7 @@ from typing import Final
 
 from leadline.text.language import CJK, CJK_MARKS
 from leadline.text.offsets import Span, trim
+from leadline.text.scan import matches
 from leadline.text.stops import ENUMERATOR, LETTERED, NEVER_ENDS, SELDOM_ENDS, STARTERS
 
 Sentence = Span
@@ -34,6 +35,7 @@ _RULE_LINE: Final = re.compile(r"[ \t]*[-=*_~^+|]{3,}[ \t]*$")
 _CJK_END: Final = re.compile(f"[{CJK}{CJK_MARKS}]")
 
 _CLOSERS: Final = "\"'\u201d\u2019\u300d\u300f\u300b\u3011\u3015\uff09)\\]\u00bb\uff02\uff07"
+_STOP_MARK: Final = re.compile("[。！？；｡….!?\u203c\u2047-\u2049]")
 # Each alternative consumes what it sees, so that no position is visited twice.
 _STOP: Final = re.compile(
     rf"(?P<han>[。！？；｡]+[。！？!?…]*|…{{2,}})[{_CLOSERS}]*"
@@ -151,7 +153,7 @@ def _first_word(text: str, line: Span) -> int:
 
 
 def _borders(text: str, block: Span) -> Iterator[int]:
-    for stop in _STOP.finditer(text, block.start, block.end):
+    for stop in matches(_STOP, text, opening=_STOP_MARK, start=block.start, end=block.end):
         if stop.end() < block.end and _ends(text, stop, block=block):
             yield stop.end()
 

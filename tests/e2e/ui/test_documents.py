@@ -26,7 +26,7 @@ FILES: list[FilePayload] = [
 
 def test_documents_are_added_read_asked_and_removed(served: Served, enter: Enter) -> None:
     page = enter("#/documents")
-    expect(page.get_by_text("No sets of documents yet.")).to_be_visible()
+    expect(page.get_by_text("None yet. Make a set, add files to it, and ask them")).to_be_visible()
     page.get_by_label("Name of a new set").fill("Locks")
     page.get_by_role("button", name="Make a set").click()
     shelf = page.locator("section.corpus", has=page.get_by_role("heading", name="Locks"))
@@ -59,4 +59,4 @@ def test_documents_are_added_read_asked_and_removed(served: Served, enter: Enter
     expect(shelf.locator(".standing")).to_contain_text("2 documents")
     shelf.get_by_role("button", name="Delete").click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
-    expect(page.get_by_text("No sets of documents yet.")).to_be_visible()
+    expect(page.get_by_text("None yet. Make a set, add files to it, and ask them")).to_be_visible()

@@ -24,7 +24,7 @@ from leadline.domain import (
     StopReason,
     Usage,
 )
-from leadline.errors import InputError, LeadlineError, UnknownRun, WrongState
+from leadline.errors import InputError, LeadlineError, MissingExtra, UnknownRun, WrongState
 from leadline.events import (
     ENGINE,
     ClaimChecked,
@@ -48,6 +48,13 @@ class Seen(NamedTuple):
     done: int
     name: str
     what: str = "documents"
+
+
+class NotRead(NamedTuple):
+    """A document that gives no text."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -110,6 +117,7 @@ class Script:
     runs: dict[str, Run] = field(default_factory=dict)
     flags: dict[str, asyncio.Event] = field(default_factory=dict)
     interrupts: int = 0
+    missing: Format | None = None
     failures: dict[str, LeadlineError] = field(default_factory=dict)
     cost: float = 0.01
     verdict: Verdict = field(default_factory=Verdict)
@@ -277,6 +285,11 @@ class FakeEngine:
             sources=(),
             usage=Usage(cost_usd=self.script.cost),
         )
+
+    def check_format(self, format: Format) -> None:
+        self.script.calls.append(("check_format", format))
+        if self.script.missing == format:
+            raise MissingExtra("needs an extra")
 
     async def render(self, report: Report, format: Format) -> str:
         if format == "json":

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.cli.conftest import Index, NotRead
+
 from leadline.cli.main import SECTIONS, cli, main
 from leadline.domain import StrategyName
 from leadline.errors import ModelDenied, ReplayError, StoreFull
@@ -33,6 +35,33 @@ def test_a_report_goes_to_stdout_and_progress_to_stderr(leadline: Any, script: A
     (question, docs, options, language) = script.called("start")[0]
     assert (question, docs, language) == (ASK[1], (Path("a"), Path("b")), "zh")
     assert options.strategy is StrategyName.AUTO
+
+
+def test_a_form_that_cannot_be_made_here_is_refused_before_anything_is_spent(leadline: Any, script: Any) -> None:
+    script.missing = "pdf"
+    refused = leadline(*ASK, "--format", "pdf")
+    assert refused.code != 0
+    assert "needs an extra" in refused.err
+    assert not script.called("start")
+    assert leadline(*ASK).code == 0
+
+
+def test_what_could_not_be_read_is_told_with_its_name_once(leadline: Any, script: Any) -> None:
+    script.index = Index(
+        documents=0,
+        failed=(
+            NotRead("/d/a.docx", "`/d/a.docx`: the archive is damaged"),
+            NotRead("/d/b.png", "`/d/b.png` is image/png; no parser reads it"),
+            NotRead("/d/c.txt", "Permission denied"),
+        ),
+    )
+    told = leadline("index", "/d").err.splitlines()
+    assert told[:3] == [
+        "not read: /d/a.docx: the archive is damaged",
+        "not read: /d/b.png is image/png; no parser reads it",
+        "not read: /d/c.txt: Permission denied",
+    ]
+    assert "none of the documents can be searched" in told[3]
 
 
 def test_what_could_steer_a_terminal_is_marked(leadline: Any) -> None:
@@ -183,7 +212,9 @@ def test_a_bug_is_told_as_one(leadline: Any, script: Any) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("aks",), "No such command"),
+        (("aks",), "No such command 'aks'. Did you mean `ask`?"),
+        (("zzz",), "No such command 'zzz'."),
+        ((*ASK, "--web", "--since", "yesterday"), "'yesterday' is no day of the form YYYY-MM-DD"),
         (("ask",), "leadline ask --help"),
         (("ask", "q"), "--docs"),
         (("ask", "q", "--max-steps", "0"), "x>=1"),

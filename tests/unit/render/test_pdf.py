@@ -193,7 +193,10 @@ def test_a_missing_extra_names_the_command(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(MissingExtra, match=re.escape("pip install 'leadline[office]'")):
         to_pdf(samples.empty())
     monkeypatch.undo()
-    monkeypatch.setattr(pdf, "find_spec", lambda _: None)
+    monkeypatch.setattr(pdf, "find_spec", lambda name: None if name == "fontTools" else name)
+    with pytest.raises(MissingExtra, match=re.escape("pip install 'leadline[office]'")):
+        pdf.require()
+    monkeypatch.setattr(pdf, "find_spec", lambda name: None if name == "uharfbuzz" else name)
     with pytest.raises(MissingExtra, match=re.escape("pip install 'leadline[office]'")):
         to_pdf(samples.scripts())
     assert to_pdf(samples.empty())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import datetime
 import ipaddress
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -17,20 +16,13 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from leadline.ops.topology.tls import Tls
+
 _AUTHORITY_DAYS: Final = 3650
 _SERVER_DAYS: Final = 397
 _RENEW_DAYS: Final = 30
 _NAMES: Final = ("localhost",)
 _ADDRESSES: Final = ("127.0.0.1", "::1")
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Tls:
-    """Files: the authority's certificate, and the server's certificate and key."""
-
-    ca: Path
-    certificate: Path
-    key: Path
 
 
 def ensure_tls(folder: Path, *, now: float) -> Tls:

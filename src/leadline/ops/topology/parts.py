@@ -11,10 +11,10 @@ from urllib.parse import quote, urlsplit
 
 from leadline.ops.monitoring import Targets
 from leadline.ops.topology import servers
-from leadline.ops.topology.certificates import Tls
 from leadline.ops.topology.home import Home, Plan
 from leadline.ops.topology.programs import Programs
 from leadline.ops.topology.servers import HOST
+from leadline.ops.topology.tls import Tls
 from leadline.ops.topology.units import Http, Unit
 from leadline.settings import Settings
 

@@ -20,7 +20,6 @@ from leadline.errors import InputError, SettingsError, StoreError
 from leadline.ops.monitoring import Pace, alertmanager_files, prometheus_files
 from leadline.ops.monitoring.alertmanager import GATHER
 from leadline.ops.topology import servers
-from leadline.ops.topology.certificates import ensure_tls
 from leadline.ops.topology.home import (
     WATCH_EVERY,
     Home,
@@ -75,6 +74,8 @@ def prepared(settings: Settings, *, config: Path | None) -> Topology:
 
 
 def _assembled(settings: Settings, home: Home, plan: Plan, *, programs: Programs, config: Path | None) -> Topology:
+    from leadline.ops.topology.certificates import ensure_tls  # noqa: PLC0415 an extra; the programs were found
+
     return Topology(
         home=home,
         plan=plan,

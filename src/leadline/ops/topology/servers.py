@@ -7,8 +7,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from leadline.ops.nginx import Balancer, nginx_conf
-from leadline.ops.topology.certificates import Tls
 from leadline.ops.topology.home import user_of
+from leadline.ops.topology.tls import Tls
 from leadline.ops.topology.units import Http, Listens, RedisPing, Says, Unit
 
 HOST: Final = "127.0.0.1"

@@ -240,7 +240,7 @@ const WORDS = {
   documents_lead: ["Sets of documents that questions can be asked of. Only your tenant sees them.", "可供提问的文档集，仅您的租户可见。"],
   corpus_name: ["Name of a new set", "新文档集名称"],
   corpus_make: ["Make a set", "新建文档集"],
-  no_corpora: ["No sets of documents yet.", "尚无文档集。"],
+  no_corpora: ["None yet. Make a set, add files to it, and ask them: reports, manuals, papers, tables, e-mails.", "尚无文档集。新建一个，添加文件（报告、手册、论文、表格、邮件），然后即可提问。"],
   not_offered: ["This service keeps no documents.", "此服务不保存文档。"],
   add_files: ["Add documents", "添加文档"],
   drop_here: ["or drop files here", "或将文件拖到此处"],

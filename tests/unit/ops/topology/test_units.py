@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import pytest
 
 from leadline.errors import SettingsError
-from leadline.ops.topology.certificates import Tls
 from leadline.ops.topology.home import SECRETS, Home, Plan
 from leadline.ops.topology.parts import Topology
 from leadline.ops.topology.programs import Programs
+from leadline.ops.topology.tls import Tls
 from leadline.ops.topology.units import Listens, Unit, in_order
 from leadline.settings import load
 
