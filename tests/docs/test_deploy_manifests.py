@@ -144,6 +144,24 @@ def test_settings_exist_and_secrets_are_named_only() -> None:
         assert all("value" not in one for one in container["env"])
 
 
+BARE = {"LEADLINE_TOOLS__KEY", "LEADLINE_METRICS__KEY"}
+CACHED = {*BARE, "LEADLINE_CACHE", "LEADLINE_LIMITS"}
+NOT_FOR_TOOLS = {f"LEADLINE_{name}" for name in SECRET_SETTINGS} - CACHED
+
+
+def test_a_pod_has_only_the_secrets_that_it_needs() -> None:
+    found = {name: {one["name"] for one in pod["spec"]["containers"][0]["env"]} for name, pod in pods().items()}
+    for name, secrets in found.items():
+        if name == "tool-python":
+            assert secrets == BARE, "programs of a model are run beside it"
+        elif name.startswith("tool-"):
+            assert secrets == CACHED, "it reads what strangers write"
+        elif name.startswith("migrate"):
+            assert secrets == {"LEADLINE_STORE"}
+        else:
+            assert secrets == {f"LEADLINE_{name}" for name in SECRET_SETTINGS}
+
+
 def test_what_is_no_part_is_refused() -> None:
     with pytest.raises(SettingsError):
         Part(
@@ -209,9 +227,19 @@ def test_containers_are_hardened_and_each_has_its_networks() -> None:
     assert set(document["services"]["postgres"]["networks"]) == {"stores"} <= inner
 
 
+def test_a_container_has_only_the_secrets_and_the_bodies_that_it_needs() -> None:
+    for name, one in compose()["services"].items():
+        if name.startswith("tool-"):
+            assert not set(one["environment"]) & NOT_FOR_TOOLS, name
+            assert not one.get("volumes"), "bodies of tenants are not for it"
+            assert not any("POSTGRES" in str(value) or "QUEUE" in str(value) for value in one["environment"].values())
+    python = compose()["services"]["tool-python"]["environment"]
+    assert not any("REDIS" in str(value) for value in python.values())
+
+
 def test_composes_variables_are_settings_and_in_the_example() -> None:
     known = {item.variable for item in items().values()}
-    for name in ("service", "worker", "operator", "migrate"):
+    for name in ("service", "worker", "operator", "migrate", *(part.name for part in PARTS if part.is_tool)):
         assert set(compose()["services"][name]["environment"]) <= known
     text = (COMPOSE / "compose.yaml").read_text("utf-8")
     example = {line.partition("=")[0] for line in (COMPOSE / "example.env").read_text("utf-8").splitlines()}
@@ -306,6 +334,18 @@ def test_units_are_hardened(units: Path) -> None:
         overall = re.search(r"Overall exposure level for \S+: ([0-9.]+)", judged.stdout)
         assert overall is not None, judged.stderr
         assert float(overall[1]) <= EXPOSURE, path.name
+
+
+def test_tools_are_users_of_their_own_without_the_secrets_of_others() -> None:
+    for path in SYSTEMD.glob("*.service"):
+        text = path.read_text("utf-8")
+        lines = text.splitlines()
+        tool = path.name.startswith("leadline-tool-")
+        name = "leadline-tools" if tool else "leadline"
+        assert {f"User={name}", f"Group={name}", f"StateDirectory={name}"} <= set(lines), path.name
+        assert f"EnvironmentFile=/etc/leadline/{'tools' if tool else 'leadline'}.env" in lines
+        assert f"WorkingDirectory=/var/lib/{name}" in lines
+        assert f"LEADLINE_DATA_DIR=/var/lib/{name} " in text
 
 
 def test_programs_of_a_model_reach_only_this_machine() -> None:

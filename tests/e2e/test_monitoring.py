@@ -16,11 +16,17 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.support.exporters import DCGM, NVIDIA_SMI
-from tests.support.monitoring import Prometheus, free_port, running_alertmanager, running_prometheus, until
+from tests.support.monitoring import (
+    Prometheus,
+    check_dashboards,
+    free_port,
+    running_alertmanager,
+    running_prometheus,
+    until,
+)
 from tests.support.services import Answer, FakeService, fake_service
 
 from leadline.ops.monitoring import Pace, Targets, alertmanager_files, prometheus_files
-from leadline.ops.monitoring.dashboards import DASHBOARDS
 from leadline.testing import HostileWeb, WebPage
 from leadline.testing.web import WebRequest
 
@@ -168,16 +174,6 @@ async def ask(made: World, question: str) -> None:
         return bool(told["state"] == "done")
 
     await until(done, seconds=90, what="the run to end")
-
-
-async def check_dashboards(prometheus: Prometheus) -> None:
-    """Every query of every panel is one that Prometheus takes, and has data."""
-    panels = [panel for dashboard in DASHBOARDS for panel in dashboard.panels]
-    for query, rare in [(one.query, panel.rare) for panel in panels for one in panel.queries]:
-        if rare:
-            await prometheus.query(query)
-        else:
-            await prometheus.until(query, seconds=30)
 
 
 async def check_told(told: FakeService, alert: str, status: str) -> dict[str, Any]:

@@ -20,9 +20,10 @@ from urllib.parse import urlsplit
 
 import pytest
 from tests.support.cluster import LONG, Cluster, asked, cluster, in_flight, until
-from tests.support.failover import running_pair, running_sentinels
-from tests.support.failover import until as waited
+from tests.support.failover import running_pair
 from tests.support.postgres import Postgres, running_postgres
+from tests.support.sentinels import running_sentinels
+from tests.support.waiting import until as waited
 
 from leadline.errors import SettingsError
 from leadline.events import RunHandedOver, RunResumed

@@ -7,13 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.support.accounts import MONDAY, Turned
 from tests.support.cluster import until
 
 from leadline import Leadline
-from leadline.api.scheduling import Scheduler, overrides_of, scheduler_of
+from leadline.api.scheduling import Scheduler, limits_of, overrides_of, scheduler_of
 from leadline.errors import InputError, UnknownRun
 from leadline.ports.access import LOCAL
 from leadline.ports.admission import Admitted, Bounds, InboundLimit, Refused, Wanted, Wish
@@ -121,6 +122,42 @@ async def test_the_run_before_is_at_hand(tmp_path: Path) -> None:
             await place.running.store.get("r0", tenant=LOCAL)
 
 
+async def test_a_run_is_as_the_request_for_it_was(tmp_path: Path) -> None:
+    document = tmp_path / "a.txt"
+    document.write_text("The first lighthouse on the Eddystone was lit in 1698.\n")
+    async with Leadline(Settings(data_dir=tmp_path / "data")) as engine:
+        name = await engine.start("When was the first lighthouse lit?", docs=[document])
+        await engine.result(name)
+    async with opened(tmp_path / "data") as place:
+        budget = {"steps": 7, "tokens": None, "seconds": 90.5}
+        await place.schedule(web=None, budget=budget, language="zh", continues=name, servers=[], length="short")
+        place.clock.at = MONDAY + DAY
+        (made,) = await place.one.fire()
+        run = await place.running.store.get(made, tenant=LOCAL)
+        defaults = Settings().budget
+        assert (run.options.budget.steps, run.options.budget.seconds) == (7, 90.5)
+        assert run.options.budget.tokens == defaults.tokens
+        assert (run.question.language, run.options.ledger_of, run.options.web) == ("zh", name, True)
+
+
+async def test_with_documents_the_web_is_left_alone_unless_it_is_named(tmp_path: Path) -> None:
+    async with opened(tmp_path) as place:
+        corpus = await place.accounts.corpora.create(LOCAL, name="papers")
+        await place.accounts.schedules.create(
+            LOCAL,
+            name="papers",
+            question="What is new?",
+            when="every day 08:00",
+            zone="UTC",
+            made_by="ann",
+            options={"corpora": [corpus.id]},
+        )
+        place.clock.at = MONDAY + DAY
+        (made,) = await place.one.fire()
+        options = (await place.running.store.get(made, tenant=LOCAL)).options
+        assert (options.web, options.corpora) == (False, (f"{corpus.id}@{corpus.version}",))
+
+
 async def test_a_run_without_a_report_passes_on_the_one_before_it(tmp_path: Path) -> None:
     document = tmp_path / "a.txt"
     document.write_text("The first lighthouse on the Eddystone was lit in 1698.\n")
@@ -187,7 +224,16 @@ class Refusing:
         return 0
 
 
-@pytest.mark.parametrize("options", [{"nonsense": 1}, {"web": "yes"}, {"strategy": "wild"}, {"corpora": "c"}])
+@pytest.mark.parametrize(
+    "options",
+    [{"nonsense": 1}, {"nonsense": None}, {"web": "yes"}, {"strategy": "wild"}, {"corpora": "c"}, {"budget": 3}],
+)
 def test_options_that_are_none_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(InputError):
         overrides_of(options)  # type: ignore[arg-type]  # what is wrong is the point
+
+
+@pytest.mark.parametrize("budget", [{"days": 1}, {"steps": 1.5}, {"usd": 0}, {"tokens": "many"}, {"steps": True}])
+def test_budgets_that_are_none_are_refused(budget: dict[str, Any]) -> None:
+    with pytest.raises(InputError):
+        limits_of({"budget": budget})

@@ -1,23 +1,17 @@
-"""Pairs of servers of which one takes over from the other: PostgreSQL with a streaming standby, Redis with a sentinel."""
+"""A pair of servers of which one takes over from the other: PostgreSQL with a streaming standby."""
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
-import subprocess
 import tempfile
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 from tests.support.postgres import PASSWORD, USER, Postgres
-from tests.support.redis import Redis
-
-MASTER = "leadline"
-SECONDS = 60.0
+from tests.support.waiting import until
 
 
 class Standby(Postgres):
@@ -82,83 +76,3 @@ def running_pair(primary: Postgres) -> Iterator[Pair]:
 
 def _is_set(server: Postgres) -> bool:
     return server.sql("SHOW synchronous_standby_names").strip() != ""
-
-
-class Sentinels:
-    """A Redis, its replica, and a sentinel that lets the replica take over."""
-
-    def __init__(self, primary: Redis, replica: Redis, sentinel: Redis) -> None:
-        self.primary = primary
-        self.replica = replica
-        self._sentinel = sentinel
-
-    @property
-    def engine(self) -> str:
-        """Return the setting `engine` that asks the sentinel who is master."""
-        return f"celery+sentinel://127.0.0.1:{self._sentinel.port}/{MASTER}"
-
-    def master(self) -> int:
-        """Return the port of who is master now, as the sentinel knows it."""
-        words = self._sentinel.command("SENTINEL", "get-master-addr-by-name", MASTER).split(b"\r\n")
-        return int(words[4])
-
-    def took_over(self) -> bool:
-        """Tell whether the replica is master, and takes writes."""
-        return self.master() == self.replica.port and b"role:master" in self.replica.command("INFO", "replication")
-
-
-@contextmanager
-def running_sentinels(folder: Path) -> Iterator[Sentinels]:
-    """Yield a pair of Redis and its sentinel; they are dead afterwards."""
-    with ExitStack() as stack:
-
-        def started(name: str, *options: str, first: str = "") -> Redis:
-            (folder / name).mkdir()
-            server = Redis(folder / name, options=options)
-            if first:
-                server = _Sentinel(folder / name, first)
-            stack.callback(server.stop)
-            server.start()
-            return server
-
-        primary = started("primary")
-        replica = started("replica", "--replicaof", "127.0.0.1", str(primary.port), "--repl-diskless-sync-delay", "0")
-        until(lambda: b"master_link_status:up" in replica.command("INFO", "replication"))
-        sentinel = started("sentinel", first=_rules(primary.port))
-        found = Sentinels(primary, replica, sentinel)
-        until(lambda: b"num-slaves\r\n$1\r\n1" in sentinel.command("SENTINEL", "master", MASTER))
-        yield found
-
-
-class _Sentinel(Redis):
-    """A sentinel: it writes what it learns into its configuration."""
-
-    def __init__(self, folder: Path, rules: str) -> None:
-        super().__init__(folder)
-        self._file = folder / "sentinel.conf"
-        self._file.write_text(f"port {self.port}\nbind 127.0.0.1\ndir {folder}\nlogfile sentinel.log\n{rules}")
-
-    def start(self) -> None:
-        self._process = subprocess.Popen(["redis-server", str(self._file), "--sentinel"], cwd=self._folder)
-        until(self._answers)
-
-
-def _rules(port: int) -> str:
-    return (
-        f"sentinel monitor {MASTER} 127.0.0.1 {port} 1\n"
-        f"sentinel down-after-milliseconds {MASTER} 1000\n"
-        f"sentinel failover-timeout {MASTER} 5000\n"
-    )
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Wait until it is so. What a server does not answer yet is not so."""
-    end = time.monotonic() + SECONDS
-    while time.monotonic() < end:
-        try:
-            if true():
-                return
-        except (OSError, subprocess.CalledProcessError):
-            pass
-        time.sleep(0.05)
-    raise AssertionError(f"it did not come about within {SECONDS:.0f} s (load {os.getloadavg()[0]:.1f})")

@@ -6,12 +6,14 @@ import asyncio
 import math
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+
+from leadline.ops.monitoring.dashboards import DASHBOARDS
 
 START_SECONDS = 60
 LOOK_SECONDS = 0.2
@@ -50,6 +52,11 @@ class Prometheus:
         self._session = session
         self.url = f"http://127.0.0.1:{port}"
 
+    async def fires(self) -> set[str]:
+        """Return the alerts that fire, or are about to, but for the one that always does."""
+        found = await self.query('ALERTS{alertname!="Watchdog"}')
+        return {series["metric"]["alertname"] for series in found}
+
     async def query(self, text: str) -> list[dict[str, Any]]:
         """Return the series of a query; an error of it fails."""
         async with self._session.post(f"{self.url}/api/v1/query", data={"query": text}) as reply:
@@ -65,6 +72,17 @@ class Prometheus:
             return any(not math.isnan(float(series["value"][1])) for series in await self.query(text))
 
         await until(has, seconds=seconds, what=text)
+
+
+async def check_dashboards(prometheus: Prometheus, *, without: Collection[str] = ()) -> None:
+    """Every query of every panel is one that Prometheus takes, and has data but for rows `without` their source."""
+    rows = [row for dashboard in DASHBOARDS for row in dashboard.rows]
+    for row in rows:
+        for query, rare in [(one.query, panel.rare) for panel in row.panels for one in panel.queries]:
+            if rare or row.title in without:
+                await prometheus.query(query)
+            else:
+                await prometheus.until(query, seconds=60)
 
 
 @asynccontextmanager

@@ -7,9 +7,11 @@ import json
 import os
 import re
 import socket
+import sqlite3
 import sys
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from tests.support.ui_pages import NAMES, STATIONS, page, station, survey
 from leadline.domain import ToolCall
 from leadline.testing import ScriptedServer, SmallWeb
 from leadline.testing.script import Asked, Reply
+from leadline.wiring.accounts import FILE
 
 PROGRAM = Path(sys.executable).with_name("leadline")
 ATTACK = "<img src=x onerror=alert(1)><script>alert(2)</script>"
@@ -191,6 +194,7 @@ class World:
     url: str
     key: str
     session: aiohttp.ClientSession
+    folder: Path
 
     async def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Send a request and return its JSON."""
@@ -203,6 +207,28 @@ class World:
         """Start a run and return its id."""
         found = await self.ask("POST", "/v1/research", {"question": question, **fields})
         return str(found["id"])
+
+    async def put(self, path: str, body: bytes) -> None:
+        """Upload a document."""
+        headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
+        async with self.session.put(self.url + path, data=body, headers=headers) as reply:
+            assert reply.status < 400, await reply.text()
+
+    async def fire(self, schedule: str) -> Any:
+        """Let a schedule's time come, wait until its run has ended, and return the run."""
+        before = (await self.ask("GET", f"/v1/schedules/{schedule}"))["last_run"]
+        await asyncio.to_thread(self._due, schedule)
+        for _ in range(600):
+            run = (await self.ask("GET", f"/v1/schedules/{schedule}"))["last_run"]
+            if run != before:
+                return await self.until(run)
+            await asyncio.sleep(0.1)
+        raise AssertionError("the schedule did not fire")
+
+    def _due(self, schedule: str) -> None:
+        with closing(sqlite3.connect(self.folder / FILE, timeout=30)) as file, file:
+            changed = file.execute("UPDATE account_schedule SET next_at = ? WHERE id = ?", (time.time() - 1, schedule))
+            assert changed.rowcount == 1
 
     async def until(self, run_id: str, *states: str) -> Any:
         """Wait until a run is in one of these states and return it."""
@@ -239,7 +265,7 @@ async def ui_world(folder: Path, *, keys: bool = True) -> AsyncIterator[World]:
             line = await asyncio.wait_for(process.stdout.readline(), 60)
             assert line, "the service did not start"
             async with aiohttp.ClientSession() as session:
-                yield World(f"http://127.0.0.1:{port}", key, session)
+                yield World(f"http://127.0.0.1:{port}", key, session, folder)
         finally:
             process.terminate()
             try:

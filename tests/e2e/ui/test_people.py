@@ -99,6 +99,8 @@ def test_every_page_is_accessible_and_fits_a_phone(served: Served, enter: Enter,
         ("#/runs", ".runs a"),
         (f"#/run/{earlier}", ".answer"),
         (f"#/run/{served.again(QUESTION)}", ".changes"),
+        ("#/schedules", "#schedule-often"),
+        ("#/documents", "#corpus-name"),
         ("#/admin", "tbody tr"),
         ("#/run/nothing", ".empty"),
     ):

@@ -8,9 +8,9 @@ import pytest
 
 QUESTIONS = (
     {"id": "sunk", "question": "When did the Orlova sink?", "answers": ["the year 2013", "2013"]},
-    {"id": "built", "question": "Where was the Orlova built?", "answers": ["Yugoslavia"]},
+    {"id": "built", "question": "Where was the Orlova built?", "answer": "Yugoslavia"},
     {"id": "桥", "question": "赵州桥由谁设计？", "answers": ["李春"]},
-    {"id": "none", "question": "What is the boiling point of gallium?", "answerable": False},
+    {"id": "none", "question": "What is the boiling point of gallium?", "answer": None},
 )
 
 

@@ -338,6 +338,28 @@ async def test_a_cut_stream_is_settled_at_what_came() -> None:
     assert 25 <= used <= 80
 
 
+async def test_who_leaves_before_an_answer_that_is_not_streamed_pays_for_the_prompt() -> None:
+    budgets = MemoryBudgets([Allowance(tokens=5000, seconds=360_000)])
+    body = BODY.replace(b"hi", b"hi " * 2000)
+    async with site([Reply(first_delay=30.0)], budgets=nullcontext(budgets), whole=60.0) as here:
+        call = asyncio.get_running_loop().create_task(here.post(body))
+        await here.servers[0].asked()
+        call.cancel()
+        async with asyncio.timeout(10):
+            while not here.gateway.counts.ended:
+                await asyncio.sleep(0.01)
+        used = 5000 - budgets.left("")[0][1]
+    assert here.gateway.counts.ended == {"client_left": 1}
+    assert used >= len(body) / 4
+
+
+async def test_what_no_server_took_costs_nothing() -> None:
+    budgets = MemoryBudgets([Allowance(tokens=5000, seconds=360_000)])
+    async with site([refusal(503, "down")], budgets=nullcontext(budgets)) as here:
+        assert (await here.post())[0] == 503
+        assert budgets.left("")[0][1] == 5000
+
+
 async def test_metrics_show_servers_and_requests() -> None:
     async with site([GOOD, refusal(503, "down")], policy=PoolPolicy(failures=1)) as here:
         for number in range(8):

@@ -268,31 +268,60 @@ _QUEUE = (
     ),
 )
 
+
+def _seen(part: str, **by: str) -> dict[str, str]:
+    return {f'leadline_reachable{{part="{part}",instance="{name}:1"}}': values for name, values in by.items()}
+
+
+def _broken(part: str, states: str, *, opened: str) -> dict[str, str]:
+    return {
+        f'leadline_breaker_state{{part="{part}",instance="w:1"}}': states,
+        f'leadline_breaker_changes_total{{part="{part}",state="open",instance="w:1"}}': opened,
+    }
+
+
 _PARTS = (
     Case(
-        alert="CacheDown",
+        alert="BrokerDown",
         at=4,
-        fires={'leadline_breaker_state{part="cache",instance="w:1"}': "2 1 2 1 2 1"},
-        quiet={
-            "up": {'leadline_breaker_state{part="cache",instance="w:1"}': "0x9"},
-            "a hiccup": {'leadline_breaker_state{part="cache",instance="w:1"}': "0 2 0x9"},
-        },
-        summary="The shared cache is down",
+        fires=_seen("broker", w="1 0x9", s="1 0x9"),
+        quiet={"one reaches it": _seen("broker", w="0x9", s="1x9"), "another's": _seen("cache", w="0x9")},
+        summary="The broker is down",
     ),
-    Case(
-        alert="LimitsDown",
-        at=4,
-        fires={'leadline_breaker_state{part="limits",instance="w:1"}': "2x9"},
-        quiet={"up": {'leadline_breaker_state{part="limits",instance="w:1"}': "0x9"}},
-        summary="The shared limits are down",
+    *(
+        case
+        for part in ("cache", "limits")
+        for case in (
+            Case(
+                alert=f"{part.title()}Down",
+                at=4,
+                fires=_seen(part, w="1 0x9", s="1 0x9"),
+                quiet={
+                    "one reaches it": _seen(part, w="0x9", s="1x9"),
+                    "a hiccup": _seen(part, w="1 0 1x9"),
+                },
+                summary=f"The shared {part} {'is' if part == 'cache' else 'are'} down",
+            ),
+            Case(
+                alert=f"{part.title()}Down",
+                at=6,
+                fires=_broken(part, "2 1 2 1 2 1 2 1", opened="0+1x9"),
+                quiet={
+                    "up": _broken(part, "0x9", opened="3x9"),
+                    "nobody has tried it since": _broken(part, "2x9", opened="3x9"),
+                },
+                summary=f"The shared {part} {'is' if part == 'cache' else 'are'} down",
+            ),
+        )
     ),
     Case(
         alert="PartBroken",
         at=7,
-        fires={'leadline_breaker_state{part="tool:search",instance="w:1"}': "2x9"},
+        fires=_broken("tool:search", "2x9", opened="0+1x9"),
         quiet={
-            "up": {'leadline_breaker_state{part="tool:search",instance="w:1"}': "0x9"},
-            "another's": {'leadline_breaker_state{part="cache",instance="w:1"}': "2x9"},
+            "up": _broken("tool:search", "0x9", opened="3x9"),
+            "nobody has tried it since": _broken("tool:search", "2x9", opened="3x9"),
+            "another's": _broken("cache", "2x9", opened="0+1x9"),
         },
         labels={"part": "tool:search"},
         summary="tool:search is not called any more",

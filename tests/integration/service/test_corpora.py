@@ -6,6 +6,7 @@ import asyncio
 import base64
 import hashlib
 import zipfile
+from collections.abc import AsyncIterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tests.support.service import Client, Running, small_service
 
 from leadline.api import reading
 from leadline.ports.access import Role
+from leadline.service.corpora import MOST_ARRIVING
 
 QUESTION = "When was the Falkenstein lock opened, and how deep is its sill?"
 LOCK = b"# Falkenstein lock\n\nThe Falkenstein lock was opened in 1911. Its sill lies at a depth of 4.2 metres.\n"
@@ -141,6 +143,35 @@ async def test_what_cannot_be_kept_is_refused(client: Client) -> None:
     assert (await client.ask("DELETE", f"{DOCS.format(corpus)}/none.txt")).status == 404
     assert (await client.get("/v1/corpora/none%00")).status == 404
     assert (await client.get(f"{DOCS.format(corpus)}/a%00b")).status == 404
+
+
+async def test_a_tenant_has_only_so_many_uploads_under_way(service: Running, tenant: str, other: str) -> None:
+    client, rival = await service.caller(tenant), await service.caller(other)
+    corpus, theirs = await made(client), await made(rival)
+    key, uploads = await service.key(tenant), service.services.uploads
+    most, go = MOST_ARRIVING * service.services.settings.corpora.uploads, asyncio.Event()
+
+    async def slowly() -> AsyncIterator[bytes]:
+        yield b"begun"
+        await go.wait()
+
+    async def slow(number: int) -> int:
+        url = f"{service.url}{DOCS.format(corpus)}/{number}.txt"
+        async with service.session.put(url, data=slowly(), headers={"Authorization": f"Bearer {key}"}) as reply:
+            return reply.status
+
+    async with asyncio.TaskGroup() as group:
+        calls = [group.create_task(slow(number)) for number in range(most)]
+        async with asyncio.timeout(20):
+            while uploads.arriving(tenant) < most:
+                await asyncio.sleep(0.01)
+        refused = await put(client, corpus, "more.txt", b"x")
+        assert (refused.status, refused.body["code"]) == (429, "uploads")
+        assert (await put(rival, theirs, "theirs.txt", b"x")).status == 200
+        go.set()
+    assert {call.result() for call in calls} == {200}
+    assert uploads.arriving(tenant) == 0
+    assert (await put(client, corpus, "more.txt", b"x")).status == 200
 
 
 async def test_listings_come_in_pages(client: Client) -> None:

@@ -223,6 +223,32 @@ async def test_nobody_makes_a_key_that_may_do_more_than_its_maker(service: Runni
     assert (await service.client(made.body["credential"]).get("/v1/research")).status == 200
 
 
+async def test_nobody_renews_a_key_that_may_do_more_than_oneself(service: Running, tenant: str) -> None:
+    full = await service.caller(tenant, Role.ADMIN)
+    ids = {one["name"]: one["id"] for one in (await full.get("/v1/keys")).body}
+    mine = await full.post("/v1/keys", {"name": "clerk", "role": "admin", "scopes": ["keys:manage", "runs:read"]})
+    clerk = service.client(mine.body["credential"])
+    refused = await clerk.post(f"/v1/keys/{ids['test']}/rotate", {"grace_hours": 0})
+    assert (refused.status, refused.body["code"]) == (403, "not_permitted")
+    assert (await full.get("/v1/keys")).status == 200, "and nothing was changed"
+    own = await clerk.post(f"/v1/keys/{mine.body['key']['id']}/rotate", {"grace_hours": 0})
+    assert own.status == 201
+    assert (await full.post("/v1/keys/none/rotate", {"grace_hours": 0})).status == 404
+
+
+async def test_what_no_database_takes_is_refused_and_still_written_down(service: Running, tenant: str) -> None:
+    admin = await service.caller(tenant, Role.ADMIN)
+    answer = await admin.ask("DELETE", "/v1/corpora/none%00x/documents/a%00b.txt")
+    assert answer.status == 404
+    assert (await admin.ask("DELETE", "/v1/keys/none%00x")).status in {400, 404}
+    share = await admin.ask("DELETE", "/v1/shares/none%00x")
+    assert share.status in {400, 404}, "never as if the store were away"
+    entries = (await admin.get("/v1/audit")).body["items"]
+    objects = [(entry["action"], entry["object"]) for entry in entries]
+    assert ("corpora:write", "nonex/ab.txt") in objects
+    assert ("keys:manage", "nonex") in objects
+
+
 async def test_a_key_lives_as_long_as_it_is_told(service: Running, tenant: str) -> None:
     admin = await service.caller(tenant, Role.ADMIN)
     made = (await admin.post("/v1/keys", {"name": "laptop", "role": "researcher", "expires_in_days": 1})).body

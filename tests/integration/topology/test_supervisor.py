@@ -15,7 +15,9 @@ import psutil
 import pytest
 from tests.support.models import free_port
 
-from leadline.errors import NotStarted, WrongState
+from leadline.errors import NotStarted, UnknownObject, WrongState
+from leadline.ops.topology.holds import change
+from leadline.ops.topology.home import Home
 from leadline.ops.topology.state import (
     PartState,
     PartStatus,
@@ -64,7 +66,7 @@ class Run:
     """A supervisor in this process, and what it told."""
 
     def __init__(self, folder: Path, units: list[Unit]) -> None:
-        self.files = Files(state=folder / "state.json", logs=folder)
+        self.files = Files(state=folder / "state.json", logs=folder, held=folder / "held")
         self.told: list[tuple[str, PartState]] = []
         self.up, self.changed = asyncio.Event(), asyncio.Event()
         self.supervisor = Supervisor(
@@ -138,6 +140,54 @@ async def test_parts_start_behind_and_end_before_what_they_need(tmp_path: Path) 
     ]
     assert run.state().phase is Phase.DOWN
     assert not [pid for pid in pids if runs(pid)]
+
+
+async def test_a_part_is_kept_down_until_it_may_start_again(tmp_path: Path) -> None:
+    run = Run(tmp_path, [listener("one", tmp_path), listener("two", tmp_path, "one")])
+    home = Home(folder=tmp_path)
+
+    async def then() -> None:
+        one, two = run.part("one"), run.part("two")
+        await asyncio.to_thread(change, home, ["one"], down=True)
+        kept = run.part("one")
+        assert (kept.state, kept.pid, kept.detail) == (PartState.HELD, None, "kept down: leadline start one")
+        assert not runs(one.pid)
+        assert run.part("two") == two, "who needs it goes on"
+        await asyncio.to_thread(change, home, ["one"], down=False)
+        again = run.part("one")
+        assert (again.state, again.restarts) == (PartState.READY, 0), "nobody is told of a fault that was none"
+        assert again.pid != one.pid
+        with pytest.raises(UnknownObject, match="no part three that runs; there are one, two"):
+            change(home, ["one", "three"], down=True)
+        assert run.part("one") == again
+
+    with held(home.lock):
+        await run.go(then)
+    with pytest.raises(WrongState, match="nothing is up"):
+        change(home, ["one"], down=True)
+
+
+async def test_a_part_that_keeps_ending_can_be_kept_down_and_all_be_ended_meanwhile(tmp_path: Path) -> None:
+    run = Run(tmp_path, [listener("one", tmp_path)])
+    home = Home(folder=tmp_path)
+
+    async def then() -> None:
+        pid = run.part("one").pid
+        assert pid is not None
+        os.kill(pid, signal.SIGKILL)
+        await asyncio.to_thread(change, home, ["one"], down=True)
+        assert not runs(run.part("one").pid)
+
+    with held(home.lock):
+        await run.go(then)
+    assert run.part("one").state is PartState.STOPPED
+
+    async def nothing() -> None:
+        assert run.part("one").state is PartState.READY, "an order ends with all of it"
+
+    run = Run(tmp_path, [listener("one", tmp_path)])
+    with held(home.lock):
+        await run.go(nothing)
 
 
 async def test_a_killed_part_comes_back_and_its_children_do_not_stay(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.unit.cli.conftest import Index, NotRead
 
 from leadline.cli.main import SECTIONS, cli, main

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import pytest
 from tests.support.engine import PAGES, WITH_MODEL, Gate, budget, rig, turn
+from tests.support.quick import within
 
 from leadline.domain import Dialect, Flag, ModelRequest, RunState, StopReason, StrategyName, ToolCall
 from leadline.errors import ContextOverflow
@@ -201,7 +201,7 @@ async def test_flags_are_heeded_within_a_second(tmp_path: Path, flag: Flag) -> N
         await gate.asked.acquire()
         gate.open.release()
         await gate.asked.acquire()
-        async with asyncio.timeout(1):
+        with within(1):
             await engine.flag(run, flag)
             if flag is Flag.FINISH:
                 await gate.asked.acquire()

@@ -52,6 +52,8 @@ HOSTILE = [
     "$x$ $\\href{javascript:alert(1)}{x}$",
     "{% raw %} {{ x }} {: onclick=x}",
     "[ ] task [x] task",
+    "[Otter] It was built. [the Otter] more [see] x\n\n[see]: https://evil.example",
+    "[see](https://evil.example) [see][1] [see] [1] ![see] x [toc] [see @x] y",
     "[1]: https://evil.example 'definition'",
     "“引文”——《标题》<b>",
     "HTTP://EVIL.EXAMPLE ftp://evil.example //evil.example",
@@ -90,6 +92,15 @@ def test_escaped_text_is_text(parser: MarkdownIt, value: str) -> None:
     assert {t.type for t in tokens(parser.parse(escaped))} <= INERT
     assert shown(parser, escaped) == visible(squeeze(value)).strip()
     assert shown(parser, f"## {escaped}") == shown(parser, escaped)
+
+
+def test_a_name_in_brackets_is_read_without_backslashes_and_its_quote_is_not_told_twice() -> None:
+    assert escape("[The Otter] It was built in Hull.") == "[The Otter] It was built in Hull."
+    body = "The Otter dived. It was built in Hull."
+    source = a_source(body)
+    said = a_claim("[The Otter] It was built in Hull.", cite(source, body, "It was built in Hull."), decided_by="quote")
+    told = to_markdown(a_report([said], [source]))
+    assert told.count("It was built in Hull") == 1
 
 
 @given(value=text)

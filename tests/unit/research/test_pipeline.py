@@ -22,6 +22,7 @@ from tests.support.engine import (
     rig,
     turn,
 )
+from tests.support.quick import within
 
 from leadline.domain import Dialect, Flag, ModelRequest, Policy, Price, RunState, StopReason, ToolCall, Verdict
 from leadline.errors import ContextOverflow, ModelDenied, ModelError, ModelUnavailable, NotFound, ToolStop
@@ -298,7 +299,7 @@ async def test_finish_breaks_gathering_off_and_writes(tmp_path: Path, phase: int
     async with rig(tmp_path, model=model) as engine:
         run_id = await engine.begin()
         await let_through(model, phase)
-        async with asyncio.timeout(1.0):
+        with within(1):
             await engine.flag(run_id, Flag.FINISH)
             if phase == 3:  # something was read: the model writes
                 await model.asked.acquire()
@@ -333,7 +334,7 @@ async def test_cancel_ends_every_phase_within_a_second(tmp_path: Path, phase: in
     async with rig(tmp_path, model=model) as engine:
         run_id = await engine.begin()
         await let_through(model, phase)
-        async with asyncio.timeout(1.0):
+        with within(1):
             await engine.flag(run_id, Flag.CANCEL)
             await engine.worker.wait(run_id)
         told = await engine.ended(run_id)
@@ -367,7 +368,7 @@ async def test_cancel_ends_a_judge(tmp_path: Path) -> None:
     async with rig(tmp_path, [*ROUNDS[:3], JUDGED], judge=model) as engine:
         run_id = await engine.begin(replace(WITH_MODEL, judge="judge"))
         await model.asked.acquire()
-        async with asyncio.timeout(1.0):
+        with within(1):
             await engine.flag(run_id, Flag.CANCEL)
             await engine.worker.wait(run_id)
         assert (await engine.told(run_id)).run.state is RunState.CANCELLED
@@ -396,7 +397,7 @@ async def test_a_tool_is_broken_off_too(tmp_path: Path) -> None:
     ) as engine:
         run_id = await engine.begin()
         await began.wait()
-        async with asyncio.timeout(1.0):
+        with within(1):
             await engine.flag(run_id, Flag.FINISH)
             told = await engine.ended(run_id)
     assert told.sure.stop_reason == StopReason.FINISHED_EARLY

@@ -26,6 +26,7 @@ from tests.support.engine import (
     rig,
     turn,
 )
+from tests.support.quick import within
 
 from leadline.domain import Flag, Json, ModelAnswer, RunState, ToolCall, ToolResult, Usage
 from leadline.errors import (
@@ -447,9 +448,8 @@ async def test_a_run_that_another_worker_took_is_dropped_at_once(
         other = await engine.store.claim("other", lease=30.0, engines=("1",), run_id=run_id)
         assert other is not None
         await clock.advance(0.11)  # one beat
-        async with asyncio.timeout(1.0):
-            with pytest.raises(LeaseLost):
-                await engine.worker.wait(run_id)
+        with within(1), pytest.raises(LeaseLost):
+            await engine.worker.wait(run_id)
         told = await engine.told(run_id)
     assert told.run.owner == "other"
     assert told.run.state is RunState.RUNNING

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.support.engine import WITH_MODEL, rig, turn
+from tests.support.quick import within
 
 from leadline.domain import (
     Budget,
@@ -205,7 +206,7 @@ async def test_a_flag_breaks_a_fold_off_within_a_second(tmp_path: Path, flag: Fl
         run = await engine.begin(RESUM)
         await model.hangs.wait()
         before = len(reading.asked)
-        async with asyncio.timeout(1):
+        with within(1):
             await engine.flag(run, flag)
             await engine.worker.wait(run)
         told = await engine.ended(run)

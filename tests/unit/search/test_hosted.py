@@ -155,3 +155,36 @@ async def test_what_nobody_needs_is_forgotten(tmp_path: Path) -> None:
     assert await asyncio.to_thread(lambda: files.kept.forget({"c": 3}, unused_since=500.0)) == 2_000
     assert await files.names() == ["c@2", "c@3"]
     assert not [name for name in names_in(tmp_path) if name.startswith("gone")]
+
+
+async def test_what_a_killed_builder_left_is_forgotten_with_its_corpus(tmp_path: Path) -> None:
+    files = Files(tmp_path, 100_000)
+    await files.use("c", 3)
+    for name in ("gone@1.db", "c@2.db"):  # as a process leaves it that died while it built
+        (tmp_path / f"{name}.use").touch()
+        (tmp_path / f"{name}.new").write_bytes(b"the text of a document that was deleted")
+        os.utime(tmp_path / f"{name}.use", (100.0, 100.0))
+    assert await asyncio.to_thread(lambda: files.kept.forget({"c": 3}, unused_since=500.0)) == 78
+    assert names_in(tmp_path) == ["c@3.db", "c@3.db.lock", "c@3.db.use"]
+
+
+async def test_half_an_index_is_no_base_for_another(tmp_path: Path) -> None:
+    files = Files(tmp_path, 100_000)
+    (tmp_path / "c@1.db.use").touch()
+    (tmp_path / "c@1.db.new").write_bytes(b"x")
+    await files.use("c", 2)
+    assert files.built == [("c@2.db", None)]
+
+
+async def test_once_the_mark_is_gone_nothing_more_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files = Files(tmp_path, 100_000)
+    await files.use("gone", 1)
+    unlink, gone = Path.unlink, []
+
+    def noted(path: Path, missing_ok: bool = False) -> None:
+        gone.append(path.name)
+        unlink(path, missing_ok=missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", noted)
+    assert await asyncio.to_thread(lambda: files.kept.forget({}, unused_since=0.0)) == 1_000
+    assert gone.index("gone@1.db.use") == len(gone) - 1, "another process may build there already"

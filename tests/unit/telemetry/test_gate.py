@@ -31,6 +31,10 @@ def test_with_keys_nothing_else_opens_even_here(headers: dict[str, str]) -> None
     assert not Gate(["one"]).lets_in("127.0.0.1", headers)
 
 
+def test_a_key_of_bytes_that_are_no_text_is_a_wrong_one() -> None:
+    assert not Gate(["one"]).lets_in("192.0.2.1", {"authorization": "Bearer \udcff"})
+
+
 @pytest.mark.parametrize("peer", ["127.0.0.1", "::1"])
 def test_without_a_key_this_machine_reads(peer: str) -> None:
     assert Gate([]).lets_in(peer, HERE)

@@ -23,6 +23,7 @@ from leadline.ports.signals import (
     LimitPassed,
     LimitRefused,
     LogSeen,
+    PartSeen,
     ProviderAsked,
     QueueSeen,
     QuotaSeen,
@@ -33,7 +34,6 @@ from leadline.ports.signals import (
     ServerCalled,
     ServerTurned,
     Signal,
-    StoreSeen,
 )
 from leadline.telemetry.follow import Broadcast, Followed, Seen
 from leadline.telemetry.metrics import status_of
@@ -226,7 +226,7 @@ def test_every_signal_is_counted() -> None:
         ProviderAsked(provider="serper", outcome="empty", seconds=0.3),
         HttpAnswered(method="GET", route="/v1/research", status=200, seconds=0.1, request="r"),
         QueueSeen(depth=Depth(claimable=2, queued=3, running=4, waiting=5, oldest=6.5)),
-        StoreSeen(reachable=True),
+        PartSeen(part="store", reachable=True),
         DiskSeen(free=0.5),
         LogSeen(lag=Lag(rows=7, seconds=8.5)),
         QuotaSeen(fullest=Fullest(tokens=None, usd=0.75)),

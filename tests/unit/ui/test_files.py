@@ -12,6 +12,7 @@ from leadline.ui.files import INDEX, POLICY, static_files
 FILES = static_files()
 SCRIPTS = {name: file.body.decode() for name, file in FILES.items() if name.endswith(".js")}
 STYLES = {name: file.body.decode() for name, file in FILES.items() if name.endswith(".css")}
+TABLES = {name: text for name, text in SCRIPTS.items() if name.startswith("words_")}
 FOLDER = Path(__file__).parents[3] / "src" / "leadline" / "ui" / "static"
 WORD = re.compile(r'^  (\w+): \["((?:[^"\\]|\\.)+)", "((?:[^"\\]|\\.)+)"\],$', re.MULTILINE)
 MOST_LINES = 400
@@ -62,23 +63,25 @@ def test_files_are_short(name: str) -> None:
 
 
 def test_words_are_there_in_both_languages_with_the_same_gaps() -> None:
-    words = {key: (english, chinese) for key, english, chinese in WORD.findall(SCRIPTS["words.js"])}
+    found = [word for text in TABLES.values() for word in WORD.findall(text)]
+    words = {key: (english, chinese) for key, english, chinese in found}
     assert len(words) > 200
-    assert len(words) == len(re.findall(r"^  \w+: \[", SCRIPTS["words.js"], re.MULTILINE))
+    assert len(words) == len(found), "a word stands in two tables"
+    assert len(found) == sum(len(re.findall(r"^  \w+: \[", text, re.MULTILINE)) for text in TABLES.values())
     for key, (english, chinese) in words.items():
         assert sorted(re.findall(r"\{\d\}", english)) == sorted(re.findall(r"\{\d\}", chinese)), key
-        if key not in {"of", "language", "language_hint"}:
+        if key not in {"of", "language", "language_hint", "schedule_at"}:
             assert re.search(r"[\u4e00-\u9fff]", chinese), key
             assert not re.search(r"[\u4e00-\u9fff]", english), key
 
 
 def test_every_word_that_is_used_is_there_and_none_is_left_over() -> None:
-    words = {key for key, _, _ in WORD.findall(SCRIPTS["words.js"])}
+    words = {key for text in TABLES.values() for key, _, _ in WORD.findall(text)}
     text = "\n".join(SCRIPTS.values())
     used = set(re.findall(r"\bw\(\"(\w+)\"", text))
     assert used <= words, used - words
-    made = ("e_", "r_", "k_", "o_", "s_", "theme_", "document_")
-    named = set(re.findall(r"\"(\w+)\"", "\n".join(text for name, text in SCRIPTS.items() if name != "words.js")))
+    made = ("e_", "r_", "k_", "o_", "s_", "theme_", "document_", "every_")
+    named = set(re.findall(r"\"(\w+)\"", "\n".join(text for name, text in SCRIPTS.items() if name not in TABLES)))
     hints = {key for key in words if key.endswith("_hint") and key.removesuffix("_hint") in words}
     strategies = {"auto", "extractive", "react", "resum", "iterresearch", "plan", "heavy"}
     left = words - used - named - hints - strategies - {key for key in words if key.startswith(made)}
