@@ -15,6 +15,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from playwright.async_api import Browser, Page, async_playwright
 from tests.support.ui_world import CHINESE, LIVE, QUESTION, SURVEY, WISH, World, ui_world
@@ -22,6 +23,23 @@ from tests.support.ui_world import CHINESE, LIVE, QUESTION, SURVEY, WISH, World,
 SIZES = {"desk": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
 THEMES = ("light", "dark")
+
+
+WEEKLY: list[dict[str, Any]] = [
+    {"name": QUESTION, "question": QUESTION, "when": "every Monday 08:00", "zone": "Europe/Berlin", "web": True},
+    {
+        "name": "岷江水利",
+        "question": CHINESE,
+        "when": "every month on the 1 09:00",
+        "zone": "Asia/Shanghai",
+        "web": True,
+    },
+    {"name": "New notices to mariners", "question": "Which lights were changed?", "when": "every 6 hours", "web": True},
+]
+LOCK = b"# Falkenstein lock\n\nThe Falkenstein lock was opened in 1911.\n"
+BROKEN = b"%PDF-1.7\n" + b"\xff" * 300
+MANY = 9
+"""Documents that take a while to be read, so that some wait, and some are read, when the picture is taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +68,8 @@ class Tour:
         await self._ask()
         await self._report()
         await self._lists()
+        await self._documents()
+        await self._schedules()
         await self._live()
 
     async def _at(self, place: str, there: str, name: str) -> None:
@@ -115,8 +135,29 @@ class Tour:
         await self._shot("runs-none")
         await self._at("#/admin", "tbody tr", "admin")
         await self._at("#/run/nothing", ".empty", "lost")
-        if await page.locator("nav a[href='#/documents']").count():
-            await self._at("#/documents", "main h1", "documents")
+
+    async def _documents(self) -> None:
+        """Take sets of documents, some of them while they are read."""
+        await self._at("#/documents", "#corpus-name", "documents-none")
+        corpus = await shelf(self._world)
+        await self._at("#/documents", "tr[data-state=reading]", "documents")
+        await self._world.ask("DELETE", f"/v1/corpora/{corpus}")
+
+    async def _schedules(self) -> None:
+        page, world = self._page, self._world
+        await self._at("#/schedules", "#schedule-often", "schedules-none")
+        await page.locator("form details > summary").click()
+        await page.locator("#schedule-often").select_option("own")
+        await self._top("schedule-form")
+        made = [(await world.ask("POST", "/v1/schedules", one))["id"] for one in WEEKLY]
+        await world.fire(made[0])
+        await world.ask("PATCH", f"/v1/schedules/{made[1]}", {"paused": True})
+        await self._at("#/schedules", ".schedules .chip", "schedules")
+        await page.locator(".schedules [data-deed=delete]").first.click()
+        await page.locator("dialog").wait_for()
+        await self._shot("schedule-delete")
+        for one in made:
+            await world.ask("DELETE", f"/v1/schedules/{one}")
 
     async def _live(self) -> None:
         live = await self._world.research(LIVE, web=True, strategy="react")
@@ -124,6 +165,26 @@ class Tour:
         await self._world.ask("POST", f"/v1/research/{live}/cancel")
         await self._world.until(live)
         await self._at(f"#/run/{live}", ".chip.cancelled", "cancelled")
+
+
+async def shelf(world: World) -> str:
+    """Make a set with documents that are read, that cannot be read, and that are being read; return its id."""
+    corpus = str((await world.ask("POST", "/v1/corpora", {"name": "Locks and lights 船闸与灯塔"}))["id"])
+    path = f"/v1/corpora/{corpus}/documents"
+    await world.put(f"{path}/falkenstein-lock.md", LOCK)
+    await world.put(f"{path}/broken-scan.pdf", BROKEN)
+    for _ in range(300):
+        known = await world.ask("GET", f"/v1/corpora/{corpus}")
+        if known["ready"] + known["failed"] == 2:
+            break
+        await asyncio.sleep(0.1)
+    rows = "".join(
+        f"<tr><td>Station {row}</td><td>first shown in {1700 + row % 300}</td></tr>" for row in range(60_000)
+    )
+    for number in range(MANY):
+        body = f"<html><title>Returns {number}</title><table>{rows}</table></html>".encode()
+        await world.put(f"{path}/returns/district-{number:02}.html", body)
+    return corpus
 
 
 async def _look(browser: Browser, world: World, *, runs: dict[str, Runs], folder: Path, only: str) -> None:
@@ -135,7 +196,7 @@ async def _look(browser: Browser, world: World, *, runs: dict[str, Runs], folder
         page = await context.new_page()
 
         async def shot(name: str, at: str = at, page: Page = page) -> None:
-            whole = name not in {"evidence", "share", "export"}
+            whole = name not in {"evidence", "share", "export", "schedule-delete"}
             await page.screenshot(path=folder / f"{name}-{at}.png", full_page=whole)
 
         await Tour(page, world, runs=runs[language], shot=shot).go()

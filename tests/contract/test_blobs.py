@@ -69,6 +69,20 @@ async def test_a_body_comes_back_under_its_hash(blobs: Blobs, body: bytes) -> No
     assert await blobs.put("t", body) == name
 
 
+@pytest.mark.parametrize("body", [*BODIES, b"light " * 1_600_000, os.urandom(9_000_000)], ids=len)
+async def test_a_file_is_stored_as_its_bytes_are(blobs: Bodies, body: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "body"
+    path.write_bytes(body)
+    with path.open("rb") as file:
+        file.read(1)
+        name = await blobs.put_file("t", file)
+        assert name == sha256(body)
+        assert await blobs.get("t", name) == body
+        assert await blobs.put_file("t", file) == name
+    assert await blobs.put("t", body) == name
+    assert [found async for page in blobs.names("t") for found in page] == [name]
+
+
 async def test_names_are_those_of_a_tenants_bodies(blobs: Bodies) -> None:
     stored = {await blobs.put("t", b"%d" % number) for number in range(20)}
     other = await blobs.put("other", b"else")

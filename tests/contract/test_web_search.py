@@ -39,6 +39,7 @@ from leadline.search.web.serper import Serper
 from leadline.search.web.tavily import Tavily
 from leadline.search.web.types import Provider
 from leadline.search.web.wikipedia import Wikipedia
+from leadline.service.mcp.tools import hits_told
 from leadline.wire.http import AiohttpHttp, Reply
 from leadline.wire.keys import KeyRing
 
@@ -302,6 +303,17 @@ async def test_language_and_region_follow_the_script(
     own = {"zh": "zh", "ja": "jp" if name == "brave" else "ja"}.get(language, language)
     assert f'"{country}"' in told or f'{language}-{country}"' in told or f"/{language}/" in told
     assert name == "exa" or own in told
+
+
+async def test_what_pages_had_escaped_is_told_as_people_read_it(service: FakeService, http: AiohttpHttp) -> None:
+    title = "Tom &amp; Jerry &lt;img src=x onerror=alert(1)&gt;"
+    found = {"url": "https://a.example/", "title": title, "content": "5&nbsp;m &lt; 6&#160;m &amp;lt; &#8230;"}
+    service.answers = [Answer({"results": [found]})]
+    (hit,) = (await engine("searxng", service, http).search(Query(text="x"), deadline=5)).hits
+    assert hit.title == "Tom & Jerry <img src=x onerror=alert(1)>"
+    assert hit.snippet == "5 m < 6 m &lt; …"
+    told = hits_told([{"title": hit.title, "uri": hit.uri, "snippet": hit.snippet}])
+    assert "<img" not in told
 
 
 @pytest.mark.parametrize("name", CASES)

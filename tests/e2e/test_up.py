@@ -113,8 +113,11 @@ def typed() -> Iterator[str]:
     for block in re.findall(r"^```console\n(.*?)```", page, re.DOTALL | re.MULTILINE):
         for line in block.splitlines():
             command = line.removeprefix("$ ")
-            if command.split()[0] in {"leadline", "set"} and command.split()[1] not in {"up", "down", "init"}:
-                yield command
+            if command.split()[0] not in {"leadline", "set"} or command.split()[1] in {"up", "down", "init"}:
+                continue
+            if "--ask" not in command:  # which wants a terminal
+                # Nobody is told of alerts here: to wait for that takes as long as it may.
+                yield command.removesuffix(" --try-alert")
 
 
 async def check_page(here: Machine, port: int) -> None:
@@ -123,6 +126,7 @@ async def check_page(here: Machine, port: int) -> None:
     ran = 0
     for line in typed():
         command = line.replace("/var/lib/leadline/up", str(here.folder / "data" / "up")).replace("8443", str(port))
+        command = command.replace("/var/backups", str(here.folder / "backups"))
         if command.startswith("set "):
             before = f"{command}; "
             continue

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from tests.support.monitoring import check_dashboards, until
-from tests.support.topology import passable
+from tests.support.topology import PROGRAM, passable
 from tests.support.whole import SECONDS, Whole, kill, whole
 
 pytestmark = [
@@ -20,6 +21,9 @@ pytestmark = [
     pytest.mark.xdist_group("up"),
     pytest.mark.blocking("looks at processes and files between commands, while nothing else runs"),
 ]
+
+RUNS = 4
+"""Before and after each fault; as many as all workers take at once, so that each process sees the part again."""
 
 NO_GPU = ("GPUs",)
 """Rows of dashboards whose exporters this machine has not."""
@@ -104,17 +108,17 @@ async def check_named(made: Whole, fault: Fault) -> None:
     status = await made.here.status()
     down = {part["name"]: part["state"] for part in status["parts"] if part["state"] not in {"ready", "done"}}
     if fault.part == "model":
-        assert made.model.url in found["model_service"]
+        assert f"127.0.0.1:{made.model.port}" in found["model_service"]
         assert not down
         return
     assert found["parts"] == served["parts"] == f"{fault.part} is held (kept down: leadline start {fault.part})"
     assert (status["well"], down) == (False, {fault.part: "held"})
 
 
-async def check_fault(made: Whole, fault: Fault, *, runs: int) -> None:
+async def check_fault(made: Whole, fault: Fault) -> None:
     """Break a part while runs are under way: they end, somebody is told, it is named; then all is well again."""
     since = len(made.pager.asked)
-    asked = await made.start(runs)
+    asked = await made.start(RUNS)
     instance = "" if fault.part == "model" else (await made.here.parts())[fault.part]["address"]
     await broken(made, fault)
     await check_paged(made, fault, since=since)
@@ -124,10 +128,10 @@ async def check_fault(made: Whole, fault: Fault, *, runs: int) -> None:
     )
     ended = await made.ended(asked)
     if fault is not MODEL:  # without a model a report is by the extractive writer, from what was found
-        assert [run.stop_reason for run in ended] == ["answered"] * runs, (fault.part, ended)
+        assert [run.stop_reason for run in ended] == ["answered"] * RUNS, (fault.part, ended)
     await mended(made, fault)
-    after = await made.ended(await made.start(2))
-    assert [run.stop_reason for run in after] == ["answered"] * 2, (fault.part, after)
+    after = await made.ended(await made.start(RUNS))
+    assert [run.stop_reason for run in after] == ["answered"] * RUNS, (fault.part, after)
     await made.check_green()
 
 
@@ -146,7 +150,7 @@ async def check_well(made: Whole) -> None:
 async def test_a_dead_model_server_is_told_of_while_every_run_ends_in_a_report(folder: Path) -> None:
     async with whole(folder) as made:
         await check_well(made)
-        await check_fault(made, MODEL, runs=4)
+        await check_fault(made, MODEL)
         await made.check_nothing_lost_or_doubled()
 
 
@@ -156,7 +160,45 @@ async def test_one_part_after_another_breaks_and_no_run_is_lost(folder: Path) ->
     async with whole(folder) as made:
         await check_well(made)
         for fault in (MODEL, CACHE, QUEUE, WORKER, TOOL):
-            await check_fault(made, fault, runs=4)
+            await check_fault(made, fault)
         assert len(made.asked) >= 20
         await made.check_nothing_lost_or_doubled()
         await check_dashboards(made.prometheus, without=NO_GPU)
+
+
+ASKED = {"restarts", "on_call", "network_isolated", "failover", "rollback"}
+"""What no program can see."""
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(900)
+async def test_the_list_before_production_leaves_what_only_an_operator_knows(folder: Path) -> None:
+    async with whole(folder) as made:
+        await made.ended(await made.start(2))
+        await check_restored(made, folder)
+        found = await made.under("preflight", "--json", "--paid", "--try-alert")
+        body = json.loads(found.out)
+        told = {item["id"]: item for item in body["items"]}
+        missing = {name for name, item in told.items() if item["must"] and item["state"] == "missing"}
+        assert (found.code, missing) == (13, ASKED), [told[name] for name in missing - ASKED]
+        done = {name for name, item in told.items() if item["state"] == "done"}
+        assert done >= {
+            *("tls", "load_balancer", "limits_answer", "auth_required", "access_log", "secrets_encrypted"),
+            *("model_health", "tools_work", "cache", "metrics_scraped", "rules_loaded", "alert_delivered"),
+            *("backup_fresh", "restore_tried"),
+        }, told
+
+
+async def check_restored(made: Whole, folder: Path) -> None:
+    """A backup of all of it is put into a database and a folder of its own, beside the ones in use."""
+    copies = str(folder / "copies")
+    for words in (("backup", copies), ("backup", "verify", copies)):
+        done = await made.under(*words)
+        assert done.code == 0, done.err
+    await made.database("restored")
+    other = (
+        'LEADLINE_STORE="${LEADLINE_STORE/\\/leadline\\?//restored?}" LEADLINE_BLOBS="file://$1" exec "$0" restore "$2"'
+    )
+    restored = await made.shell(other, PROGRAM, str(folder / "bodies"), copies)
+    assert restored.code == 0, restored.err
+    assert "all as they were" in restored.out

@@ -143,7 +143,7 @@ def _foreign(name: str) -> bool:
 
 
 def _english(name: str) -> bool:
-    if name.startswith("Show date picker"):  # the browser's own word, in its own language
+    if name.startswith(("Show date picker", "Show time picker")):  # the browser's own word, in its own language
         return False
     plain = re.sub(r"\d+|HTML|PDF|Word|DOCX|Markdown|JSON|BibTeX|RIS|CSL|Ctrl|Enter|Ada Admin|zip", "", name)
     return bool(re.search(r"[A-Za-z]{3,}", plain)) and not _HAN.search(name) and name != "Switch to English"

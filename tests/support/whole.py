@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+import asyncpg
 from tests.support.monitoring import Prometheus, free_port, until
 from tests.support.services import FakeService, fake_service
 from tests.support.topology import PROGRAM, Machine, Result, machine, row
@@ -35,6 +37,8 @@ LIT = "<p>The lighthouse at Skerryvore was first lit in 1844. It stands on a ree
 PRICES = '["scripted"]\nprompt = 1.0\ncompletion = 2.0\n'
 MODEL_DELAY = "1.5"
 """Seconds before each answer of the model, so that runs are under way when something breaks."""
+SLOTS = "2"
+"""Runs of each worker at a time: four at once keep both busy."""
 SECONDS = 240.0
 
 
@@ -86,7 +90,7 @@ class Whole:
         first = len(self.asked)
         found = [
             await self.client.start(
-                f"{QUESTION} ({number})", web=True, strategy="react", idempotency_key=f"question-{number}"
+                f"{QUESTION} ({number})", web=True, strategy="react", usd=1.0, idempotency_key=f"question-{number}"
             )
             for number in range(first, first + count)
         ]
@@ -127,6 +131,7 @@ class Whole:
     async def doctor(self) -> tuple[int, dict[str, str]]:
         """Return the exit code of `leadline doctor` under the topology's settings, and what fails, with why."""
         found = await self.under("doctor", "--json", "--paid")
+        assert found.out, found.err
         return found.code, failures(json.loads(found.out))
 
     async def diagnostics(self) -> dict[str, str]:
@@ -134,11 +139,24 @@ class Whole:
         reply = await self.operator.http.ask(Sent(method="GET", path="/v1/diagnostics", params={"paid": "true"}))
         return failures(json.loads(reply.body))
 
+    async def database(self, name: str) -> None:
+        """Make an empty database beside the one in use."""
+        url = (await self.shell('printf %s "$LEADLINE_STORE"')).out
+        connection: Any = await asyncpg.connect(url)
+        try:
+            await connection.execute(f"CREATE DATABASE {name}")
+        finally:
+            await connection.close()
+
     async def under(self, *words: str) -> Result:
         """Run a command under the settings of the topology."""
+        return await self.shell('exec "$0" "$@"', PROGRAM, *words)
+
+    async def shell(self, script: str, *words: str) -> Result:
+        """Run a line of a shell that has read the settings of the topology; `$0` is the first of `words`."""
         named = row(self.up, "settings")
         process = await asyncio.create_subprocess_exec(
-            *("bash", "-c", 'set -a; . "$0"; set +a; exec "$@"', named, PROGRAM, *words),
+            *("bash", "-c", f"set -a; . {shlex.quote(named)}; set +a; {script}", *words),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             env=self.here.environment,
@@ -159,8 +177,8 @@ class Whole:
             return not await self.prometheus.fires()
 
         await until(quiet, seconds=SECONDS, what="no alert to fire")
-        assert await self.doctor() == (0, {})
-        assert not await self.diagnostics()
+        for found in (await self.doctor(), (0, await self.diagnostics())):
+            assert found == (0, {}), found
         status = await self.here.leadline("status")
         assert status.code == 0, (status.out, status.err)
 
@@ -233,6 +251,7 @@ def environment(folder: Path, *, web: str, model: str) -> dict[str, str]:
         "EVENT_LOG": "jsonl://",
         "ADMISSION__USD_PER_DAY": "100",
         "TASKS__LEASE_SECONDS": "10",
+        "WORKER__CONCURRENCY": SLOTS,
     }
     return {f"LEADLINE_{name}": value for name, value in named.items()}
 

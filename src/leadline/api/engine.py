@@ -297,7 +297,11 @@ class Leadline(Archive):
         asks = await self._asks(run)
         if asks is not None:
             how = f"answer with `leadline approve {run.id}`"
-            raise RunWaits(f"run {run.id} waits for a person: {run.waits_for}; {how}", run_id=run.id, asks=asks)
+            raise RunWaits(
+                f"run {run.id} waits for a person: {(run.waits_for or '').rstrip('.。')}; {how}",
+                run_id=run.id,
+                asks=asks,
+            )
 
     async def _flag(self, run_id: str, flag: Flag) -> None:
         run = await self.run(run_id)

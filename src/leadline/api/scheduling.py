@@ -37,9 +37,18 @@ LEASE_SECONDS: Final = 60.0
 
 _KINDS: Final[Mapping[str, type]] = {
     **dict.fromkeys(("web", "scholar", "python", "approve", "clarify"), bool),
-    **dict.fromkeys(("since", "instructions", "strategy", "policy", "length"), str),
-    **dict.fromkeys(("corpora", "urls", "sites", "exclude"), list),
+    **dict.fromkeys(("since", "instructions", "strategy", "policy", "length", "language", "continues"), str),
+    **dict.fromkeys(("corpora", "urls", "sites", "exclude", "servers"), list),
+    **dict.fromkeys(("budget", "json_schema"), dict),
     "researchers": int,
+}
+_BESIDE: Final = frozenset({"budget", "continues", "language", "servers"})
+"""What a request says that is no field of `Options`, or not as it says it."""
+_LIMITS: Final[Mapping[str, tuple[type, ...]]] = {
+    "steps": (int,),
+    "tokens": (int,),
+    "seconds": (int, float),
+    "usd": (int, float),
 }
 _NAMED: Final = {"strategy": StrategyName, "policy": Policy, "length": Length}
 
@@ -103,18 +112,23 @@ class Scheduler:
         schedule, running = due.schedule, self._running
         text = asking.checked_question(schedule.question)
         settings = running.settings
-        overrides = overrides_of(schedule.options)
+        said, overrides = schedule.options, overrides_of(schedule.options)
+        overrides.setdefault("web", not (overrides.get("corpora") or overrides.get("urls")))
         if overrides.get("corpora"):
             found = [await self._accounts.corpora.get(schedule.tenant, name) for name in overrides["corpora"]]
             overrides["corpora"] = tuple(f"{corpus.id}@{corpus.version}" for corpus in found)
-        overrides["ledger_of"] = await self._earlier(schedule.tenant, schedule.last_run)
+        earlier = await self._earlier(schedule.tenant, schedule.last_run)
+        overrides["ledger_of"] = earlier or await self._earlier(schedule.tenant, _text(said.get("continues")))
         options: Options = asking.options_of(settings, overrides, can_compute=running.can_compute)
+        options = replace(options, budget=replace(options.budget, **limits_of(said)))
         options = asking.checked(options, settings, running.models)
+        if servers := _texts(said.get("servers")):
+            options = asking.with_external(options, await running.external.offered(servers))
         options = asking.decided(await asking.with_window(options, settings, running.models), text)
         return NewRun(
             id=due.run_id,
             tenant=schedule.tenant,
-            question=Question(text=text, language=detect(text)),
+            question=Question(text=text, language=_text(said.get("language")) or detect(text)),
             options=options,
             # Of two processes that make the same run, each makes the same.
             seed=int.from_bytes(hashlib.blake2b(due.run_id.encode(), digest_size=4).digest()),
@@ -144,16 +158,39 @@ def overrides_of(options: Mapping[str, Json]) -> dict[str, Any]:
     """Return what a schedule says of a run's options, by field name of `Options`. Raises `InputError`."""
     found: dict[str, Any] = {}
     for name, value in options.items():
+        if value is None and name in _KINDS:
+            continue  # said, but as the default has it
         kind = _KINDS.get(name)
         if kind is None or type(value) is not kind:
             raise InputError(f"a schedule's option is none: {name[:80]}")
+        if name in _BESIDE:
+            continue
         try:
-            found[name] = _NAMED[name](str(value)) if name in _NAMED else value
+            found["schema" if name == "json_schema" else name] = _NAMED[name](str(value)) if name in _NAMED else value
         except ValueError as error:
             raise InputError(f"a schedule's option `{name}` has no such value: {str(value)[:80]}") from error
         if isinstance(value, list):
             found[name] = tuple(str(item) for item in value)
     return found
+
+
+def limits_of(options: Mapping[str, Json]) -> dict[str, Any]:
+    """Return what a schedule says of a run's budget, by field name of `Budget`. Raises `InputError`."""
+    given = options.get("budget") or {}
+    named = given if isinstance(given, dict) else {}
+    found = {name: value for name, value in named.items() if value is not None}
+    for name, value in found.items():
+        if name not in _LIMITS or type(value) not in _LIMITS[name] or value <= 0:
+            raise InputError(f"a schedule's budget is none: {name[:80]}")
+    return found
+
+
+def _text(value: Json) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _texts(value: Json) -> list[str]:
+    return [str(one) for one in value] if isinstance(value, list) else []
 
 
 async def scheduler_of(settings: Settings, accounts: Accounts, running: Platform) -> Scheduler:

@@ -19,10 +19,11 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import IO, Self, TypeVar
 
 import zstandard
 
+from leadline.blobs.streams import compress, measured
 from leadline.domain import sha256
 from leadline.errors import BlobMissing, StoreError, StoreFull, StoreUnavailable
 
@@ -84,6 +85,10 @@ class DirectoryBlobs:
         """See `Blobs`. Raises `StoreFull`, `StoreUnavailable`; then no part of a file is left."""
         return await self._off_loop(partial(self._put, tenant, data))
 
+    async def put_file(self, tenant: str, file: IO[bytes]) -> str:
+        """See `Blobs`. Raises as `put`."""
+        return await self._off_loop(partial(self._put_file, tenant, file))
+
     async def get(self, tenant: str, sha256: str) -> bytes:
         """See `Blobs`. Raises `BlobMissing` also for a file whose bytes do not have the hash."""
         return await self._off_loop(partial(read_blob, folder_of(self._root, tenant), sha256))
@@ -120,24 +125,40 @@ class DirectoryBlobs:
 
     def _put(self, tenant: str, data: bytes) -> str:
         name = sha256(data)
+
+        def fill(file: IO[bytes]) -> None:
+            file.write(self._compressor().compress(data))
+
+        self._keep(tenant, name, fill)
+        return name
+
+    def _put_file(self, tenant: str, body: IO[bytes]) -> str:
+        found = measured(body)
+
+        def fill(file: IO[bytes]) -> None:
+            compress(body, file, size=found.size, by=self._compressor())
+
+        self._keep(tenant, found.sha256, fill)
+        return found.sha256
+
+    def _keep(self, tenant: str, name: str, fill: Callable[[IO[bytes]], None]) -> None:
         path = _path(folder_of(self._root, tenant), name)
         try:
             # Again means now: a sweep must not take what a new run is about to name.
             os.utime(path)
         except FileNotFoundError:
-            self._write(path, data)
+            self._write(path, fill)
         else:
             # Another writer may have put it there a moment ago.
             _sync_folder(path.parent)
-        return name
 
-    def _write(self, path: Path, data: bytes) -> None:
+    def _write(self, path: Path, fill: Callable[[IO[bytes]], None]) -> None:
         _make_folder(path.parent)
         handle, name = tempfile.mkstemp(prefix=_TEMPORARY, dir=path.parent)
         temporary = Path(name)
         try:
             with os.fdopen(handle, "wb") as file:
-                file.write(self._compressor().compress(data))
+                fill(file)
                 file.flush()
                 os.fsync(file.fileno())
             temporary.replace(path)

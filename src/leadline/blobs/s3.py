@@ -9,6 +9,7 @@ rule's to delete.
 from __future__ import annotations
 
 import asyncio
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,15 +17,16 @@ from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeVar
+from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self, TypeVar
 from urllib.parse import quote
 
 import zstandard
 
 from leadline.blobs.s3_place import HASH, Bucket, translating, unpacked
 from leadline.blobs.s3_reader import Copies, S3Reader, check_size, reader_of
+from leadline.blobs.streams import compress, measured, whole
 from leadline.domain import sha256 as hash_of
-from leadline.errors import BlobMissing
+from leadline.errors import BlobMissing, StoreFull
 
 if TYPE_CHECKING:
     from obstore import ObjectMeta
@@ -65,6 +67,7 @@ class S3Blobs:
         """Take the bucket and its client; see `open`."""
         self._bucket = bucket
         self._store = store
+        self._folder = copies
         self._copies = Copies(copies, copy_bytes)
         self._reader: Callable[[str], S3Reader] = partial(reader_of, bucket, copies, copy_bytes)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="leadline-s3")
@@ -97,6 +100,17 @@ class S3Blobs:
             await self._upload(key, packed.stored, new=False)
         await self._off_loop(partial(self._copies.keep, tenant, packed.name, packed.stored))
         return packed.name
+
+    async def put_file(self, tenant: str, file: IO[bytes]) -> str:
+        """See `Blobs`. This machine keeps no copy of it. Raises as `put`."""
+        found = await self._off_loop(partial(measured, file))
+        if found.size <= PART:
+            return await self.put(tenant, await self._off_loop(partial(whole, file)))
+        key = self._bucket.key(tenant, found.sha256)
+        age = await self._age(key)
+        if age is None or age > RENEW_SECONDS:
+            await self._upload_file(key, file, found.size)
+        return found.sha256
 
     async def get(self, tenant: str, sha256: str) -> bytes:
         """See `Blobs`. Raises `BlobMissing` also for an object whose bytes do not have the hash; `StoreUnavailable`."""
@@ -173,7 +187,27 @@ class S3Blobs:
             with suppress(AlreadyExistsError, PreconditionError):  # another writer was faster, with the same bytes
                 await self._store.put_async(key, stored, use_multipart=False, mode="create" if new else "overwrite")
 
-    async def _upload_parts(self, key: str, stored: bytes) -> None:
+    async def _upload_file(self, key: str, file: IO[bytes], size: int) -> None:
+        """Send a large body from the disk, compressed where that saves an eighth."""
+        small = await self._off_loop(self._scratch)
+        try:
+            packed = await self._off_loop(partial(_shrunk, file, small, size))
+            chosen = small if packed < size * 7 // 8 else file
+            await self._off_loop(partial(chosen.seek, 0))
+            with translating(self._bucket):
+                await self._upload_parts(key, chosen)
+        finally:
+            await self._off_loop(small.close)
+
+    def _scratch(self) -> IO[bytes]:
+        """Return a file without a name beside the copies: the folder for what is temporary may be memory."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return tempfile.TemporaryFile(dir=self._folder)
+        except OSError as error:
+            raise StoreFull(f"nothing can be written in `{self._folder}`: {error.strerror}") from error
+
+    async def _upload_parts(self, key: str, stored: bytes | IO[bytes]) -> None:
         try:
             await self._store.put_async(key, stored, use_multipart=True, chunk_size=PART, max_concurrency=PARTS_AT_ONCE)
         except FileNotFoundError:
@@ -187,6 +221,13 @@ class S3Blobs:
 
     async def _off_loop(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+
+def _shrunk(file: IO[bytes], into: IO[bytes], size: int) -> int:
+    try:
+        return compress(file, into, size=size, by=zstandard.ZstdCompressor(level=_LEVEL))
+    except OSError as error:
+        raise StoreFull(f"a large body cannot be compressed on the way to the bucket: {error.strerror}") from error
 
 
 def _is_old(found: ObjectMeta, keep: frozenset[str], older_than: float) -> bool:

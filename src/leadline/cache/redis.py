@@ -7,6 +7,7 @@ comes back higher, never lower: what was invalidated stays so.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from typing import TYPE_CHECKING, Any, Final
@@ -17,13 +18,15 @@ from leadline.cache.envelope import Unpacker, pack
 from leadline.cache.keys import APP, SCHEMA
 from leadline.cache.patterns import fits, short
 from leadline.cache.types import Entry, Heard, News, StoreUsage
-from leadline.errors import StoreUnavailable
 from leadline.resilience import Owned
+from leadline.wire.redis_failures import Outage
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from redis.asyncio import Redis
+
+log = logging.getLogger("leadline.cache")
 
 RECHECK: Final = 5.0
 """Seconds for which a version is believed; messages come sooner, unless one is lost."""
@@ -61,6 +64,7 @@ class RedisCache:
         self._client = client
         self._now = now
         self._away = (RedisError, RedisClusterException, OSError, TimeoutError)
+        self._outage = Outage(log, of="the cache's Redis")
         self._unpack = Unpacker()
         self._listeners: list[Heard] = []
         self._bump = client.register_script(_BUMP)
@@ -194,7 +198,8 @@ class RedisCache:
         while True:
             try:
                 await self._listen(listening, missed=missed)
-            except self._away:
+            except self._away as error:
+                _still_wanted(error)
                 listening.set()
                 missed = True
                 await asyncio.sleep(_RECONNECT_SECONDS)
@@ -229,7 +234,15 @@ class RedisCache:
         try:
             yield
         except self._away as error:
-            raise StoreUnavailable(f"the cache's Redis does not answer: {error}") from error
+            raise self._outage.failed(error) from error
+        self._outage.answered()
+
+
+def _still_wanted(error: Exception) -> None:
+    """End a task that was cancelled while a connection was being made, where the driver turned that into `error`."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError from error
 
 
 def _versioned(namespace: str) -> str:

@@ -97,7 +97,7 @@ def verify(shell: Shell, *, folder: Path, id: str | None) -> None:
     from leadline.ops.backup import verify as check  # noqa: PLC0415 as above
     from leadline.ops.backup_place import is_encrypted  # noqa: PLC0415 as above
 
-    passphrase = _passphrase(settings_of(shell)) if is_encrypted(folder) else None
+    passphrase = _known(settings_of(shell), encrypted=is_encrypted(folder))
     found = on_loop(check(folder, id=id, passphrase=passphrase))
     for unfinished in found.unfinished:
         shell.say(f"warning: the backup {unfinished} is not finished: its writing was cut off")
@@ -129,7 +129,7 @@ def restore(shell: Shell, *, folder: Path, id: str | None) -> None:
     from leadline.ops.restore import restore as put_back  # noqa: PLC0415 as above
 
     settings = settings_of(shell)
-    passphrase = _passphrase(settings) if is_encrypted(folder) else None
+    passphrase = _known(settings, encrypted=is_encrypted(folder))
     done = on_loop(put_back(settings, folder, id=id, passphrase=passphrase))
     for problem in done.problems:
         shell.say(problem)
@@ -137,6 +137,14 @@ def restore(shell: Shell, *, folder: Path, id: str | None) -> None:
     _tell_keys(shell, done.secret_keys)
     if done.problems:
         raise CheckFailed(f"the backup {done.id} was restored, but not all of it stands")
+
+
+def _known(settings: Settings, *, encrypted: bool) -> str | None:
+    """Return the passphrase to read a folder by: also that of the settings for one that is not encrypted.
+
+    That is refused then: who sets a passphrase wants no backup that others could have made.
+    """
+    return _passphrase(settings) if encrypted or settings.backup.passphrase is not None else None
 
 
 def _passphrase(settings: Settings, *, new: bool = False) -> str:

@@ -31,7 +31,7 @@ from leadline.cli.options import (
 )
 from leadline.cli.output import check_writable
 from leadline.cli.person import wishes_in
-from leadline.cli.session import engine_of, on_loop, settings_of
+from leadline.cli.session import engine_of, on_loop, quiet_log, settings_of
 from leadline.cli.shell import INTERRUPTED, Shell, pass_shell, write
 from leadline.cli.story import money, plural
 from leadline.domain import StrategyName
@@ -132,6 +132,7 @@ def batch(
         | wishes_in(instructions, schema),
         total_usd=total_budget_usd,
     )
+    quiet_log(debug=shell.debug)
     with Answers(out) as answers:
         if retry_failed:
             answers.forget_failures()

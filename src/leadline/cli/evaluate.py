@@ -19,7 +19,7 @@ from leadline.cli.board import board_for
 from leadline.cli.evaluate_files import Variant, make_folder, read_bodies, read_expected, write_summary
 from leadline.cli.options import common, limits, served, setting_option, sources, watching, written
 from leadline.cli.person import wishes_in
-from leadline.cli.session import engine_of, on_loop, settings_of
+from leadline.cli.session import engine_of, on_loop, quiet_log, settings_of
 from leadline.cli.shell import INTERRUPTED, Shell, pass_shell, write
 from leadline.domain import StrategyName
 from leadline.errors import BudgetError, InputError
@@ -108,6 +108,7 @@ def evaluate(shell: Shell, /, *, questions: Path, out: Path, **wishes: Any) -> i
         total_usd=wishes["total_budget_usd"],
     )
     make_folder(out)
+    quiet_log(debug=shell.debug)
     interrupted = on_loop(_work(shell, settings, order=order))
     write(_summarised(order).rstrip("\n"))
     return INTERRUPTED if interrupted else 0

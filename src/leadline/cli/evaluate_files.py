@@ -49,6 +49,10 @@ def read_expected(path: Path) -> dict[str, Expected]:
 
 
 def _expected(row: Mapping[str, Any], place: str) -> Expected:
+    """Return what a row expects; `"answer": text` is one of `answers`, `"answer": null` says that there is none."""
+    if "answer" in row and not {"answers", "answerable"} & row.keys():
+        answer = row["answer"]
+        row = {"answerable": False} if answer is None else {"answers": [answer]}
     answers, answerable = row.get("answers", []), row.get("answerable", True)
     if not isinstance(answers, list) or not all(isinstance(each, str) and each.strip() for each in answers):
         raise InputError(f"{place}: `answers` must be a list of texts")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from leadline.cli.session import on_loop, settings_of
+from leadline.cli.session import on_loop, quiet_log, settings_of
 from leadline.cli.shell import Shell
 from leadline.errors import LeadlineError
 from leadline.ports.access import LOCAL
@@ -43,6 +43,7 @@ def as_format(command: F) -> F:
 def with_accounts(shell: Shell, work: Callable[[Accounts], Awaitable[T]]) -> T:
     """Return what `work` gives, with the accounts open while it lasts."""
     settings = settings_of(shell)
+    quiet_log(debug=shell.debug)
 
     async def inside() -> T:
         from leadline.wiring.accounts import open_accounts  # noqa: PLC0415 adapters are slow to import

@@ -69,12 +69,10 @@ def gc(shell: Shell, *, older_than: float | None) -> None:
 def not_read(say: Callable[[str], None], found: Indexed) -> None:
     """Name what an index does not hold, with the reason."""
     for document in found.failed:
-        named, _, told = document.reason.rpartition(f"`{document.name}`")
-        say(
-            f"not read: {document.name}{told}"
-            if not named and told
-            else f"not read: {document.name}: {document.reason}"
-        )
+        called = f"`{document.name}`"
+        named = document.reason.startswith(called)
+        reason = document.reason.removeprefix(called) if named else f": {document.reason}"
+        say(f"not read: {document.name}{reason}")
     if not found.documents:
         say("warning: none of the documents can be searched: there are none, or none could be read")
     for warning in found.warnings:

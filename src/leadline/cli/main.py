@@ -56,6 +56,8 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "up": Entry("up", "up", "Start balancer, services, workers, stores and monitoring."),
         "status": Entry("up", "status", "Print how each part does."),
         "logs": Entry("up", "logs", "Print the last lines of the parts' logs."),
+        "stop": Entry("up", "stop", "End some parts, and keep them down."),
+        "start": Entry("up", "start", "Start parts again that were stopped."),
         "down": Entry("up", "down", "End all parts, the balancer first."),
     },
     "Model servers": {

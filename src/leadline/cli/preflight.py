@@ -31,6 +31,7 @@ Examples:
 @click.option("--paid", is_flag=True, help="Ask also what costs money: searches by key, answers of priced models.")
 @click.option("--try-alert", is_flag=True, help="Send an alert through Alertmanager and see it delivered.")
 @setting_option("--url", "preflight.url", metavar="URL", help="The service as its users reach it.")
+@setting_option("--ca", "preflight.ca", metavar="FILE", help="Authorities that the service's certificate may be of.")
 @setting_option("--prometheus", "preflight.prometheus", metavar="URL", help="Address of Prometheus.")
 @setting_option("--alertmanager", "preflight.alertmanager", metavar="URL", help="Address of Alertmanager.")
 @setting_option("--grafana", "preflight.grafana", metavar="URL", help="Address of Grafana.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -86,6 +87,11 @@ def _session(key: Secret | None, kind: Kind, seconds: float) -> aiohttp.ClientSe
     return aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=seconds))
 
 
+def reason_of(error: OSError) -> str:
+    """Return why a connection failed, without the addresses that asyncio adds."""
+    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
+
+
 async def _exchange(
     session: aiohttp.ClientSession,
     method: str,
@@ -100,6 +106,8 @@ async def _exchange(
             status = reply.status
     except TimeoutError as error:
         raise ModelTimeout(f"no answer in time from {target}") from error
+    except aiohttp.ClientConnectorError as error:
+        raise ModelUnavailable(f"cannot reach {target}: {reason_of(error.os_error)}") from error
     except (aiohttp.ClientError, ValueError) as error:
         raise ModelUnavailable(f"cannot reach {target}: {error}") from error
     try:

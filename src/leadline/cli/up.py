@@ -1,4 +1,4 @@
-"""`leadline up`, `down`, `status`, `logs`: the whole production topology on this machine."""
+"""`leadline up`, `down`, `stop`, `start`, `status`, `logs`: the whole production topology on this machine."""
 
 from __future__ import annotations
 
@@ -195,6 +195,48 @@ def down(shell: Shell) -> None:
 
     ended = end(Home.of(settings_of(shell)), each=each)
     shell.say("all parts have ended" if ended else "nothing was up")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  leadline stop worker-2
+  leadline stop tool-search tool-visit && leadline status
+"""
+)
+@click.argument("parts", metavar="PART...", nargs=-1, required=True)
+@common
+@pass_shell
+def stop(shell: Shell, *, parts: tuple[str, ...]) -> None:
+    """End parts of what `leadline up` started, and keep them down.
+
+    Until `leadline start`, or until all is ended. The other parts go on and do without: workers hand
+    back the runs that they hold.
+    """
+    _change(shell, parts, down=True)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  leadline start worker-2
+"""
+)
+@click.argument("parts", metavar="PART...", nargs=-1, required=True)
+@common
+@pass_shell
+def start(shell: Shell, *, parts: tuple[str, ...]) -> None:
+    """Start parts again that `leadline stop` ended, and wait until they answer."""
+    _change(shell, parts, down=False)
+
+
+def _change(shell: Shell, parts: tuple[str, ...], *, down: bool) -> None:
+    from leadline.ops.topology.holds import change  # noqa: PLC0415 only where it is asked for
+    from leadline.ops.topology.home import Home  # noqa: PLC0415 as above
+
+    change(Home.of(settings_of(shell)), parts, down=down)
+    for part in parts:
+        shell.say(f"{part}: {'stopped' if down else 'ready'}")
 
 
 @click.command(

@@ -37,13 +37,14 @@ class AsyncClient:
     """A client of the service at `url`; use inside `async with`.
 
     `key` is sent as `Authorization: Bearer`. A request with all its tries may take `patience`
-    seconds. Every method raises the errors of `leadline.errors`: `Unauthenticated`, `NotPermitted`,
-    `UnknownRun`, `InputError`, `ServiceLimited`, `ServiceUnavailable` and others. `corpora` has the
-    documents that the tenant keeps there.
+    seconds. `ca` is a file of the authorities that are trusted instead of the system's. Every method
+    raises the errors of `leadline.errors`: `Unauthenticated`, `NotPermitted`, `UnknownRun`,
+    `InputError`, `ServiceLimited`, `ServiceUnavailable` and others. `corpora` has the documents that
+    the tenant keeps there.
     """
 
-    def __init__(self, url: str, *, key: str | None = None, patience: float = PATIENCE) -> None:
-        self.http = ServiceHttp(url, key=key, patience=patience)
+    def __init__(self, url: str, *, key: str | None = None, patience: float = PATIENCE, ca: Path | None = None) -> None:
+        self.http = ServiceHttp(url, key=key, patience=patience, ca=ca)
         self.corpora = AsyncCorpora(self.http)
         self._stack = AsyncExitStack()
 

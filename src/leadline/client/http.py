@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import count
+from pathlib import Path
 from random import Random
 from types import TracebackType
 from typing import Any, Final, Literal, NamedTuple, Self, TypeAlias
@@ -68,8 +70,19 @@ class Unsent(ServiceUnavailable):
     """No connection came about: nothing was sent, so anything may be tried again."""
 
 
+def trusting(ca: Path) -> ssl.SSLContext:
+    """Return what takes certificates of these authorities alone. Raises `InputError` for a file that holds none."""
+    try:
+        return ssl.create_default_context(cafile=ca)
+    except (OSError, ssl.SSLError) as error:
+        raise InputError(f"{ca} holds no certificate of an authority: {error}") from error
+
+
 class ServiceHttp:
-    """Requests to one service. `url` is its base; a key goes to no other host, for no redirect is followed."""
+    """Requests to one service. `url` is its base; a key goes to no other host, for no redirect is followed.
+
+    `ca` is a file of the authorities that its certificate may be of, instead of the system's.
+    """
 
     def __init__(
         self,
@@ -77,6 +90,7 @@ class ServiceHttp:
         *,
         key: str | None,
         patience: float = PATIENCE,
+        ca: Path | None = None,
         backoff: Backoff = BACKOFF,
         clock: Sleeps | None = None,
     ) -> None:
@@ -86,16 +100,18 @@ class ServiceHttp:
         self.base = url.rstrip("/")
         self._key = key
         self._patience = patience
+        self._ca = ca
         self._backoff = backoff
         self._clock = clock or SystemClock()
         self._random = Random()  # noqa: S311 spreads retries, no secret
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
+        tls = True if self._ca is None else await asyncio.to_thread(trusting, self._ca)
         authorization = {"Authorization": f"Bearer {self._key}"} if self._key else {}
         self._session = aiohttp.ClientSession(
             headers={"User-Agent": f"leadline/{__version__}", **authorization},
-            connector=aiohttp.TCPConnector(limit=0),
+            connector=aiohttp.TCPConnector(limit=0, ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
             trust_env=False,

@@ -101,8 +101,8 @@ class Client:
     It may be used by several threads at once.
     """
 
-    def __init__(self, url: str, *, key: str | None = None, patience: float = PATIENCE) -> None:
-        self._client = AsyncClient(url, key=key, patience=patience)
+    def __init__(self, url: str, *, key: str | None = None, patience: float = PATIENCE, ca: Path | None = None) -> None:
+        self._client = AsyncClient(url, key=key, patience=patience, ca=ca)
         self.corpora = Corpora(self._client.corpora, self._do)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final, Self
 
-from leadline.errors import StoreError, StoreFull, StoreUnavailable
 from leadline.ports import Message
 from leadline.wire.redis import open_redis
+from leadline.wire.redis_failures import failure
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -53,16 +53,4 @@ class RedisStream:
                     _ = pipe.xadd(self._stream, fields, maxlen=self._length, approximate=True)
                 await pipe.execute()
         except (RedisError, OSError, TimeoutError) as error:
-            raise _translated(error, self._stream) from error
-
-
-def _translated(error: Exception, stream: str) -> StoreError:
-    from redis import exceptions  # noqa: PLC0415 an extra
-
-    said = f"the event log's stream `{stream}`"
-    if isinstance(error, exceptions.OutOfMemoryError):
-        return StoreFull(f"{said} finds no memory left in its Redis")
-    refused = isinstance(error, exceptions.AuthenticationError | exceptions.ResponseError)
-    if refused and not isinstance(error, exceptions.BusyLoadingError | exceptions.MasterDownError):
-        return StoreError(f"{said} is refused by its Redis: {error}")
-    return StoreUnavailable(f"{said} cannot be reached: {str(error) or type(error).__name__}")
+            raise failure(error, of=f"the Redis of the event log's stream `{self._stream}`") from error

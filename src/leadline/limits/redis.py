@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
@@ -9,9 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 from leadline.limits.memory import MemoryLedger
 from leadline.limits.types import Adapting, Limit, Reserved, Slot
 from leadline.resilience import Breaker, Monotonic
+from leadline.wire.redis_failures import Outage
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+log = logging.getLogger("leadline.limits")
 
 # A key's hash: `f` free, `h` held until, `s` share, `c` when it was cut. Its holes: a sorted set
 # of `at span`, by `at`. Times go as text with six places: Lua's own would keep four.
@@ -136,6 +140,7 @@ class RedisLedger:
         from redis.exceptions import RedisClusterException, RedisError  # noqa: PLC0415 an extra: a client has it
 
         self._away = (RedisError, RedisClusterException, OSError, TimeoutError)
+        self._outage = Outage(log, of="the limits' Redis")
         self._adapting = adapting or Adapting()
         self._prefix = f"{{{prefix}}}"
         self._alone = alone
@@ -181,6 +186,7 @@ class RedisLedger:
             reply = await script(keys=names, args=arguments)
         except self._away as error:
             self._breaker.failed()
+            _ = self._outage.failed(error)
             if self._failed is not None:
                 self._failed(error)
             return None
@@ -188,6 +194,7 @@ class RedisLedger:
             self._breaker.abandoned()
             raise
         self._breaker.succeeded()
+        self._outage.answered()
         return list(reply or [])
 
 

@@ -7,6 +7,7 @@ its way, the tokens come back as the bucket fills.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -16,9 +17,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from leadline.model.budgets import Allowance, MemoryBudgets, Reservation, sizes, too_large, used_up
 from leadline.resilience import Breaker, BreakerState, Monotonic
 from leadline.wire.redis import open_redis
+from leadline.wire.redis_failures import Outage
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
+
+log = logging.getLogger("leadline.model")
 
 # ARGV: four for each bucket: its field, size, seconds, and what to take. Takes all or nothing, unless told to `force`.
 _TAKE: Final = """
@@ -76,6 +80,7 @@ class RedisBudgets:
         from redis.exceptions import RedisClusterException, RedisError  # noqa: PLC0415 an extra: a client has it
 
         self._away = (RedisError, RedisClusterException, OSError, TimeoutError)
+        self._outage = Outage(log, of="the budgets' Redis")
         self._default = _buckets(default)
         self._tenants = {name: _buckets(own) for name, own in (tenants or {}).items()}
         self._own = MemoryBudgets(
@@ -138,6 +143,7 @@ class RedisBudgets:
             reply: Any = await self._take(keys=[f"{self._prefix}:{tenant}"], args=arguments)
         except self._away as error:
             self._breaker.failed()
+            _ = self._outage.failed(error)
             if self._failed is not None:
                 self._failed(error)
             return None
@@ -145,6 +151,7 @@ class RedisBudgets:
             self._breaker.abandoned()
             raise
         self._breaker.succeeded()
+        self._outage.answered()
         return float(reply)
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 from types import MappingProxyType
@@ -69,7 +69,8 @@ class Gateway:
     """The application; it opens with ASGI's lifespan, or as an asynchronous context manager.
 
     `keys` tell clients' tenants; without, no key is asked for, and the process should listen on
-    loopback only. `probe_model` is what probes ask for;
+    loopback only. `readers` tells who may read metrics, by address and headers; without it whoever may
+    call models. `probe_model` is what probes ask for;
     without it a server's own first model. `budgets` are opened with it.
     """
 
@@ -83,6 +84,7 @@ class Gateway:
         clocks: Clocks | None = None,
         whole: float = 300.0,
         keys: Keys | None = None,
+        readers: Callable[[str, Mapping[str, str]], bool] | None = None,
         budgets: AbstractAsyncContextManager[Budgets] | None = None,
         max_body: int = 64 * 1024 * 1024,
         max_answer: int = 64 * 1024 * 1024,
@@ -97,6 +99,7 @@ class Gateway:
         self._clocks = clocks or Clocks(total=3600.0)
         self._whole = whole
         self._keys = keys
+        self._readers = readers
         self._opening = budgets
         self._budgets: Budgets | None = None
         self._max_body = max_body
@@ -179,17 +182,29 @@ class Gateway:
         if path == "/readyz":
             await self._ready(send)
             return
+        if path == "/metrics" and method == "GET":
+            await self._metrics(scope, send)
+            return
         tenant = await self._tenant(scope)
         if path in _FORWARDED and method == "POST":
             await self._forward(scope, receive, send, tenant=tenant)
         elif path == f"{_PREFIX}/models" and method == "GET":
             await respond(send, encode({"object": "list", "data": await self._models()}))
-        elif path == "/metrics" and method == "GET":
-            await respond(send, self.counts.text(self.pool.view()), headers=[(b"content-type", CONTENT_TYPE)])
         elif path in _FORWARDED or path in {f"{_PREFIX}/models", "/metrics"}:
             raise Refusal(405, f"{method} is not for {path}", code="method_not_allowed")
         else:
             raise Refusal(404, "no such path", code="not_found")
+
+    async def _metrics(self, scope: Scope, send: Send) -> None:
+        """Show metrics: they name servers, and what all tenants use."""
+        if self._readers is None:
+            await self._tenant(scope)
+        else:
+            headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+            client = scope.get("client")
+            if not self._readers(str(client[0]) if client else "", headers):
+                raise Refusal(401, "the key of metrics is needed", code="invalid_api_key")
+        await respond(send, self.counts.text(self.pool.view()), headers=[(b"content-type", CONTENT_TYPE)])
 
     async def _tenant(self, scope: Scope) -> str:
         if self._keys is None:
@@ -255,6 +270,10 @@ class Gateway:
         async with reservation:
             try:
                 await self._answered(asking, work, passed)
+            except asyncio.CancelledError:
+                if passed.servers and not passed.begun:  # a server computes it, and only the client did not wait
+                    reservation.settle(asking.peeked.prompt_tokens)
+                raise
             finally:
                 reservation.settle(passed.tokens)  # also for what the client did not wait for
 

@@ -8,6 +8,7 @@ the transport says. A cancelled call closes its connection, so that the server s
 from __future__ import annotations
 
 import asyncio
+import os
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -363,7 +364,9 @@ class StreamedModel(ABC):
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
             return ModelDenied(f"{self._server} has a certificate that is not trusted")
         if isinstance(error, aiohttp.ClientConnectorError):
-            reason = error.os_error.strerror or "no connection"
+            code = error.os_error.errno or 0
+            # asyncio writes addresses into the system's words; those of a name's look-up have codes of their own.
+            reason = (os.strerror(code) if code > 0 else error.os_error.strerror) or "no connection"
             return ModelUnavailable(f"{self._server} cannot be reached: {reason}")
         return ModelUnavailable(f"{self._server} closed the connection without an answer")
 

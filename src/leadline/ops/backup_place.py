@@ -110,10 +110,9 @@ class Place:
         """
         header = folder / HEADER
         if header.exists():
-            place = cls.open(folder, passphrase=passphrase)
-            if passphrase is not None and not place.encrypted:
+            if passphrase is not None and not is_encrypted(folder):
                 raise InputError(f"the backups in {folder} are not encrypted; name another folder for encrypted ones")
-            return place
+            return cls.open(folder, passphrase=passphrase)
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if any(folder.iterdir()):
@@ -131,7 +130,8 @@ class Place:
         """Open a folder of backups.
 
         Raises `MissingPath` where there is none, `InputError` where it needs a passphrase and there
-        is none, `BackupUnusable` for a wrong one and for a damaged folder.
+        is none, or there is one and it needs none: whoever can write there could put backups of
+        their own in the place of encrypted ones. `BackupUnusable` for a wrong one and for a damaged folder.
         """
         try:
             found = orjson.loads((folder / HEADER).read_bytes())
@@ -146,6 +146,11 @@ class Place:
         if not known:
             raise BackupUnusable(f"the backups in {folder} are of another format; use the Leadline that made them")
         if kdf is None:
+            if passphrase is not None:
+                raise InputError(
+                    f"the backups in {folder} are not encrypted, anybody could have made them; "
+                    "take LEADLINE_BACKUP__PASSPHRASE away to use them all the same"
+                )
             return cls(folder, Files(), encrypted=False)
         if passphrase is None:
             raise InputError(f"the backups in {folder} are encrypted; set LEADLINE_BACKUP__PASSPHRASE")
@@ -300,7 +305,8 @@ def _header(kdf: Kdf | None, key: bytes | None) -> dict[str, Any]:
 
 def _kdf(found: dict[str, Any]) -> Kdf:
     kdf = Kdf(salt=bytes.fromhex(found["salt"]), n=int(found["n"]), r=int(found["r"]), p=int(found["p"]))
-    if kdf.n * kdf.r * kdf.p > 1 << 24:
+    sound = min(kdf.n - 1, kdf.r, kdf.p) > 0 and not kdf.n & (kdf.n - 1)
+    if not sound or kdf.n * kdf.r * kdf.p > 1 << 24:
         raise ValueError("costs of scrypt that no backup has")
     return kdf
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from typing import IO, Protocol
 
 
 class TextReader(Protocol):
@@ -30,6 +30,13 @@ class Blobs(Protocol):
 
     async def put(self, tenant: str, data: bytes) -> str:
         """Store `data` and return its hash; storing the same again costs a look. Raises `StoreFull`."""
+        ...
+
+    async def put_file(self, tenant: str, file: IO[bytes]) -> str:
+        """Store all that `file` holds, as `put` does, without holding it in memory; nobody may change it meanwhile.
+
+        The file stays open, at any place. Raises `StoreFull`.
+        """
         ...
 
     async def get(self, tenant: str, sha256: str) -> bytes:

@@ -157,9 +157,10 @@ class QueueSeen:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StoreSeen:
-    """Whether the store of runs answered, when it was last asked."""
+class PartSeen:
+    """Whether a part that the process stands on (`store`, `broker`, `cache`, `limits`) answered when last asked."""
 
+    part: str
     reachable: bool
 
 
@@ -199,7 +200,7 @@ Signal: TypeAlias = (
     | ProviderAsked
     | HttpAnswered
     | QueueSeen
-    | StoreSeen
+    | PartSeen
     | LogSeen
     | DiskSeen
     | QuotaSeen

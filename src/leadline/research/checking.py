@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from leadline.domain import Citation, Contradiction, Draft, DraftSentence, Flag, Policy
+from leadline.domain import Citation, Contradiction, Draft, DraftSentence, Excerpt, Flag, Policy
 from leadline.events import ClaimChecked
 from leadline.research.claims import Told, build_claims, sentences_of
 from leadline.research.contradictions import contradictions
@@ -85,10 +85,18 @@ def look(question: str, sentences: Sequence[DraftSentence], ledger: Ledger) -> L
 def _disagreements(
     question: str, ledger: Ledger, *, desk: Desk, cited: Sequence[Citation]
 ) -> tuple[Contradiction, ...]:
+    nearest = _nearest(question, ledger)
+    return contradictions(nearest, ledger, desk=desk, cited=cited)[:MOST_DISAGREEMENTS]
+
+
+def _nearest(question: str, ledger: Ledger) -> Sequence[Excerpt]:
+    """Return the excerpts among which contradictions are looked for, in the ledger's order."""
     excerpts = ledger.excerpts
+    if len(excerpts) <= COMPARED:
+        return excerpts
     scores = Bm25([ledger.quote(e) for e in excerpts]).scores(question)
     nearest = sorted(range(len(excerpts)), key=lambda i: (-scores[i], i))[:COMPARED]
-    return contradictions([excerpts[i] for i in sorted(nearest)], ledger, desk=desk, cited=cited)[:MOST_DISAGREEMENTS]
+    return [excerpts[i] for i in sorted(nearest)]
 
 
 async def _judge(study: Study, checked: list[Checked], *, answer: int) -> None:

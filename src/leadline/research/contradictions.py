@@ -22,7 +22,7 @@ from leadline.research.words import coverage, opposite_pair, stem_set
 from leadline.text.clean import squeeze
 from leadline.text.names import name_key
 from leadline.text.spans import fold
-from leadline.text.tokens import content_terms, is_stop, words
+from leadline.text.tokens import content_terms, words
 
 # How much of the words of each sentence the other must hold.
 _ALIKE: Final = 0.6
@@ -178,31 +178,38 @@ def _partners(
     shown = frozenset(
         i for i, s in enumerate(statements) if cited is None or _lies_in(s, by_source.get(s.source_id, ()))
     )
-    told_by = [_content(statement) for statement in statements]
+    sharing = _sharing(statements, shown)
+    for index, one in enumerate(statements):
+        for other in sorted(sharing[index]):
+            apart = statements[other].source_id != one.source_id
+            if other > index and apart and _close(one.content, statements[other].content):
+                yield one, statements[other]
+
+
+def _sharing(statements: Sequence[Statement], shown: frozenset[int]) -> list[set[int]]:
+    """Return for each sentence those that share a telling term with it, where one of the two is shown.
+
+    Only terms of sentences that are shown are looked up, in a report a few of all.
+    """
+    asked = frozenset[str]().union(*(statements[i].content for i in shown))
     by_term: dict[str, list[int]] = {}
-    for index, terms in enumerate(told_by):
-        for term in terms:
+    for index, statement in enumerate(statements):
+        for term in statement.held & asked if statement.says else ():
             by_term.setdefault(term, []).append(index)
-    telling = {term: listed for term, listed in by_term.items() if len(listed) <= _COMMON}
-    for index, terms in enumerate(told_by):
-        shared = Counter(chain.from_iterable(telling.get(term, ()) for term in terms))
-        for other in sorted(shared):
-            apart = statements[other].source_id != statements[index].source_id
-            wanted = other > index and apart and (index in shown or other in shown)
-            if wanted and _close(terms, told_by[other]):
-                yield statements[index], statements[other]
+    found: list[set[int]] = [set() for _ in statements]
+    for listed in by_term.values():
+        if len(listed) > _COMMON:
+            continue
+        seen = shown.intersection(listed)
+        for index in listed:
+            found[index].update(listed if index in shown else seen)
+    return found
 
 
 def _lies_in(statement: Statement, cited: Sequence[Citation]) -> bool:
     """Whether a sentence lies in one of these citations of its own source."""
     end = statement.start + len(statement.text)
     return any(c.start < end and statement.start < c.end for c in cited)
-
-
-def _content(statement: Statement) -> frozenset[str]:
-    if "://" in statement.text:
-        return frozenset()  # a reference, which says nothing
-    return frozenset(t for t in statement.held if len(t) > 1 and t[0] != "~" and not is_stop(t))
 
 
 def _close(one: frozenset[str], other: frozenset[str]) -> bool:
@@ -331,4 +338,4 @@ def _subject(one: Statement, other: Statement) -> str:
 
 def _subject_key(one: Statement, other: Statement) -> str:
     shared = sorted(one.name_keys & other.name_keys)
-    return "|".join(shared or sorted(_content(one) & _content(other)))
+    return "|".join(shared or sorted(one.content & other.content))

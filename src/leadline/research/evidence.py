@@ -8,6 +8,7 @@ admissions in the same order give the same ids and labels.
 
 from __future__ import annotations
 
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -18,7 +19,7 @@ from leadline.domain import Artefact, Citation, Excerpt, Source, excerpt_id, sha
 from leadline.research.passages import Haystack, Passage, find, snapped
 from leadline.text.clean import neutralise, squeeze
 from leadline.text.offsets import trim
-from leadline.text.rank import near_by_shingles, shingles
+from leadline.text.rank import LEAST_CONTAINED, near_by_shingles, shingles
 
 ReadText = Callable[[str], str]
 
@@ -291,10 +292,17 @@ class Ledger:
 
 
 class _Heads:
-    """The first excerpt of each group, found by the shingles that it shares."""
+    """The first excerpt of each group, found by the shingles that it shares.
+
+    Copies are rare: heads are entered into the index only once an excerpt comes of which most
+    shingles were met before, in whatever heads.
+    """
 
     def __init__(self) -> None:
         self._heads: list[tuple[Excerpt, str, frozenset[str]]] = []
+        self._met: set[str] = set()
+        self._least = math.inf  # shingles of the shortest head that has any
+        self._entered = 0  # heads in the index
         self._by_shingle: dict[str, list[int]] = {}
         self._by_source: dict[str, list[int]] = {}
 
@@ -303,21 +311,29 @@ class _Heads:
         for place in self._by_source.get(excerpt.source_id, ()):
             if _mostly_inside(excerpt, self._heads[place][0]):
                 return place
-        shared: dict[int, int] = {}
         found = shingles(text)
-        sampled = _sampled(found)
-        for shingle in sampled:
-            for place in self._by_shingle.get(shingle, ()):
-                shared[place] = shared.get(place, 0) + 1
-        for place in sorted(shared, key=lambda place: (-shared[place], place))[:3]:
-            _, known, theirs = self._heads[place]
-            if near_by_shingles(text, known, found, theirs):
-                return place
+        if len(found & self._met) >= LEAST_CONTAINED * min(len(found), self._least):
+            for place in self._likely(found):
+                _, known, theirs = self._heads[place]
+                if near_by_shingles(text, known, found, theirs):
+                    return place
         self._by_source.setdefault(excerpt.source_id, []).append(len(self._heads))
-        for shingle in sampled:
-            self._by_shingle.setdefault(shingle, []).append(len(self._heads))
+        self._least = min(self._least, len(found) or math.inf)
+        self._met |= found
         self._heads.append((excerpt, text, found))
         return None
+
+    def _likely(self, found: frozenset[str]) -> list[int]:
+        """Return the few heads that share most shingles with an excerpt, by the index."""
+        for place, (_, _, theirs) in enumerate(self._heads[self._entered :], self._entered):
+            for shingle in _sampled(theirs):
+                self._by_shingle.setdefault(shingle, []).append(place)
+        self._entered = len(self._heads)
+        shared: dict[int, int] = {}
+        for shingle in _sampled(found):
+            for place in self._by_shingle.get(shingle, ()):
+                shared[place] = shared.get(place, 0) + 1
+        return sorted(shared, key=lambda place: (-shared[place], place))[:3]
 
 
 def _sampled(found: frozenset[str]) -> Iterable[str]:

@@ -27,7 +27,9 @@ _LISTED: Final = 200
 
 # Only what some renderer would act on: text full of backslashes cannot be read in a terminal.
 _ACTIVE: Final = re.compile(
-    r"[`*~\[]"
+    r"[`*~]"
+    # Words in brackets are no link: where `[` is escaped, no text can define what they would lead to.
+    r"|\[(?!\w[^\[\]\\^`*_~<>&@!$#{}/:|]+\]\s\w)"
     r"|\\(?=[!-/:-@\[-`{-~]|$)"
     r"|<(?=[a-z/!?]|$)"
     r"|&(?=#|[a-z]\w*;)"

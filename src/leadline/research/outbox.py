@@ -15,6 +15,9 @@ log = logging.getLogger("leadline.journal")
 OUTCOME_WAIT = 0.002
 """Seconds an outcome may wait for an intent to share an append with."""
 
+OUTCOME_TURNS = 3
+"""Turns of the event loop that it waits beyond: a run that can go on has asked for its next call by then."""
+
 STORE_PATIENCE = 600.0
 """Seconds for which finished outcomes wait in memory for a store that is away."""
 
@@ -46,7 +49,7 @@ class Outbox:
         self._clock = clock
         self._committed = committed
         self._waiting: list[Entry] = []
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._writes: set[asyncio.Task[None]] = set()
         self._turn = asyncio.Lock()  # entries leave in the order in which they came
         self._patience = STORE_PATIENCE
@@ -58,7 +61,7 @@ class Outbox:
     def soon(self) -> None:
         """Append what waits in a moment, though nothing else calls for it."""
         if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(OUTCOME_WAIT, self._now)
+            self._timer = asyncio.get_running_loop().call_later(OUTCOME_WAIT, self._now, OUTCOME_TURNS)
 
     async def write(self, *entries: Entry) -> None:
         """Append what waits and `entries`, durably.
@@ -66,6 +69,7 @@ class Outbox:
         A caller that is cancelled leaves the append to its end: entries are written once, or not
         at all. Raises `StoreError`; what waited then waits on.
         """
+        self._unwind()
         await asyncio.shield(self._start(self._append(entries)))
 
     def leave(self) -> None:
@@ -75,17 +79,24 @@ class Outbox:
     async def close(self) -> None:
         """Write what waits; a store that fails now keeps what it has."""
         self.leave()
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+        self._unwind()
         if self._writes:
             await asyncio.wait(self._writes)
         await self._quietly()
 
-    def _now(self) -> None:
+    def _now(self, turns: int) -> None:
+        """Append what waits, after so many turns of the loop: where it is busy, a time alone says little."""
+        if turns:
+            self._timer = asyncio.get_running_loop().call_soon(self._now, turns - 1)
+            return
         self._timer = None
         if self._waiting:
             _ = self._start(self._quietly())
+
+    def _unwind(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _start(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
         """Start a write, which no cancellation of a caller ends; `close` waits for it."""

@@ -46,17 +46,46 @@ class Passage(NamedTuple):
     score: float  # idf-weighted share of the query's terms, 0 to 1
 
 
+class Reading:
+    """The sentences of a text's cells and their terms, each read once."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._near: dict[int, list[Span]] = {}
+        self._terms: dict[Span, frozenset[str]] = {}
+
+    def near(self, cell: int) -> list[Span]:
+        """Return the sentences of a cell and of the half cells beside it."""
+        if cell not in self._near:
+            start = cell * _HALF
+            end = min(len(self._text), start + 2 * _HALF)
+            self._near[cell] = sentences_near(self._text, start, end, reach=_HALF)
+        return self._near[cell]
+
+    def terms(self, sentence: Span) -> frozenset[str]:
+        """Return the terms of a sentence."""
+        if sentence not in self._terms:
+            self._terms[sentence] = frozenset(terms(sentence.of(self._text)))
+        return self._terms[sentence]
+
+
 class Haystack:
     """A text as it is searched.
 
     The first few queries look their words up by plain substring search, which runs at memory
-    speed; a text that is asked more often gets a small index, which costs about five of them.
+    speed; a text that is asked more often gets a small index, which costs about five of them. A
+    `brief` one, which lives no longer than a check, keeps the sentences that it reads instead.
     """
 
-    def __init__(self, source_id: str, text: str) -> None:
+    def __init__(self, source_id: str, text: str, *, brief: bool = False) -> None:
         self.source_id = source_id
         self.text = text
         self._asked = 0
+        self._kept = Reading(text) if brief else None
+
+    def reading(self) -> Reading:
+        """Return the text as it is read for one query."""
+        return self._kept or Reading(self.text)
 
     @cached_property
     def _folded(self) -> str:
@@ -74,7 +103,7 @@ class Haystack:
     def cells(self, wanted: Mapping[str, Sequence[str]]) -> Mapping[str, Sequence[int]]:
         """Return the half cells in which each term occurs; `wanted` gives its substrings."""
         self._asked += 1
-        if self._asked > _SCANS and len(self.text) <= _INDEXED:
+        if self._asked > _SCANS and len(self.text) <= _INDEXED and self._kept is None:
             return {term: self._index.get(term, ()) for term in wanted}
         return {term: list(self._scan(needles)) for term, needles in wanted.items()}
 
@@ -177,16 +206,18 @@ def _candidates(postings: Mapping[str, Sequence[_Cell]], weights: Mapping[str, f
 
 def _windows(chosen: Sequence[_Cell], haystacks: Sequence[Haystack], *, weights: dict[str, float]) -> list[Passage]:
     found: dict[tuple[int, int, int], Passage] = {}
-    held: dict[tuple[int, int, int], frozenset[str]] = {}
-    for index, cell in sorted(chosen):
-        text = haystacks[index].text
-        start = cell * _HALF
-        near = sentences_near(text, start, min(len(text), start + 2 * _HALF), reach=_HALF)
-        sets = [_held(held, text, key=(index, *span), wanted=weights) for span in near]
+    readings = {index: haystacks[index].reading() for index, _ in chosen}
+    total = sum(weights.values())
+    # Cells overlap, and of two readings of one place that of the later cell counts.
+    for index, cell in sorted(chosen, reverse=True):
+        reading = readings[index]
+        near = reading.near(cell)
+        sets = [reading.terms(span).intersection(weights) for span in near]
         for first, last in _runs(len(near)):
             key = (index, near[first].start, near[last].end)
-            score = _score(sets[first : last + 1], weights)
-            found[key] = Passage(haystacks[index].source_id, key[1], key[2], score)
+            if key not in found:
+                score = _score(sets[first : last + 1], weights, total=total)
+                found[key] = Passage(haystacks[index].source_id, key[1], key[2], score)
     order = {hay.source_id: index for index, hay in enumerate(haystacks)}
     return sorted(found.values(), key=lambda p: (-p.score, order[p.source_id], p.start, p.end))
 
@@ -198,23 +229,11 @@ def _runs(count: int) -> Iterator[tuple[int, int]]:
             yield first, last
 
 
-def _score(sets: Sequence[frozenset[str]], weights: dict[str, float]) -> float:
+def _score(sets: Sequence[frozenset[str]], weights: dict[str, float], *, total: float) -> float:
     held = frozenset[str]().union(*sets)
-    share = sum(weights[term] for term in sorted(held)) / sum(weights.values())
+    share = sum(weights[term] for term in sorted(held)) / total
     # Of equal passages the shorter one says it more precisely.
     return share - 0.02 * (len(sets) - 1)
-
-
-def _held(
-    known: dict[tuple[int, int, int], frozenset[str]],
-    text: str,
-    *,
-    key: tuple[int, int, int],
-    wanted: dict[str, float],
-) -> frozenset[str]:
-    if key not in known:
-        known[key] = frozenset(terms(text[key[1] : key[2]])).intersection(wanted)
-    return known[key]
 
 
 def _disjoint(windows: Iterable[Passage], *, limit: int) -> list[Passage]:

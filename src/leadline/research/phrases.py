@@ -81,7 +81,7 @@ _PHRASES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "zh": "第 {number} 位研究者提前结束（{reason}），已采用其他研究者的结果。",
         },
         "overlap": {
-            "en": "{count} researchers read {pages} different pages; {shared} of them were read by more than one.",
+            "en": "Researchers side by side: {count}. Pages that they read: {pages}, by more than one of them: {shared}.",
             "zh": "{count} 位研究者共阅读 {pages} 个不同页面，其中 {shared} 个被多于一位阅读。",
         },
         "structure_failed": {
@@ -95,6 +95,7 @@ _PHRASES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "en": "Found but not read: {count} more documents",
             "zh": "检索到但未阅读：另有 {count} 篇文档",
         },
+        "failed_search": {"en": "Not searched: {queries} ({reason})", "zh": "未能检索：{queries}（{reason}）"},
         "failed_source": {"en": "Could not be read: {uri} ({reason})", "zh": "无法读取：{uri}（{reason}）"},
         "steps": {"en": "all steps were used", "zh": "步数已用完"},
         "tokens": {"en": "the token budget was reached", "zh": "已达到令牌预算"},

@@ -114,6 +114,7 @@ class _Run:
         self.gaps: list[str] = []
         self.strategy = choose(self.question.text, self.options).strategy
         self.failed: dict[str, str] = {}
+        self.failed_searches: dict[str, str] = {}
         self.told: Gist | None = None
 
     async def story(self) -> Report:
@@ -268,6 +269,7 @@ class _Run:
                 notes=tuple(self.notes),
                 unread=tuple(dict.fromkeys(self.open)),
                 failed=dict(self.failed),
+                failed_searches=dict(self.failed_searches),
                 gaps=tuple(dict.fromkeys(self.gaps)),
                 parts=tuple(gathered.parts),
                 structured=structured,
@@ -299,3 +301,4 @@ class _Run:
         )
         self.last = study.branch
         self.failed.update(study.failed_addresses)
+        self.failed_searches.update(study.failed_searches)

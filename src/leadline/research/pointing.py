@@ -67,6 +67,7 @@ _HEADED_FORM: Final = 0.9
 # The last part of a dotted name (functools.partial) must stand as it is written: the rest names its module.
 _IDENTIFIER: Final = re.compile(r"\w\.(\w{3,})\Z")
 _POINTS_BACK: Final = re.compile(r"\s*(?:(?:This|That|These|Those|Such)\b|这|此|该)")
+_MEASURED_BY: Final = re.compile(r"\b(?:since|than|after|before)\b")
 _LEADS_ON: Final = (":", "：")
 
 
@@ -171,7 +172,7 @@ class _Desk:
         """Return a sentence as an answer, `None` where it is none."""
         page = self.seen.pages[line.page]
         text = page.text[line.start : line.end]
-        if text.endswith(("?", "？")) or clashes(self.seen.asked.text, text):
+        if text.endswith(("?", "？")) or clashes(self.seen.asked.text, text) or self._aside(text):
             return None
         subject = antecedent(self.ledger, page.source.id, line.start)
         held = self._held(line)
@@ -193,6 +194,17 @@ class _Desk:
         score += _PAGE * sigmoid(self.seen.odds[line.page]) + _BRIEF * min(1.0, _BRIEF_CHARS / max(1, len(text)))
         score += _LANGUAGE * (has_cjk(text) == has_cjk(self.seen.asked.text))
         return Pointed(line, score, covered, values, self._beside(line, text))
+
+    def _aside(self, text: str) -> bool:
+        """Whether a sentence dates something else by what is asked of: "the first dive since the Trieste in 1960"."""
+        turn = _MEASURED_BY.search(text)
+        if self.shape is not Shape.DATE or turn is None or not self.rest:
+            return False
+        before, behind = text[: turn.start()], text[turn.end() :]
+        told = terms(behind)
+        return any(
+            _written(name, [behind]) and not _written(name, [before]) for name in self.seen.asked.names
+        ) and not any(self._share(term, dict.fromkeys(told, 1.0)) for term in self.rest)
 
     def _form(self, line: Line, text: str, subject: str) -> tuple[float, Sequence[tuple[int, int]]]:
         """Return how well a line holds the form asked for, and where."""

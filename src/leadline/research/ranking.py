@@ -39,6 +39,9 @@ LEAST = 0.08
 """Probability below which a further one is."""
 
 
+FULLER = 0.1
+"""Share of the question by which a page says more than the best pages together, to be drawn on as well."""
+
 _SOMEWHERE = re.compile(
     rf"\b(?:in|at|near|from|to|on|of)\s(?:the\s)?[A-Z\u00c0-\u00de]|[在于於至到][{HAN}]{{2}}|[省市县縣区區镇鎮村州国國岛島]"
 )
@@ -125,7 +128,7 @@ def weighed(seen: Survey) -> list[tuple[Line, Merits]]:
     """Return the sentences of the pages that bear on the question, with what speaks for each."""
     bridges = _bridges(seen)
     found = []
-    for index in bearing(seen):
+    for index in [*(first := bearing(seen)), *_fuller(seen, first)]:
         page = seen.pages[index]
         left = _left(seen, index)
         held = [line.terms | heading_terms(seen, line) for line in page.lines]
@@ -210,6 +213,14 @@ def bearing(seen: Survey) -> list[int]:
     order = sorted(range(len(seen.pages)), key=lambda i: (-seen.odds[i], i))
     floors = [0.0, SECOND, THIRD] + [LEAST] * PAGES
     return [i for i, floor in zip(order, floors[:PAGES], strict=False) if sigmoid(seen.odds[i]) >= floor]
+
+
+def _fuller(seen: Survey, pages: Sequence[int]) -> list[int]:
+    """Return the page, if any, that by itself says clearly more of the question than `pages` together."""
+    together = seen.cover(frozenset[str]().union(*(seen.pages[i].terms for i in pages)))
+    others = (i for i in range(len(seen.pages)) if i not in pages)
+    best = max(others, key=lambda i: (seen.cover(seen.pages[i].terms), seen.odds[i], -i), default=None)
+    return [] if best is None or seen.cover(seen.pages[best].terms) < together + FULLER else [best]
 
 
 def _bridges(seen: Survey) -> dict[tuple[int, int], float]:

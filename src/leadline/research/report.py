@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+
+import orjson
 
 from leadline import codec
 from leadline.domain import (
@@ -27,12 +29,16 @@ from leadline.research.phrases import phrase, spoken
 from leadline.research.write import EXTRACTIVE
 
 UNREAD_NAMED = 8
+UNSEARCHED_NAMED = 3
 """Unread hits that are named one by one; the rest are counted."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ending:
-    """How a run ended, beside what it found. `at` is Unix time, `failed` maps addresses to reasons."""
+    """How a run ended, beside what it found. `at` is Unix time.
+
+    `failed` maps addresses to the reasons why they were not read, `failed_searches` queries that no search answered.
+    """
 
     run_id: str
     question: Question
@@ -45,6 +51,7 @@ class Ending:
     notes: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
     failed: Mapping[str, str] = field(default_factory=dict)
+    failed_searches: Mapping[str, str] = field(default_factory=dict)
     gaps: tuple[str, ...] = ()
     parts: tuple[Part, ...] = ()
     structured: Structured | None = None
@@ -98,7 +105,17 @@ def _unexamined(ending: Ending) -> tuple[str, ...]:
     if len(ending.unread) > UNREAD_NAMED:
         named.append(phrase("unread_more", language, count=len(ending.unread) - UNREAD_NAMED))
     failed = [phrase("failed_source", language, uri=uri, reason=why) for uri, why in ending.failed.items()]
-    return (*ending.gaps, *named, *failed)
+    return (*ending.gaps, *named, *failed, *_unsearched(ending))
+
+
+def _unsearched(ending: Ending) -> Iterator[str]:
+    """Yield what no search answered, by the reason."""
+    queries: dict[str, list[str]] = {}
+    for query, why in ending.failed_searches.items():
+        queries.setdefault(why, []).append(query)
+    for why, asked in queries.items():
+        shown = "; ".join(asked[:UNSEARCHED_NAMED]) + ("; …" if len(asked) > UNSEARCHED_NAMED else "")
+        yield phrase("failed_search", ending.question.language, queries=shown, reason=why)
 
 
 def _notes(ending: Ending, draft: Draft, dropped: int) -> tuple[str, ...]:
@@ -120,7 +137,7 @@ def _notes(ending: Ending, draft: Draft, dropped: int) -> tuple[str, ...]:
 
 def to_json(report: Report) -> bytes:
     """Return the report as the bytes of schema `leadline.report/1`: what is stored, hashed and verified."""
-    tree = codec.orjson_tree(report)
+    tree = orjson.loads(codec.encode(report))
     for source in tree["sources"]:
         del source["marks"]  # thousands in a long document; each citation carries its own place
     return codec.encode(tree)

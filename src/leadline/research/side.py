@@ -89,6 +89,7 @@ def join(study: Study, parts: Sequence[Study]) -> None:
         if part.ledger is not study.ledger:
             study.ledger.merge(part.ledger)
         study.failed_addresses.update(part.failed_addresses)
+        study.failed_searches.update(part.failed_searches)
         study.searched += part.searched
         study.visited += part.visited
     study.branch.join([part.branch for part in parts])

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from leadline.domain import Excerpt
+from leadline.research.passages import Haystack
 from leadline.research.polarity import Clause, clauses
 from leadline.research.words import Unit, held_terms, units
 from leadline.text.dates import DateValue, find_dates
@@ -17,6 +19,7 @@ from leadline.text.language import Language, detect
 from leadline.text.names import Name, find_names, name_key
 from leadline.text.numbers import Kind, Quantity, find_numbers
 from leadline.text.offsets import Span
+from leadline.text.tokens import is_stop
 
 _FROM: Final = re.compile(r"(?:\bfrom|由|从|自)\s*$", re.IGNORECASE)
 _TO: Final = re.compile(r"(?:\bto|到|至|为)\s*$", re.IGNORECASE)
@@ -110,11 +113,25 @@ class Statement:
         return text
 
     @cached_property
+    def _capitalised(self) -> tuple[Name, ...]:
+        """What looks like a name, parts of dates and amounts among them."""
+        return tuple(find_names(self.text))
+
+    @cached_property
     def names(self) -> tuple[Name, ...]:
         """Its proper names, in order."""
-        taken = [span for span, _, _ in self._values]
-        found = tuple(n for n in find_names(self.text) if not any(n.span.overlaps(s) for s in taken))
+        taken = [span for span, _, _ in self._values] if self._capitalised else []
+        found = tuple(n for n in self._capitalised if not any(n.span.overlaps(s) for s in taken))
         return found if self.opening is None else (self.opening, *found)
+
+    def calls(self, key: str) -> bool:
+        """Whether it names what is compared as `key`; looked for among all that looks like a name first."""
+        likely = self.opening is not None or key in self._capitalised_keys
+        return likely and key in self.name_keys
+
+    @cached_property
+    def _capitalised_keys(self) -> frozenset[str]:
+        return frozenset(name_key(name.text) for name in self._capitalised)
 
     @cached_property
     def name_keys(self) -> frozenset[str]:
@@ -141,6 +158,18 @@ class Statement:
         """Its terms as evidence; those of its numbers among them, which no claim asks for."""
         return held_terms(self.text)
 
+    @property
+    def says(self) -> bool:
+        """Whether it is more than a reference."""
+        return "://" not in self.text
+
+    @cached_property
+    def content(self) -> frozenset[str]:
+        """The terms that tell what it is about; none of a reference."""
+        if not self.says:
+            return frozenset()
+        return frozenset(t for t in self.held if len(t) > 1 and t[0] != "~" and not is_stop(t))
+
     @cached_property
     def key(self) -> str:
         """The text as names are looked up in it."""
@@ -148,11 +177,19 @@ class Statement:
 
 
 class Desk:
-    """Makes each statement once for the length of one check."""
+    """Makes each statement once for the length of one check, and reads each excerpt once."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, int, str], Statement] = {}
         self._terms: dict[str, frozenset[str]] = {}
+        self._parts: dict[Excerpt, Haystack] = {}
+
+    def part(self, excerpt: Excerpt, *, body: str) -> Haystack:
+        """Return an excerpt of the text `body` as it is searched."""
+        if excerpt not in self._parts:
+            text = body[excerpt.start : excerpt.end]
+            self._parts[excerpt] = Haystack(excerpt.source_id, text, brief=True)
+        return self._parts[excerpt]
 
     def statement(self, text: str, source_id: str, start: int) -> Statement:
         """Return the sentence of a source as a statement."""

@@ -40,6 +40,9 @@ from leadline.research.recorder import INTERRUPTED, Recorder
 
 __all__ = ["Cancelled", "Gathered", "Means", "Provides", "Seen", "Study"]
 
+SEARCHES = frozenset(["search", "scholar"])
+"""Tools whose failure leaves queries unanswered."""
+
 TOOL_SECONDS = 120.0
 """Seconds that a round's tool calls may take, where the budget leaves as much."""
 
@@ -110,6 +113,7 @@ class Study:
         self.options = options
         self.specs: dict[str, ToolSpec] = {spec.name: spec for spec in means.tools.specs()}
         self.failed_addresses: dict[str, str] = {}
+        self.failed_searches: dict[str, str] = {}  # by query, why
         self.searched: list[str] = []
         self.visited: list[str] = []
         self.recorder = recorder
@@ -318,12 +322,16 @@ class Study:
             self._heed(failure)
             if failure.code == ToolStop.code:
                 raise ToolStop(failure.message)
+            if call.name in SEARCHES and failure.code != INTERRUPTED:
+                self.failed_searches.update(dict.fromkeys(_strings(call.arguments.get("query")), failure.message))
             if failure.retryable or failure.code == INTERRUPTED:
                 self._asked.pop(fingerprint([call.name, call.arguments]), None)
             return Seen(
                 call=call, text=f"Error ({failure.code}): {failure.message}", fresh=False, observation=observation
             )
-        self.searched += _strings(call.arguments.get("query"))
+        for query in _strings(call.arguments.get("query")):
+            self.searched.append(query)
+            self.failed_searches.pop(query, None)
         self.visited += _strings(call.arguments.get("url"))
         texts: dict[str, str] = {}
         for source in observation.sources:
@@ -340,15 +348,20 @@ class Study:
         for made in made_by(call, observation.value):
             self.ledger.keep(made)
         self.failed_addresses.update(_unread(observation.value))
-        text = context.cut(self.means.tools.render(call.name, observation.value, texts), self._goal(call), limit)
         return Seen(
             call=call,
-            text=text,
+            text=await self._cut(self.means.tools.render(call.name, observation.value, texts), call, limit),
             fresh=True,
             value=observation.value,
             observation=observation,
             excerpts=excerpts,
         )
+
+    async def _cut(self, text: str, call: ToolCall, limit: int) -> str:
+        """Return what a prompt holds of an observation: where it is too long, the passages nearest to its goal."""
+        if len(text) <= limit:
+            return text
+        return await self.means.cpu.run(context.cut, text, self._goal(call), limit, size=len(text))
 
     def _heed(self, failure: Failure | None) -> None:
         self.interrupted = self.interrupted or (failure is not None and failure.code == INTERRUPTED)

@@ -301,7 +301,7 @@ def with_opening_name(claim: Statement, evidence: Sequence[Statement]) -> Statem
     if not word[:1].isupper() or any(name.start == 0 for name in claim.names):
         return claim
     key, terms = name_key(word), held_terms(word)
-    if not any(key in s.name_keys for s in evidence if terms <= s.held):
+    if not any(s.calls(key) for s in evidence if terms <= s.held):
         return claim
     name = Name(text=word, start=0, end=len(word))
     return replace(claim, opening=name)

@@ -18,7 +18,7 @@ from typing import Final
 from leadline.domain import Checks, DraftSentence, Excerpt, Verdict
 from leadline.research.compare import Checked, Evidence, compare
 from leadline.research.evidence import Ledger
-from leadline.research.passages import Haystack, find, sentences_near
+from leadline.research.passages import find, sentences_near
 from leadline.research.quotations import quotations, settle_quotations
 from leadline.research.statements import Desk, Statement, figures
 from leadline.text.offsets import Span
@@ -136,7 +136,7 @@ def gather(text: str, excerpts: Sequence[Excerpt], *, ledger: Ledger, desk: Desk
         source = ledger.source(excerpt.source_id)
         titles |= desk.terms(source.title)
         body = ledger.text(source.id)
-        for start, end in _looked_at(text, excerpt, body=body):
+        for start, end in _looked_at(text, excerpt, body=body, desk=desk):
             near = sentences_near(body, start, end, reach=_BESIDE)
             core = [s for s in near if s.start < end and start < s.end]
             for place, spans in ((inside, core), (beside, _around(near, core))):
@@ -145,11 +145,10 @@ def gather(text: str, excerpts: Sequence[Excerpt], *, ledger: Ledger, desk: Desk
     return Evidence((*inside, *(s for s in beside if s not in inside)), frozenset(titles))
 
 
-def _looked_at(text: str, excerpt: Excerpt, *, body: str) -> list[tuple[int, int]]:
+def _looked_at(text: str, excerpt: Excerpt, *, body: str, desk: Desk) -> list[tuple[int, int]]:
     if excerpt.end - excerpt.start <= _WIDE:
         return [(excerpt.start, excerpt.end)]
-    part = Haystack(excerpt.source_id, body[excerpt.start : excerpt.end])
-    found = find(text, [part], limit=_PASSAGES)
+    found = find(text, [desk.part(excerpt, body=body)], limit=_PASSAGES)
     return [(excerpt.start + p.start, excerpt.start + p.end) for p in found]
 
 

@@ -19,11 +19,16 @@ from typing import Final, NamedTuple
 from leadline.search.corpus_schema import locked, translated
 
 _NAME: Final = re.compile(r"(?P<corpus>[A-Za-z0-9_-]{1,80})@(?P<version>\d{1,18})\.db")
-_BESIDE: Final = ("", ".lock", ".use", ".new", ".new-wal", ".new-shm", ".new-journal")
+_USE: Final = ".use"
+# The mark goes last: from then on another process may build here.
+_BESIDE: Final = ("", ".new", ".new-wal", ".new-shm", ".new-journal", ".lock", _USE)
 
 
 class IndexFile(NamedTuple):
-    """An index that is there: `used` is when somebody opened it last, in Unix seconds."""
+    """An index that is there, or half of one that is built or was left by a process that died over it.
+
+    `used` is when somebody opened it last, in Unix seconds; `size` counts what lies beside it as well.
+    """
 
     path: Path
     corpus: str
@@ -93,16 +98,16 @@ class IndexFiles:
         return freed
 
     def there(self) -> list[IndexFile]:
-        """Return the indexes that are there."""
+        """Return the indexes that are there, whole or not."""
         found = []
-        for path in self._entries():
+        for use in self._entries():
+            path = use.with_name(use.name.removesuffix(_USE))
             named = _NAME.fullmatch(path.name)
-            if named is None:
+            if named is None or path == use:
                 continue
             with suppress(FileNotFoundError):
-                size = path.stat().st_size
-                used = path.with_name(path.name + ".use").stat().st_mtime
-                found.append(IndexFile(path, named["corpus"], int(named["version"]), size, used))
+                used = use.stat().st_mtime
+                found.append(IndexFile(path, named["corpus"], int(named["version"]), _size(path), used))
         return found
 
     def _entries(self) -> Iterator[Path]:
@@ -111,12 +116,21 @@ class IndexFiles:
 
     def _nearest(self, corpus: str, version: int) -> Path | None:
         others = [one for one in self.there() if one.corpus == corpus and one.version != version]
+        others = [one for one in others if one.path.exists()]
         return min(others, key=lambda one: abs(one.version - version)).path if others else None
+
+
+def _size(place: Path) -> int:
+    size = 0
+    for suffix in _BESIDE:
+        with suppress(FileNotFoundError):
+            size += place.with_name(place.name + suffix).stat().st_size
+    return size
 
 
 def _share(place: Path) -> int:
     """Return the descriptor of a lock that others share, and note that it is used now."""
-    use = place.with_name(place.name + ".use")
+    use = place.with_name(place.name + _USE)
     with translated(place):
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         while True:
@@ -130,7 +144,7 @@ def _share(place: Path) -> int:
 
 def _delete(one: IndexFile) -> int:
     """Delete an index with what lies beside it, unless it is in use; return the bytes freed."""
-    use = one.path.with_name(one.path.name + ".use")
+    use = one.path.with_name(one.path.name + _USE)
     try:
         descriptor = os.open(use, os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:

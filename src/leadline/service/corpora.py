@@ -8,6 +8,7 @@ import binascii
 import hashlib
 import re
 import tempfile
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
@@ -15,10 +16,14 @@ from typing import IO, Any, Final
 
 from leadline.errors import InputError, StoreFull, TooLarge
 from leadline.ports.corpora import CorpusDocument, Room
+from leadline.service.door import Limited
 from leadline.settings import Settings
 from leadline.wiring import Platform, data_folder
 from leadline.wiring.accounts import Accounts
 from leadline.wiring.hosted import media_type
+
+MOST_ARRIVING: Final = 4
+"""Uploads that a tenant may send at a time, for each one that may be stored: what arrives takes room on the disk."""
 
 _PIECE: Final = 1 << 20
 _HEAD: Final = 1 << 16
@@ -36,12 +41,13 @@ class Taken:
 
 
 class Uploads:
-    """Takes documents in. Of large ones only so many are in memory at a time as the settings allow."""
+    """Takes documents in, by way of the disk; at most as many are stored at a time as the settings allow."""
 
     def __init__(self, *, settings: Settings, platform: Platform, accounts: Accounts) -> None:
         self._settings = settings
         self._platform = platform
         self._corpora = accounts.corpora
+        self._arriving: Counter[str] = Counter()
         self._storing = asyncio.Semaphore(settings.corpora.uploads)
         self._room = Room(documents=settings.corpora.documents, bytes=settings.corpora.bytes)
 
@@ -59,31 +65,48 @@ class Uploads:
 
         `announced` is the size that the sender names, 0 where it names none; `digest` a
         `Content-Digest` (RFC 9530). Raises `UnknownObject`, `TooLarge`, `InputError`, `WrongState`
-        where the tenant keeps too much, `StoreFull`.
+        where the tenant keeps too much, `Limited` where it sends too much at a time, `StoreFull`.
         """
         await self._corpora.get(tenant, corpus_id)
         if announced > self._settings.extract.max_bytes:
             raise self._too_large()
         wanted = None if digest is None else _hash_in(digest)
-        async with self._arrived(pieces) as taken:
+        async with self._place(tenant), self._arrived(pieces) as taken:
             if wanted is not None and taken.sha256 != wanted:
                 raise InputError("the bytes that came are not those of `Content-Digest`: send them again")
             await self._kept(tenant, corpus_id, name, taken=taken)
         self._platform.hosted.ring()
         return await self._corpora.document(tenant, corpus_id, name)
 
+    def arriving(self, tenant: str) -> int:
+        """Return how many uploads of a tenant are under way."""
+        return self._arriving[tenant]
+
+    @asynccontextmanager
+    async def _place(self, tenant: str) -> AsyncIterator[None]:
+        """Hold one of the places of a tenant. Raises `Limited` where there is none."""
+        if self._arriving[tenant] >= MOST_ARRIVING * self._settings.corpora.uploads:
+            told = "too many documents are sent at a time: wait for the answers to some"
+            raise Limited(told, status=429, code="uploads", retry_after=1.0)
+        self._arriving[tenant] += 1
+        try:
+            yield
+        finally:
+            self._arriving[tenant] -= 1
+            self._arriving += Counter()  # who has none is forgotten
+
     async def _kept(self, tenant: str, corpus_id: str, name: str, *, taken: Taken) -> None:
         async with self._storing:
-            data = await asyncio.to_thread(_whole, taken.file)
+            head = await asyncio.to_thread(_head, taken.file)
             document = CorpusDocument(
                 name=name,
                 blob=taken.sha256,
                 size=taken.size,
-                type=media_type(name, data[:_HEAD]),
+                type=media_type(name, head),
                 added_at=0.0,
             )
             await self._corpora.check(tenant, corpus_id, document, room=self._room)
-            await self._platform.blobs.put(tenant, data)
+            await self._platform.blobs.put_file(tenant, taken.file)
         await self._corpora.put(tenant, corpus_id, document, room=self._room)
 
     @asynccontextmanager
@@ -161,6 +184,6 @@ def _write(file: IO[bytes], piece: bytes, hashed: Callable[[bytes], Any]) -> Non
         raise StoreFull(f"no upload can be taken: {error.strerror}") from error
 
 
-def _whole(file: IO[bytes]) -> bytes:
+def _head(file: IO[bytes]) -> bytes:
     file.seek(0)
-    return file.read()
+    return file.read(_HEAD)

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, TypeAlias
 
 from pydantic import Field, StringConstraints
 
-from leadline.service.shapes import Given, Line, ResearchTaken, Taken, Url
+from leadline.service.shapes import Given, Line, ResearchTaken, RunStateName, Taken, Url
 
 Name: TypeAlias = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f\x7f]+$")]
 EventName: TypeAlias = Literal["run_started", "plan_proposed", "question_asked", "run_finished"]
@@ -42,6 +42,9 @@ class ScheduleShown(Given):
     next_at: str | None = Field(description="When it is asked next; null while it is paused.")
     last_at: str | None = Field(description="The moment that the last run stands for.")
     last_run: str | None
+    last_state: RunStateName | None = Field(
+        description="What became of the last run; null where there was none or it is deleted."
+    )
 
 
 class WebhookTaken(Taken):

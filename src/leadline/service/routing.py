@@ -26,6 +26,7 @@ from leadline.service.door import Limited
 from leadline.service.problems import openai_error, plain_problem
 from leadline.service.services import Services
 from leadline.service.tracing import request_id
+from leadline.text.clean import visible
 from leadline.wire.problems import PROBLEM
 
 log = logging.getLogger("leadline.service")
@@ -276,7 +277,8 @@ async def write_down(request: Request, action: Action, *, outcome: Outcome) -> N
         actor=caller.key,
         action=str(action),
         kind=_KINDS.get(action.partition(":")[0], action.partition(":")[0]),
-        object=str(getattr(request.state, "object", given[-1] if given else ""))[:200],
+        # Who was refused for a name that no database takes is written down as well.
+        object=visible(str(getattr(request.state, "object", given[-1] if given else "")))[:200],
         source=services.door.source(request.scope),
         outcome=outcome,
     )

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
 from leadline.settings.kinds import Number, OrNone, Size, Whole, setting
+from leadline.settings.masking import masked
+from leadline.settings.redis import IN_WORDS, REDIS, is_secure, options_of
 
 OFF: Final = "off"
-REDIS: Final = ("redis", "rediss", "redis+cluster", "rediss+cluster")
-"""Schemes of a Redis: one server or a cluster, each plain or over TLS."""
-
-_PASSWORD: Final = re.compile(r"//[^/\s]*@")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ class Store:
         return Path(path) if path else None
 
     def __str__(self) -> str:
-        return _PASSWORD.sub("//********@", self.url)
+        return masked(self.url)
 
     def __repr__(self) -> str:
         return f"Store({str(self)!r})"
@@ -54,7 +51,7 @@ class StoreUrl:
         """Say in words which values are allowed."""
         own = f"`{self.embedded}://`" + (" or `sqlite:///` and a path" if self.embedded == "sqlite" else "")
         schemes = ", ".join(f"`{scheme}://`" for scheme in REDIS)
-        return f"{own}, an address of Redis ({schemes})" + (", or `off`" if self.may_be_off else "")
+        return f"{own}, an address of Redis ({schemes}; {IN_WORDS})" + (", or `off`" if self.may_be_off else "")
 
     def parse(self, raw: object, base: Path) -> Store:
         """Return the address."""
@@ -71,6 +68,7 @@ class StoreUrl:
         if scheme not in REDIS or not urlsplit(text).hostname:
             raise ValueError
         _ = urlsplit(text).port  # raises ValueError for what is no port
+        _ = options_of(urlsplit(text).query, secure=is_secure(scheme))  # as above
         return Store(text)
 
 

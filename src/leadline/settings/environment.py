@@ -9,12 +9,12 @@ from typing import Final
 
 _LEAST: Final = 6
 _NAMES: Final = re.compile(r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL|AUTH|COOKIE|DSN", re.IGNORECASE)
-_SIGNED: Final = re.compile(r"://[^/\s:@]*:([^/\s@]+)@")
+_SIGNED: Final = re.compile(r"://[^/\s:@]*:([^/\s@]+)@|[?&]\w*password=([^&\s]+)", re.IGNORECASE)
 
 
 def environment_secrets(environ: Mapping[str, str] | None = None) -> frozenset[str]:
     """Return the values of variables whose names are those of secrets, and passwords in all others."""
     given = os.environ if environ is None else environ
     found = {text for name, text in given.items() if _NAMES.search(name)}
-    found |= {password for text in given.values() for password in _SIGNED.findall(text)}
+    found |= {word for text in given.values() for words in _SIGNED.findall(text) for word in words if word}
     return frozenset(text for text in found if len(text) >= _LEAST and not text.startswith("/"))

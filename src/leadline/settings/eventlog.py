@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from leadline.settings.cache import REDIS
 from leadline.settings.kinds import OrNone, Size, Switch, Text, Whole, setting
+from leadline.settings.masking import masked
+from leadline.settings.redis import IN_WORDS, REDIS, is_secure, options_of
 
 OFF: Final = "off"
 JSONL: Final = "jsonl"
@@ -17,10 +18,10 @@ KAFKA: Final = ("kafka", "kafkas")
 MECHANISMS: Final = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
 STREAM: Final = "leadline"
 
-_PASSWORD: Final = re.compile(r"//[^/\s]*@")
 _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _BROKER: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\])(?::[0-9]{1,5})?")
-_OPTIONS: Final = {"kafka": {"mechanism", "ca"}, "redis": {"stream"}, "jsonl": set[str]()}
+_OPTIONS: Final = {"kafka": {"mechanism", "ca"}, "jsonl": set[str]()}
+_OF_STREAM: Final = frozenset({"stream"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,8 @@ class LogPlace:
     @property
     def server(self) -> str:
         """The address of a Redis without what names the stream."""
-        return self._parts._replace(query="").geturl()
+        rest = [word for word in self._parts.query.split("&") if not word.startswith("stream=")]
+        return self._parts._replace(query="&".join(rest)).geturl()
 
     @property
     def name(self) -> str:
@@ -90,7 +92,7 @@ class LogPlace:
         return urlsplit(self.url)
 
     def __str__(self) -> str:
-        return _PASSWORD.sub("//********@", self.url)
+        return masked(self.url)
 
     def __repr__(self) -> str:
         return f"LogPlace({str(self)!r})"
@@ -107,7 +109,8 @@ class LogUrl:
         """Say in words which values are allowed."""
         return (
             "`off`, `jsonl://` for the data folder, `jsonl:///` and a path, `kafka://BROKER:PORT[,BROKER:PORT]/TOPIC` "
-            "(`kafkas://USER:PASSWORD@...?mechanism=SCRAM-SHA-512&ca=FILE` over TLS), or `redis://HOST:PORT/0?stream=NAME`"
+            "(`kafkas://USER:PASSWORD@...?mechanism=SCRAM-SHA-512&ca=FILE` over TLS), or "
+            f"`redis://HOST:PORT/0?stream=NAME` (`rediss://` and `redis+cluster://` too; {IN_WORDS})"
         )
 
     def parse(self, raw: object, base: Path) -> LogPlace:
@@ -127,17 +130,18 @@ class LogUrl:
 
 def _is_place(place: LogPlace) -> bool:
     parts = urlsplit(place.url)
+    if place.scheme in REDIS:
+        _ = options_of(parts.query, secure=is_secure(place.scheme), beside=_OF_STREAM)  # raises ValueError
+        _ = parts.port  # as above
+        return bool(parts.hostname)
     given = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
-    kind = "kafka" if place.scheme in KAFKA else "redis" if place.scheme in REDIS else place.scheme
+    kind = "kafka" if place.scheme in KAFKA else place.scheme
     if any(name not in _OPTIONS.get(kind, set()) or not value for name, value in given):
         return False
     if kind == "kafka":
         brokers = all(_BROKER.fullmatch(broker) for broker in place.brokers.split(","))
         known = (place.option("mechanism") or MECHANISMS[-1]) in MECHANISMS
         return brokers and known and bool(_TOPIC.fullmatch(place.topic))
-    if kind == "redis":
-        _ = parts.port  # raises ValueError for what is no port
-        return bool(parts.hostname)
     return kind == JSONL and not parts.netloc
 
 

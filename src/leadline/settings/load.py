@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ import platformdirs
 
 from leadline.errors import SettingsError
 from leadline.settings.kinds import comes_later, is_secret
+from leadline.settings.masking import masked
 from leadline.settings.models import check_model
 from leadline.settings.prices import load_prices
 from leadline.settings.registry import PREFIX, Item, items
@@ -28,7 +28,6 @@ from leadline.settings.tools import check_summarizer, check_tools
 from leadline.settings.web import KEYLESS
 
 _NO_FLAGS: Final[Mapping[str, str]] = MappingProxyType({})
-_USER: Final = re.compile(r"//[^/\s]*@")
 _LARGEST_FILE: Final = 1 << 20
 
 
@@ -194,7 +193,7 @@ def _refuse(item: Item, layer: _Layer) -> SettingsError:
 
 
 def _short(raw: object) -> str:
-    text = _USER.sub("//********@", " ".join(str(raw).split()))
+    text = masked(" ".join(str(raw).split()))
     return text if len(text) <= 80 else text[:77] + "..."
 
 

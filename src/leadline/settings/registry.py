@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit
 
 from leadline.settings.kinds import Kind, Secret
+from leadline.settings.masking import masked, passwords
 from leadline.settings.sections import Settings
 
 PREFIX: Final = "LEADLINE_"
-_PASSWORD: Final = re.compile(r"//[^/\s]*@")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,7 +90,7 @@ def printable(value: object) -> str:
         return ",".join(map(str, value))
     if isinstance(value, float):
         return f"{value:g}" if abs(value) < 100_000 else repr(value)
-    return _PASSWORD.sub("//********@", str(value))
+    return masked(str(value))
 
 
 def secrets_of(settings: Settings) -> frozenset[str]:
@@ -113,10 +111,8 @@ def _collect(value: object, found: set[str]) -> None:
         _collect(list(value.values()), found)
     elif is_dataclass(value):
         _collect([getattr(value, entry.name) for entry in fields(value)], found)
-    elif isinstance(value, str) and "@" in value and "://" in value:
-        password = urlsplit(value).password
-        if password:
-            found.update({password, unquote(password)})
+    elif isinstance(value, str) and "://" in value:
+        found |= passwords(value)
 
 
 def _walk(section: type[Any], prefix: str) -> Iterator[Item]:

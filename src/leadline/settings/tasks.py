@@ -6,15 +6,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from leadline.errors import SettingsError
 from leadline.settings.kinds import Number, OrNone, Whole, setting
+from leadline.settings.redis import IN_WORDS, options_of
 
 POSTGRES: Final = ("postgresql", "postgres")
 ENGINES: Final = ("embedded", "postgres")
 BROKERS: Final = ("celery+redis", "celery+rediss", "celery+sentinel")
 """Schemes of engines over Celery: a Redis, plain or over TLS, or one that sentinels know."""
+
+_OF_SENTINELS: Final = frozenset({"db", "tls", "sentinel_user", "sentinel_password"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +52,18 @@ class RunStoreUrl:
 
 @dataclass(frozen=True, slots=True)
 class EngineKind:
-    """Who carries the runs that wait in the queue."""
+    """Who carries the runs that wait in the queue; a broker's address may hold a password."""
+
+    secret: bool = field(default=True, init=False)
 
     @property
     def allowed(self) -> str:
         """Say in words which values are allowed."""
         words = ", ".join(f"`{word}`" for word in ENGINES)
-        return f"{words}, or a broker: `celery+redis://`, `celery+rediss://` or `celery+sentinel://` and its address"
+        return (
+            f"{words}, or a broker: `celery+redis://`, `celery+rediss://` or `celery+sentinel://` and its address "
+            f"(one database, sentinels and a master's name; {IN_WORDS})"
+        )
 
     def parse(self, raw: object, base: Path) -> str:
         """Return the engine."""
@@ -69,9 +77,22 @@ class EngineKind:
         if not all(urlsplit(f"x://{host}").hostname for host in hosts):
             raise ValueError
         _ = [urlsplit(f"x://{host}").port for host in hosts]  # raises ValueError for what is no port
-        if scheme == BROKERS[-1] and not urlsplit(f"x://y/{rest.partition('/')[2]}").path.strip("/"):
-            raise ValueError
+        _check_tail(scheme, rest.partition("/")[2], hosts=len(hosts))
         return text
+
+
+def _check_tail(scheme: str, tail: str, *, hosts: int) -> None:
+    """Refuse what does not belong behind a broker's hosts. Raises `ValueError`."""
+    parts = urlsplit(f"x://y/{tail}")
+    name = parts.path.strip("/")
+    sentinel = scheme == BROKERS[-1]
+    # What is said of TLS needs TLS, which sentinels are asked for by an option.
+    over_tls = parse_qs(parts.query).get("tls") in (["1"], ["true"]) if sentinel else scheme == BROKERS[1]
+    given = options_of(parts.query, secure=over_tls, beside=_OF_SENTINELS if sentinel else frozenset())
+    number = given.get("db", "0") if sentinel else name or "0"
+    wrong = (not name) if sentinel else hosts != 1
+    if wrong or parts.fragment or not number.isdecimal() or given.get("tls", "1") not in {"0", "1", "true", "false"}:
+        raise ValueError
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

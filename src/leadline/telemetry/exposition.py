@@ -84,7 +84,7 @@ class Exposition(Collector):
         self._registry = registry
         self._monotonic = monotonic
         self._rate = Rate(monotonic=monotonic)
-        self._refreshers: list[Callable[[], Awaitable[None]]] = []
+        self._refreshers: list[Callable[[], Awaitable[object]]] = []
         self._refreshed = -math.inf
         self._refreshing = asyncio.Lock()
         self._help = next(family.help for family in FAMILIES if family.name == RATE)
@@ -92,7 +92,7 @@ class Exposition(Collector):
             ProcessCollector(registry=registry)
             self._rate.look(Ended(0.0, 0.0))  # in a folder lies what others counted before: there the first look begins
 
-    def refresher(self, refresh: Callable[[], Awaitable[None]]) -> None:
+    def refresher(self, refresh: Callable[[], Awaitable[object]]) -> None:
         """Let `refresh` be awaited before a scrape, unless it was just now."""
         self._refreshers.append(refresh)
 

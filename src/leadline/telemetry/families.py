@@ -113,7 +113,7 @@ FAMILIES: Final = (
         name="leadline_reachable",
         kind="gauge",
         help="1 where the process reached what it stands on when it was last asked for metrics.",
-        labels={"part": ("store",)},
+        labels={"part": ("store", "broker", "cache", "limits")},
         mode="livemin",
     ),
     Family(

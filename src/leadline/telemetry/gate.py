@@ -35,7 +35,7 @@ class Gate:
         """Whether who asks from the address `peer` may read; names of headers are in lower case."""
         if self._keys:
             scheme, _, given = headers.get("authorization", "").partition(" ")
-            shown = given.strip().encode()
+            shown = given.strip().encode("utf-8", "surrogateescape")  # some servers decode headers so
             return any(hmac.compare_digest(shown, key) for key in self._keys) and scheme.lower() == "bearer"
         # What a balancer on this machine passes on comes from loopback, and is not this machine's.
         direct = not any(name in headers for name in _FORWARDED)

@@ -25,6 +25,7 @@ from leadline.ports.signals import (
     LimitPassed,
     LimitRefused,
     LogSeen,
+    PartSeen,
     ProviderAsked,
     QueueSeen,
     QuotaSeen,
@@ -35,7 +36,6 @@ from leadline.ports.signals import (
     ServerCalled,
     ServerTurned,
     Signal,
-    StoreSeen,
 )
 from leadline.telemetry.families import STATES
 from leadline.telemetry.follow import Followed, Seen
@@ -81,7 +81,7 @@ class Metrics:
             ProviderAsked: self._provider,
             HttpAnswered: self._http,
             QueueSeen: self._queue,
-            StoreSeen: self._store,
+            PartSeen: self._part,
             LogSeen: self._event_log,
             DiskSeen: self._disk,
             QuotaSeen: self._quota,
@@ -237,8 +237,8 @@ class Metrics:
             self._do.put("leadline_queue_runs", count, state)
         self._do.put("leadline_queue_oldest_seconds", depth.oldest or 0.0)
 
-    def _store(self, signal: StoreSeen, run: Followed | None) -> None:
-        self._do.put("leadline_reachable", int(signal.reachable), "store")
+    def _part(self, signal: PartSeen, run: Followed | None) -> None:
+        self._do.put("leadline_reachable", int(signal.reachable), signal.part)
 
     def _event_log(self, signal: LogSeen, run: Followed | None) -> None:
         self._do.put("leadline_event_log_lag_seconds", signal.lag.seconds)

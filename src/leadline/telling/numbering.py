@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from leadline.domain import Citation, Claim, Contradiction, Report, Section
 
@@ -101,6 +102,10 @@ def quoting(told: Iterable[Told]) -> bool:
     return all(t.claim is None or t.claim.checks.decided_by == "quote" for t in told)
 
 
+# What a quoted sentence leaves unsaid stands before it in brackets.
+_NAMED: Final = re.compile(r"\A\[[^\]]*\] ")
+
+
 def flat(value: str) -> str:
     """Return text on one line without its closing full stop, to tell whether two texts say the same."""
     return " ".join(value.split()).rstrip(".。 ")
@@ -109,6 +114,7 @@ def flat(value: str) -> str:
 def said(report: Report) -> Iterator[str]:
     """Yield what the report says word for word, as `flat` has it: quotes of it need no second showing."""
     yield from (flat(claim.text) for claim in report.claims)
+    yield from (flat(_NAMED.sub("", claim.text)) for claim in report.claims)
     yield from (flat(side.quote) for pair in report.contradictions for side in pair.sides)
 
 

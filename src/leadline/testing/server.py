@@ -18,7 +18,7 @@ import argparse
 import asyncio
 import sys
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -41,7 +41,7 @@ class ScriptedServer:
 
     `port` 0 takes a free one. `models` are listed by `/v1/models`. `key`, where set, is demanded
     of every request. `requests` are all chat requests so far, in order of arrival. `embeddings` is
-    what `/v1/embeddings` answers.
+    what `/v1/embeddings` answers. `metrics` is asked for what `/metrics` shows, in Prometheus' text format.
     """
 
     def __init__(
@@ -52,11 +52,13 @@ class ScriptedServer:
         models: Mapping[str, int] | None = None,
         key: str | None = None,
         embeddings: Embeddings | None = None,
+        metrics: Callable[[], str] | None = None,
     ) -> None:
         self._chooser = Chooser(script)
         self._port = port
         self._models = models or {"scripted": 32_768}
         self._key = key
+        self._metrics = metrics
         self._runner: web.AppRunner | None = None
         self._arrived = asyncio.Event()
         self.requests: list[Asked] = []
@@ -69,6 +71,8 @@ class ScriptedServer:
         app.router.add_post("/v1/embeddings", self._embed)
         app.router.add_get("/v1/models", self._list)
         app.router.add_get("/_scripted", self._told)
+        if self._metrics is not None:
+            app.router.add_get("/metrics", self._measured)
         self._runner = web.AppRunner(app, handler_cancellation=True, access_log=None, shutdown_timeout=0.05)
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", self._port)
@@ -107,6 +111,10 @@ class ScriptedServer:
         self._admit(request)
         data = [{"id": name, "object": "model", "max_model_len": window} for name, window in self._models.items()]
         return _json_response({"object": "list", "data": data})
+
+    async def _measured(self, _request: web.Request) -> web.Response:
+        assert self._metrics is not None  # noqa: S101 else there is no such route
+        return web.Response(text=self._metrics())
 
     async def _told(self, _request: web.Request) -> web.Response:
         told = [

@@ -60,9 +60,7 @@ _DENOMINATORS: Final = frozenset([2, 3, 4, 5, 6, 8, 10, 12, 16])
 
 _WORD_CHOICE: Final = "|".join(ENGLISH_WORDS)
 # For lower case: a choice is slow where it has to ignore it.
-_WORDS: Final = re.compile(
-    rf"\b(?:{_WORD_CHOICE})\b(?:[\s-]{{1,3}}(?:and[\s-]{{1,3}})?(?:{_WORD_CHOICE})\b)*+"
-)
+_WORDS: Final = re.compile(rf"\b(?:{_WORD_CHOICE})\b(?:[\s-]{{1,3}}(?:and[\s-]{{1,3}})?(?:{_WORD_CHOICE})\b)*+")
 _WORD: Final = re.compile("[A-Za-z]+")
 _ONE_BEFORE: Final = re.compile(r"\b(half\s+)?an?\s+(half\s+)?$", re.IGNORECASE)
 _AND_HALF: Final = re.compile(r"\s+and\s+a\s+half\b", re.IGNORECASE)

@@ -26,6 +26,8 @@ _BETWEEN_CJK: Final = re.compile(rf"(?<=[{CJK}])[^\w]++(?=[{CJK}])")
 _SHINGLE: Final = 4
 _NEAR_JACCARD: Final = 0.8
 _NEAR_CONTAINMENT: Final = 0.9
+LEAST_CONTAINED: Final = _NEAR_JACCARD
+"""Share of the smaller text's shingles that near duplicates have in common at least."""
 # Below this many shingles a large overlap may be chance.
 _LEAST_SHINGLES: Final = 8
 # Up to this length a differing number makes a different statement; beyond, it may be a counter.
@@ -33,18 +35,13 @@ _STATEMENT: Final = 2_000
 
 
 class Bm25:
-    """An index over a fixed sequence of passages."""
+    """The terms of a fixed sequence of passages, counted: for a few queries, not worth an index."""
 
-    __slots__ = ("_lengths", "_mean", "_postings")
+    __slots__ = ("_counts", "_lengths", "_mean")
 
     def __init__(self, passages: Sequence[str]) -> None:
-        self._postings: dict[str, list[tuple[int, int]]] = {}
-        self._lengths: list[int] = []
-        for index, passage in enumerate(passages):
-            found = terms(passage)
-            self._lengths.append(len(found))
-            for term, count in Counter(found).items():
-                self._postings.setdefault(term, []).append((index, count))
+        self._counts = [Counter(terms(passage)) for passage in passages]
+        self._lengths = [count.total() for count in self._counts]
         self._mean = sum(self._lengths) / max(1, len(self._lengths)) or 1.0
 
     def __len__(self) -> int:
@@ -52,7 +49,9 @@ class Bm25:
 
     def idf(self, term: str) -> float:
         """Return the weight of a term (as `leadline.text.tokens.terms` gives it)."""
-        holding = len(self._postings.get(term, ()))
+        return self._idf(sum(term in counts for counts in self._counts))
+
+    def _idf(self, holding: int) -> float:
         return math.log(1 + (len(self._lengths) - holding + 0.5) / (holding + 0.5))
 
     def scores(self, query: str) -> list[float]:
@@ -62,11 +61,9 @@ class Bm25:
         """
         totals = [0.0] * len(self._lengths)
         for term in query_terms(query):
-            postings = self._postings.get(term)
-            if postings is None:
-                continue
-            weight = self.idf(term) * (_K1 + 1)
-            for index, count in postings:
+            holding = [(index, counts[term]) for index, counts in enumerate(self._counts) if term in counts]
+            weight = self._idf(len(holding)) * (_K1 + 1)
+            for index, count in holding:
                 norm = _K1 * (1 - _B + _B * self._lengths[index] / self._mean)
                 totals[index] += weight * count / (count + norm)
         return totals
@@ -195,7 +192,7 @@ def near_by_shingles(a: str, b: str, first: frozenset[str], second: frozenset[st
         return False
     if first == second and words(a) == words(b):
         return True
-    if overlap(first, second).containment < _NEAR_JACCARD:
+    if overlap(first, second).containment < LEAST_CONTAINED:
         return False
     short, long = sorted((a, b), key=len)
     if len(short) <= _STATEMENT and (not _digits(short) <= _digits(long) or has_negation(short) != has_negation(long)):

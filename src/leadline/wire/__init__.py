@@ -6,4 +6,6 @@
 - ``queries``: what a query's filters mean.
 - ``papers``: a scholarly work, and the port that finds some.
 - ``redis``: a client with a blocking pool and short timeouts.
+- ``redis_address``: TLS in an address of a Redis, the same for all who open one.
+- ``redis_failures``: what befell a Redis, in plain words.
 """

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
 from leadline.errors import MissingExtra, SettingsError
+from leadline.wire.redis_address import split
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -25,16 +27,22 @@ _A_NODE: Final = 1_000  # connections to a node of a cluster: there more would r
 async def open_redis(url: str, *, connections: int = CONNECTIONS, seconds: float = SECONDS) -> AsyncIterator[Redis]:
     """Yield a client of a Redis or a cluster; nothing is connected before its first command.
 
-    A command to one server waits for one of `connections`, where redis-py's default pool raises
-    instead, and takes `seconds` at most. Replies are bytes. Raises `MissingExtra`, and
-    `SettingsError` for what is no such address.
+    `rediss://` is over TLS, and `?ssl_ca_certs=FILE` names the authority; see `Trust`. A command to
+    one server waits for one of `connections`, where redis-py's default pool raises instead, and
+    takes `seconds` at most. Replies are bytes. Raises `MissingExtra`, and `SettingsError` for what
+    is no such address and for files that cannot be used.
     """
-    scheme, _, rest = url.partition("://")
     try:
+        plain, trust = split(url)
+        manner = manner_of(seconds)
+        if trust is not None:
+            await asyncio.to_thread(trust.check)
+            manner |= trust.arguments()
+        scheme, _, rest = plain.partition("://")
         if scheme.endswith(CLUSTER):
-            client = _cluster(f"{scheme.removesuffix(CLUSTER)}://{rest}", seconds=seconds)
+            client = _cluster(f"{scheme.removesuffix(CLUSTER)}://{rest}", manner)
         else:
-            client = _server(url, connections=connections, seconds=seconds)
+            client = _server(plain, manner, connections=connections)
     except ImportError as error:
         raise MissingExtra("Redis needs an extra: pip install 'leadline[redis]'") from error
     except ValueError as error:
@@ -45,23 +53,25 @@ async def open_redis(url: str, *, connections: int = CONNECTIONS, seconds: float
         await client.aclose()
 
 
-def _server(url: str, *, connections: int, seconds: float) -> Redis:
+def _server(url: str, manner: dict[str, Any], *, connections: int) -> Redis:
     from redis.asyncio import BlockingConnectionPool, Redis  # noqa: PLC0415 an extra, 38 MB
 
-    pool = BlockingConnectionPool.from_url(url, max_connections=connections, timeout=seconds, **_manner(seconds))
+    seconds = manner["socket_timeout"]
+    pool = BlockingConnectionPool.from_url(url, max_connections=connections, timeout=seconds, **manner)
     return Redis.from_pool(pool)
 
 
-def _cluster(url: str, *, seconds: float) -> Redis:
+def _cluster(url: str, manner: dict[str, Any]) -> Redis:
     """Return a cluster's client; it has the commands of `Redis`, though no class in common with it."""
     from redis.asyncio import RedisCluster  # noqa: PLC0415 an extra
 
-    cluster: Any = RedisCluster.from_url(url, max_connections=_A_NODE, **_manner(seconds))
+    cluster: Any = RedisCluster.from_url(url, max_connections=_A_NODE, **manner)
     client: Redis = cluster
     return client
 
 
-def _manner(seconds: float) -> dict[str, Any]:
+def manner_of(seconds: float) -> dict[str, Any]:
+    """Return redis-py's arguments of every connection: times, and one retry. Raises `ImportError`."""
     from redis import DriverInfo, __version__  # noqa: PLC0415 an extra
     from redis.asyncio.retry import Retry  # noqa: PLC0415 as above
     from redis.backoff import NoBackoff  # noqa: PLC0415 as above

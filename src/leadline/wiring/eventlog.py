@@ -21,8 +21,8 @@ from leadline.eventlog.shipper import Shipper
 from leadline.ports import Clock, EventSink, Lag, Store
 from leadline.resilience import Owned
 from leadline.settings import EventsSettings, LogPlace, Settings
-from leadline.settings.cache import REDIS
 from leadline.settings.eventlog import KAFKA, MECHANISMS
+from leadline.settings.redis import REDIS
 
 log = logging.getLogger("leadline.eventlog")
 

@@ -160,13 +160,25 @@ class HostedCorpora:
             if await asyncio.to_thread(self._files.path(corpus, version).exists):
                 return None
             while any(one.state in _UNREAD for one in await self._documents(tenant, corpus, version)):
-                if await stopped():
+                if not await self._read(corpus, version, stopped=stopped):
                     return UNREAD
-                if not await (await self._reading()).one(version=(corpus, version)):
-                    await self._clock.sleep(_LOOK_SECONDS)
         except UnknownObject:
             return GONE
         return None
+
+    async def _read(self, corpus: str, version: int, *, stopped: Callable[[], Awaitable[bool]]) -> bool:
+        """Read what nobody reads yet, or wait a moment where there is nothing; false where it is not wanted any more.
+
+        All of it, before anybody asks again what is left: each answer has as many rows as documents.
+        """
+        reading, count = await self._reading(), 0
+        while not await stopped():
+            if not await reading.one(version=(corpus, version)):
+                if not count:
+                    await self._clock.sleep(_LOOK_SECONDS)
+                return True
+            count += 1
+        return False
 
     async def _held(self, tenant: str, corpus: str, version: int) -> _Open:
         """Return the open corpus, counted as used; of many that want it one opens it."""

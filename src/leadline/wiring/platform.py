@@ -35,6 +35,7 @@ from leadline.wiring.store import run_store, wake_of
 from leadline.wiring.summaries import Summing
 from leadline.wiring.telemetry import Telemetry, breaker_told, call_told, health_told, tool_breaker_told
 from leadline.wiring.warming import Warming
+from leadline.wiring.watched import watched_parts
 from leadline.wiring.web import Web
 
 MOST_CPU_WORKERS = 4
@@ -96,6 +97,7 @@ async def platform(
         ground = await _opened(settings, stack, folder=folder, clock=clock, signals=telemetry.signals)
         log = event_log(settings, store=ground.store, clock=clock, folder=folder)
         telemetry.watch(ground.store, log, folder)
+        telemetry.watch_parts(watched_parts(settings))
         outgoing = ground.outgoing
         web = Web(settings, clock=clock, parser=ground.parser, outgoing=outgoing)
         programs = Programs(settings, folder=folder, stack=stack)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
 from leadline.domain import sha256
-from leadline.errors import BlobMissing, StoreUnavailable, ToolMissing
+from leadline.errors import BlobMissing, StoreError, StoreUnavailable, ToolMissing
 from leadline.ports import Depth, Lag, Program, Store
 from leadline.ports.accounts import Key
 from leadline.resilience import SystemClock
 from leadline.settings import LogPlace, Settings
-from leadline.settings.cache import REDIS
 from leadline.settings.eventlog import KAFKA
+from leadline.settings.redis import REDIS
 from leadline.tasks.tickets.address import PREFIX, Address, parse
 from leadline.wiring.accounts import open_accounts
 from leadline.wiring.blobs import blob_store
@@ -144,7 +144,7 @@ async def _reach_all(place: LogPlace) -> None:
 
 
 async def look_at_redis(url: str, *, now: Now = NOW) -> RedisSeen:
-    """Ask a Redis how it is. `now` is our own clock. Raises `StoreUnavailable`, `MissingExtra`, `SettingsError`."""
+    """Ask a Redis how it is. `now` is our own clock. Raises `StoreError`, `MissingExtra`, `SettingsError`."""
     await loaded("leadline.wire.redis", "redis.asyncio")
     from leadline.wire.redis import open_redis  # noqa: PLC0415 an extra
 
@@ -155,25 +155,26 @@ async def look_at_redis(url: str, *, now: Now = NOW) -> RedisSeen:
 async def look_at_broker(engine: str) -> tuple[RedisSeen, int]:
     """Ask the broker of an engine how it is, and how many tickets lie there. Raises as `look_at_redis`."""
     await loaded("leadline.tasks.tickets.broker", "redis.asyncio")
-    from redis import DriverInfo  # noqa: PLC0415 an extra
-    from redis import __version__ as redis_version  # noqa: PLC0415 as above
-    from redis.asyncio import Redis, Sentinel  # noqa: PLC0415 as above
+    from redis.asyncio import Redis, Sentinel  # noqa: PLC0415 an extra
 
     from leadline.tasks.tickets.broker import QUEUE  # noqa: PLC0415 as above
+    from leadline.wire.redis import manner_of  # noqa: PLC0415 as above
 
     address = parse(engine)
-    # The driver is named, else each connection looks its version up on the disk.
-    common: dict[str, Any] = {"socket_timeout": 3.0, "socket_connect_timeout": 3.0, **_tls(address)}
-    common |= {"protocol": 2, "driver_info": DriverInfo(lib_version=redis_version)}
+    common: dict[str, Any] = {**manner_of(3.0), **await _tls(address)}
     own: dict[str, Any] = {"username": address.user, "password": address.password, "db": address.database}
+    signed = {"username": address.sentinel_user, "password": address.sentinel_password}
     async with AsyncExitStack() as stack:
         if address.master is None:
             host, port = address.nodes[0]
             client: Redis = Redis(host=host, port=port, **own, **common)
         else:
             sentinels: Any = Sentinel(  # type: ignore[no-untyped-call]  # it has no types
-                list(address.nodes), sentinel_kwargs={**common, "password": address.sentinel_password}, **common
+                list(address.nodes), sentinel_kwargs={**common, **signed}, **common
             )
+            for sentinel in sentinels.sentinels:
+                stack.push_async_callback(sentinel.aclose)
+            await _ask_sentinels(sentinels.sentinels, address)
             client = sentinels.master_for(address.master, **own)
         stack.push_async_callback(client.aclose)
         seen = await _asked(client, _place(address), NOW)
@@ -181,14 +182,29 @@ async def look_at_broker(engine: str) -> tuple[RedisSeen, int]:
         return seen, int(length)
 
 
+async def _ask_sentinels(sentinels: Sequence[Redis], address: Address) -> None:
+    """See that one answers: of why none names a master the driver does not tell. Raises `StoreError`."""
+    failed: StoreError | None = None
+    for sentinel, (host, port) in zip(sentinels, address.nodes, strict=True):
+        try:
+            await _answer(sentinel.ping(), f"{host}:{port}, a sentinel,")
+        except StoreError as error:
+            failed = failed or error
+        else:
+            return
+    if failed is not None:
+        raise failed
+
+
 def _place(address: Address) -> str:
     return ", ".join(f"{host}:{port}" for host, port in address.nodes)
 
 
-def _tls(address: Address) -> dict[str, Any]:
-    if not address.tls:
+async def _tls(address: Address) -> dict[str, Any]:
+    if address.trust is None:
         return {}
-    return {"ssl": True, "ssl_check_hostname": True, "ssl_ca_certs": address.authorities}
+    await asyncio.to_thread(address.trust.check)
+    return {"ssl": True, **address.trust.arguments()}
 
 
 def has_broker(settings: Settings) -> bool:
@@ -219,14 +235,14 @@ async def _asked(client: Redis, name: str, now: Now) -> RedisSeen:
 
 
 async def _answer(asked: Awaitable[Any] | Any, name: str) -> Any:  # noqa: ANN401 redis-py's own answers
-    from redis.exceptions import AuthenticationError, NoPermissionError, RedisError  # noqa: PLC0415 an extra
+    from redis.exceptions import RedisClusterException, RedisError  # noqa: PLC0415 an extra
+
+    from leadline.wire.redis_failures import failure  # noqa: PLC0415 as above
 
     try:
         return await asked
-    except (AuthenticationError, NoPermissionError) as error:
-        raise StoreUnavailable(f"the Redis at {name} refuses the user or password") from error
-    except (RedisError, OSError) as error:
-        raise StoreUnavailable(f"the Redis at {name} does not answer: {type(error).__name__}") from error
+    except (RedisError, RedisClusterException, OSError, TimeoutError) as error:
+        raise failure(error, of=f"the Redis at {name}") from error
 
 
 async def try_sandbox(settings: Settings, folder: Path) -> str | None:

@@ -15,6 +15,7 @@ from leadline.settings import Settings, Tenant, load_prices, load_tenants
 from leadline.wire.hosts import is_loopback
 from leadline.wiring.accounts import are_kept, has_keys, open_accounts
 from leadline.wiring.models import known_price, pool_policy, server_specs
+from leadline.wiring.telemetry import gate_of_metrics
 
 if TYPE_CHECKING:
     from leadline.model.budgets import Allowance, Budgets
@@ -70,6 +71,7 @@ def _gateway(
         clocks=Clocks(first_token=model.first_token_seconds, gap=model.gap_seconds, total=model.total_seconds),
         whole=section.whole_seconds,
         keys=_keys(tenants, authenticator),
+        readers=gate_of_metrics(settings, "models").lets_in,
         budgets=_budgets(settings, tenants),
         max_body=section.max_body,
         drain=section.drain_seconds,

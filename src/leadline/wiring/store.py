@@ -88,6 +88,8 @@ def wake_of(settings: Settings, store: RunStore) -> Wake:
             from leadline.tasks.tickets.broker import CeleryBroker  # noqa: PLC0415 an extra
         except ImportError as error:
             raise MissingExtra("the engine `celery` needs an extra: pip install 'leadline[celery]'") from error
+        if address.trust is not None:
+            address.trust.check()
         return CeleryBroker(address, taken=taken)
 
     owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"

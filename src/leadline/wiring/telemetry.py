@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 from leadline.errors import MissingExtra, SettingsError
@@ -20,11 +20,11 @@ from leadline.ports.signals import (
     CacheAnswered,
     DiskSeen,
     LogSeen,
+    PartSeen,
     QueueSeen,
     QuotaSeen,
     ServerCalled,
     ServerTurned,
-    StoreSeen,
 )
 from leadline.resilience import BreakerState, SystemClock
 from leadline.settings import Settings, secrets_of
@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from leadline.telemetry.follow import Reader
     from leadline.telemetry.gate import Gate
     from leadline.wiring.eventlog import EventLog
+
+T = TypeVar("T")
 
 Process: TypeAlias = Literal["cli", "library", "worker", "service", "tools", "models"]
 
@@ -86,6 +88,12 @@ class Telemetry:
         if log is not None:
             self.metrics.refresher(partial(_look_at_log, log, self.signals))
 
+    def watch_parts(self, parts: Mapping[str, Callable[[], Awaitable[object]]]) -> None:
+        """Let each of `parts` be asked whether it answers whenever somebody asks for metrics; what fails does not."""
+        if self.metrics is not None:
+            for part, ask in parts.items():
+                self.metrics.refresher(partial(_look_at_part, part, ask, self.signals))
+
     def watch_quotas(self, holds: Holds, bounds: Bounds) -> None:
         """Let what is gone of the tenants' budgets be read whenever somebody asks for metrics."""
         if self.metrics is not None:
@@ -119,7 +127,7 @@ def telemetry(settings: Settings, process: Process, *, metrics: bool = False) ->
             readers.append(Lines(content=settings.log.content))
         exposition = gate = None
         if metrics:
-            exposition, gate = _metrics(readers), _gate(settings, process)
+            exposition, gate = _metrics(readers), gate_of_metrics(settings, process)
         if settings.traces.url is not None:
             _traces(settings, settings.traces.url, process, readers=readers, stack=stack)
         if not readers:
@@ -220,13 +228,17 @@ def call_told(signals: Signals) -> Callable[[Lease, Outcome], None]:
 
 
 async def _look(figures: RunFigures, signals: Signals) -> None:
+    signals.signal(QueueSeen(depth=await _look_at_part("store", figures.depth, signals)))
+
+
+async def _look_at_part(part: str, ask: Callable[[], Awaitable[T]], signals: Signals) -> T:
     reached = False
     try:
-        depth = await figures.depth()
+        answer = await ask()
         reached = True
     finally:  # also where the time is over
-        signals.signal(StoreSeen(reachable=reached))
-    signals.signal(QueueSeen(depth=depth))
+        signals.signal(PartSeen(part=part, reachable=reached))
+    return answer
 
 
 async def _look_at_log(log: EventLog, signals: Signals) -> None:
@@ -278,7 +290,7 @@ def _metrics(readers: list[Reader]) -> Exposition:
     return Exposition(registry)
 
 
-def _gate(settings: Settings, process: Process) -> Gate:
+def gate_of_metrics(settings: Settings, process: Process) -> Gate:
     """Return who may read metrics; a tool's service shows them by its own key as well."""
     from leadline.telemetry.gate import Gate  # noqa: PLC0415 only where metrics are shown
 

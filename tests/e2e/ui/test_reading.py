@@ -62,6 +62,9 @@ def test_hostile_texts_stay_text_everywhere(served: Served, enter: Enter) -> Non
     expect(page.locator(".answer")).to_contain_text(ATTACK)
     page.locator(".how summary").first.click()
     expect(page.get_by_role("log")).to_contain_text(ATTACK)
+    # The engine tells the title as the page escaped it: people read it as the page shows it.
+    expect(page.get_by_role("log").locator(".search li bdi").first).to_have_text(f"Harbour Light {ATTACK}")
+    expect(page.get_by_role("log")).not_to_contain_text("&lt;")
     page.locator(".report [data-cite='1']").first.click()
     expect(page.locator(".panel mark")).to_contain_text(ATTACK)
     expect(page.locator("main img, main script, iframe, object, embed")).to_have_count(0)

@@ -54,6 +54,13 @@ def test_a_passphrase_comes_from_the_environment(
     monkeypatch.setenv("LEADLINE_BACKUP__PASSPHRASE", "another passphrase")
     assert main(["restore", "sealed", "--data-dir", "new"]) == 6
     assert PASSPHRASE not in capsys.readouterr().err
+    monkeypatch.delenv("LEADLINE_BACKUP__PASSPHRASE")
+    assert main(["backup", "plain"]) == 0
+    monkeypatch.setenv("LEADLINE_BACKUP__PASSPHRASE", PASSPHRASE)
+    for words in (["backup", "verify", "plain"], ["restore", "plain", "--data-dir", "new"]):
+        capsys.readouterr()
+        assert main(words) == 2
+        assert "not encrypted" in capsys.readouterr().err
 
 
 def test_damage_has_an_exit_code_of_its_own(filled: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -228,3 +228,11 @@ async def test_a_run_that_is_cancelled_while_it_is_followed_ends_the_stream(clie
             break
     done = await client.wait(run.id)
     assert done.state.ended
+
+
+async def test_an_authority_of_ones_own_must_be_one(tmp_path: Path) -> None:
+    file = tmp_path / "ca.pem"
+    file.write_text("no certificate")
+    with pytest.raises(InputError, match="holds no certificate of an authority"):
+        async with AsyncClient("https://127.0.0.1:1", ca=file):
+            raise AssertionError("there is nobody to trust")

@@ -25,6 +25,7 @@ from leadline.model.openai_api import OpenAIModel
 from leadline.model.pool_health import Probing
 from leadline.model.pool_types import Outcome, PoolPolicy, ServerSpec
 from leadline.resilience import Backoff
+from leadline.telemetry.gate import Gate
 from leadline.testing import OVERFLOWS, Fault, Reply, ScriptedServer, refusal
 from leadline.testing.script import Asked, Script
 
@@ -346,7 +347,7 @@ async def test_who_leaves_before_an_answer_that_is_not_streamed_pays_for_the_pro
         await here.servers[0].asked()
         call.cancel()
         async with asyncio.timeout(10):
-            while not here.gateway.counts.ended:
+            while not here.gateway.counts.ended:  # noqa: ASYNC110 the gateway tells nobody
                 await asyncio.sleep(0.01)
         used = 5000 - budgets.left("")[0][1]
     assert here.gateway.counts.ended == {"client_left": 1}
@@ -358,6 +359,19 @@ async def test_what_no_server_took_costs_nothing() -> None:
     async with site([refusal(503, "down")], budgets=nullcontext(budgets)) as here:
         assert (await here.post())[0] == 503
         assert budgets.left("")[0][1] == 5000
+
+
+async def test_metrics_are_not_for_every_tenant() -> None:
+    keys = KnownKeys({key_hash("alpha-key"): "alpha"})
+    gate = Gate(["metrics-key"])
+    async with site([GOOD], keys=keys, readers=gate.lets_in) as here:
+        for wrong in ({}, {"Authorization": "Bearer alpha-key"}):
+            async with here.http.get(here.url.removesuffix("/v1") + "/metrics", headers=wrong) as reply:
+                assert reply.status == 401, "they name servers, and what all tenants use"
+        bearer = {"Authorization": "Bearer metrics-key"}
+        async with here.http.get(here.url.removesuffix("/v1") + "/metrics", headers=bearer) as reply:
+            assert reply.status == 200
+        assert (await here.post(headers=bearer))[0] == 401, "and who reads them may not call models"
 
 
 async def test_metrics_show_servers_and_requests() -> None:

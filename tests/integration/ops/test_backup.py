@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -298,6 +299,20 @@ async def test_a_folder_of_other_things_is_left_alone(small: Settings, tmp_path:
     await back_up(small, tmp_path / "plain")
     with pytest.raises(InputError, match="not encrypted"):
         await back_up(small, tmp_path / "plain", passphrase=PASSPHRASE)
+
+
+async def test_who_has_a_passphrase_is_not_given_what_anybody_could_have_made(small: Settings, tmp_path: Path) -> None:
+    await back_up(small, tmp_path / "copies")
+    header = tmp_path / "copies" / "backup.json"
+    with pytest.raises(InputError, match="not encrypted"):
+        await verify(tmp_path / "copies", passphrase=PASSPHRASE)
+    with pytest.raises(InputError, match="not encrypted"):
+        await restore(small, tmp_path / "copies", passphrase=PASSPHRASE)
+    for costs in ({"n": 3}, {"n": 1 << 40}, {"n": -2}, {"r": 0}):
+        scrypt = {"salt": "00" * 16, "n": 1 << 14, "r": 8, "p": 1, **costs}
+        header.write_text(json.dumps({"format": "leadline.backup/1", "scrypt": scrypt, "check": ""}))
+        with pytest.raises(BackupUnusable, match="damaged"):
+            await verify(tmp_path / "copies", passphrase=PASSPHRASE)
 
 
 async def test_a_lost_body_is_told_and_the_rest_is_saved(small: Settings, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.support.service import Running
 
 from leadline.ports.access import Role
+from leadline.ports.holdings import Due
 from leadline.service.routes import schedules
 
 WEEKLY = {"question": "What changed at Skerryvore?", "name": "Skerryvore", "when": "every Monday 08:00"}
@@ -27,6 +28,25 @@ async def test_a_schedule_is_made_rests_goes_on_and_is_forgotten(service: Runnin
     assert (await client.get(path)).body == schedule
     assert (await client.ask("DELETE", path)).status == 204
     assert (await client.get(path)).status == 404
+
+
+async def test_what_became_of_the_last_run_is_told(service: Running, tenant: str) -> None:
+    client, accounts = await service.caller(tenant), service.services.accounts
+    made = (await client.post("/v1/schedules", WEEKLY)).body
+    assert made["last_state"] is None
+    run = (await client.post("/v1/research", {"question": "What changed?", "urls": [], "web": True})).body
+    schedule = await accounts.schedules.get(tenant, made["id"])
+    due = Due(schedule=schedule, at=0.0, fence=0, run_id=run["id"])
+    await accounts.schedules.fired(due, run_id=run["id"])
+    path = f"/v1/schedules/{made['id']}"
+    states = {"queued", "running", "waiting", "done", "failed", "cancelled"}
+    assert (await client.get(path)).body["last_state"] in states
+    await service.until(client, run["id"])
+    state = (await client.get(f"/v1/research/{run['id']}")).body["state"]
+    (listed,) = (await client.get("/v1/schedules")).body
+    assert (listed["last_run"], listed["last_state"]) == (run["id"], state)
+    assert (await client.ask("DELETE", f"/v1/research/{run['id']}")).status == 204
+    assert (await client.get(path)).body["last_state"] is None
 
 
 @pytest.mark.parametrize(

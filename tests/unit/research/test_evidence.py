@@ -170,6 +170,19 @@ def test_copies_of_a_passage_count_once() -> None:
     assert view.labels == ("1", "2", "3")
 
 
+def test_a_copy_is_found_however_many_others_came_between_and_before() -> None:
+    story = "Keeper {0} of lamp {0} walked {0} steps to shore {0} and wrote {0} lines in book {0} about storm {0}. "
+    others = [story.format(n) * 3 for n in range(30)]
+    short = "A lamp."
+    copy = f"Reprint. {others[7]} Rights reserved."
+    texts = [short, *others, copy, f"{short} Nothing else."]
+    ledger = a_ledger(*texts)
+    excerpts = [ledger.excerpt(source.id, 0, 10_000) for source in ledger.sources]
+    groups = ledger.independent(excerpts)
+    assert [group for group in groups if len(group) > 1] == [(excerpts[8], excerpts[31])]
+    assert len(groups) == len(texts) - 1
+
+
 def test_passages_that_differ_in_a_number_are_two_voices() -> None:
     text = "The survey of the northern district counted {} nests of the grey heron along the river."
     ledger = a_ledger(text.format(214), text.format(241))

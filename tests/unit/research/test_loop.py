@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.engine import ANSWER, PAGES, REPORT, ROUNDS, SEARCH, VISIT, WITH_MODEL, rig, turn
+from tests.support.engine import ANSWER, PAGES, REPORT, ROUNDS, SEARCH, VISIT, WITH_MODEL, PageTool, rig, turn
 
-from leadline.domain import Dialect, StopReason, ToolCall
+from leadline.cpu import InlineCpu
+from leadline.domain import Dialect, Json, StopReason, ToolCall, ToolResult
 from leadline.errors import ContextOverflow, ModelBroken
 from leadline.events import ContextFolded, ToolAsked
 from leadline.research.loop import CALLS_A_TURN, PATIENCE
@@ -96,6 +98,26 @@ async def test_a_full_window_is_folded_before_it_overflows(tmp_path: Path) -> No
     digest = model.requests[12].messages[1].content
     assert "Earlier rounds were removed" in digest
     assert "https://p1.test/" in digest
+
+
+async def test_a_long_observation_is_cut_beside_the_event_loop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: dict[str, int] = {}
+    run = InlineCpu.run
+
+    async def noted(self: InlineCpu, function: Any, /, *arguments: object, size: int = 0) -> Any:
+        sizes[function.__name__] = size
+        return await run(self, function, *arguments, size=size)
+
+    monkeypatch.setattr(InlineCpu, "run", noted)
+
+    async def long(_: Mapping[str, Json]) -> ToolResult:
+        return ToolResult(value="The lamp was lit in 1759. " + "Nothing else is known. " * 4_000)
+
+    model = ScriptedModel([ToolCall(name="act", arguments={"n": 1}, id="a"), ANSWER])
+    async with rig(tmp_path, model=model, tools=[PageTool(long)]) as engine:
+        await engine.ask(replace(WITH_MODEL, window=3_000, max_tokens=500))
+    assert sizes["cut"] > 90_000
+    assert len(model.requests[1].messages[-1].content) < 3_000
 
 
 async def test_an_overflow_that_only_the_server_knew_of_is_folded_and_goes_on(tmp_path: Path) -> None:

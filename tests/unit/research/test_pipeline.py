@@ -25,10 +25,18 @@ from tests.support.engine import (
 from tests.support.quick import within
 
 from leadline.domain import Dialect, Flag, ModelRequest, Policy, Price, RunState, StopReason, ToolCall, Verdict
-from leadline.errors import ContextOverflow, ModelDenied, ModelError, ModelUnavailable, NotFound, ToolStop
+from leadline.errors import (
+    ContextOverflow,
+    ModelDenied,
+    ModelError,
+    ModelUnavailable,
+    NotFound,
+    ProviderUnavailable,
+    ToolStop,
+)
 from leadline.events import ClaimChecked, ModelAnswered, ModelAsked, RunFinished, SourceStored, ToolAnswered
 from leadline.research.strategies.react import called
-from leadline.testing import ScriptedModel
+from leadline.testing import CannedSearch, ScriptedModel
 
 
 async def test_a_model_searches_reads_and_writes(tmp_path: Path) -> None:
@@ -485,3 +493,13 @@ async def test_money_is_added_up_by_the_price(tmp_path: Path) -> None:
     async with rig(tmp_path, script) as engine:
         told = await engine.ask(options)
     assert told.run.usage.cost_usd == pytest.approx((6_100 * 10 + 40 * 100) / 1e6)
+
+
+async def test_a_search_that_failed_is_told_in_the_report(tmp_path: Path) -> None:
+    away = CannedSearch({"": ProviderUnavailable("the search cannot be reached")})
+    async with rig(tmp_path, searching=away) as engine:
+        told = await engine.ask(WITHOUT)
+    assert told.sure.stop_reason == StopReason.NOTHING_FOUND
+    [gap] = told.sure.unexamined
+    assert gap.startswith(f"Not searched: {QUESTION}")
+    assert gap.count("(the search cannot be reached)") == 1

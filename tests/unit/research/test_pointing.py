@@ -40,6 +40,16 @@ def test_nothing_is_said_first_where_the_form_is_missing() -> None:
     assert first("How high is Grey Mill?", Grey_Mill=MILL, Old_Weir=OTHER) == ""
 
 
+def test_what_is_only_dated_by_the_thing_asked_of_is_no_answer() -> None:
+    dives = (
+        "It was the first dive since the Otter in 1960. Kelly dived on 20 June 2020, years after the Otter was there."
+    )
+    otter = "The Otter was a boat. On 23 January 1960 Anna Moss dived off Guam."
+    assert first("When did the Otter dive?", Later_dives=dives, The_dive_of_the_Otter=otter).startswith("On 23 January")
+    after = "The Otter dived on 3 May 1961, a year after the Mole."
+    assert first("When did the Otter dive?", Boats=after, Later_dives=dives) == after
+
+
 def test_nothing_is_said_first_over_a_bridge() -> None:
     assert first("Where did the builder of Grey Mill die?", Grey_Mill=MILL, Anna_Moss="Anna Moss died in Hull.") == ""
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import stat
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -260,3 +262,24 @@ def test_large_bodies_are_compressed_and_small_ones_legible() -> None:
 def test_a_damaged_body_is_a_value_error(type_name: str, body: bytes, compressed: bool) -> None:
     with pytest.raises(ValueError, match=r"."):
         Packer().unpack(type_name, body, compressed=compressed)
+
+
+async def test_a_second_store_in_a_process_leaves_the_locks_of_the_first(tmp_path: Path) -> None:
+    """Another process that comes and goes would else take the write-ahead log away under the first."""
+    path = tmp_path / "runs.db"
+    async with SqliteStore.open(path) as store:
+        await store.create(new("r1"))
+        async with SqliteStore.open(path) as second:
+            await second.create(new("r2"))
+        await asyncio.to_thread(subprocess.run, [sys.executable, "-c", _COMES_AND_GOES, str(path)], check=True)
+        assert path.with_name("runs.db-wal").exists()
+        await store.create(new("r3"))
+        assert {run.id for run in await store.runs(tenant="t")} == {"r1", "r2", "r3"}
+
+
+_COMES_AND_GOES = """
+import sqlite3, sys
+file = sqlite3.connect(sys.argv[1])
+file.execute("SELECT count(*) FROM sqlite_master").fetchall()
+file.close()
+"""

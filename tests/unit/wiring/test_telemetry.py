@@ -11,8 +11,10 @@ from tests.support.telemetry import Counted
 
 from leadline.errors import SettingsError, StoreUnavailable
 from leadline.ports import Depth, Run
+from leadline.settings import load
 from leadline.telemetry import exposition
 from leadline.wiring.telemetry import Telemetry
+from leadline.wiring.watched import watched_parts
 
 
 class Figures:
@@ -47,6 +49,33 @@ async def test_whether_the_store_is_reached_is_told(
     assert samples["leadline_reachable{'part': 'store'}"] == reached
     assert samples.get("leadline_queue_runs{'state': 'claimable'}", 0) == 3 * reached
     assert 0 < samples["leadline_disk_free_ratio{'folder': 'data'}"] <= 1
+
+
+@pytest.mark.parametrize(("how", "reached"), [("answers", 1), ("refuses", 0), ("hangs", 0)])
+async def test_whether_each_server_beside_it_is_reached_is_told(
+    how: str, reached: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exposition, "REFRESH_SECONDS", 0.05)
+    counted = Counted()
+    told = Telemetry(signals=counted.told, metrics=counted.exposition)
+    told.watch_parts({"broker": Figures(how).depth, "cache": Figures("answers").depth})
+    samples = await counted.samples()
+    assert samples["leadline_reachable{'part': 'broker'}"] == reached
+    assert samples["leadline_reachable{'part': 'cache'}"] == 1
+
+
+def test_the_servers_of_the_settings_are_watched() -> None:
+    alone = load(environ={})
+    assert not watched_parts(alone)
+    apart = load(
+        environ={
+            "LEADLINE_ENGINE": "celery+redis://127.0.0.1:1/0",
+            "LEADLINE_STORE": "postgresql://127.0.0.1:1/x",
+            "LEADLINE_CACHE": "redis://127.0.0.1:2/0",
+            "LEADLINE_LIMITS": "redis://127.0.0.1:1/1",
+        }
+    )
+    assert set(watched_parts(apart)) == {"broker", "cache", "limits"}
 
 
 async def test_a_process_without_a_store_tells_nothing_of_one() -> None:

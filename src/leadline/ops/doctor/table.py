@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from leadline.ops.doctor import machine, models, places, software, tools
+from leadline.ops.doctor import machine, models, parts, places, software, tools
 from leadline.ops.doctor.finding import Finding
 from leadline.ops.doctor.look import Look
 
@@ -40,6 +40,7 @@ CHECKS: Final[Sequence[Check]] = (
         runbook=f"{_PAGE}#sandbox",
     ),
     Check(name="tool_servers", run=tools.tool_servers, seconds=30.0, runbook=tools.RUNBOOK),
+    Check(name="parts", run=parts.parts, command="leadline status", runbook="docs/operations.md#4-look"),
     Check(name="store", run=places.store, runbook=f"{_PAGE}#store"),
     Check(name="queue", run=places.queue, runbook=f"{_PAGE}#queue"),
     Check(name="broker", run=places.broker, runbook=f"{_PAGE}#broker"),

@@ -7,7 +7,17 @@ from pathlib import PurePosixPath
 from typing import Final
 
 from leadline.domain import Json
-from leadline.ops.manifests.parts import DATA, MIGRATE, PORT, SECRET_SETTINGS, USER, Deployment, Part
+from leadline.ops.manifests.parts import (
+    DATA,
+    MIGRATE,
+    PORT,
+    SECRET_SETTINGS,
+    TOOL,
+    USER,
+    Deployment,
+    Part,
+    needed_by,
+)
 from leadline.ops.monitoring import Targets, alertmanager_files, prometheus_files
 from leadline.ops.nginx import Balancer, nginx_conf
 from leadline.ops.yaml import yaml_text
@@ -180,18 +190,19 @@ def _variables(deployment: Deployment) -> dict[str, Json]:
     return found | {name: f"${{{name}:?see example.env}}" for name in keys}
 
 
-def _own(deployment: Deployment, *, memory: str) -> dict[str, Json]:
-    return _hardened(memory=memory, user=f"{USER}:{USER}") | {
+def _own(deployment: Deployment, name: str, *, memory: str) -> dict[str, Json]:
+    found = _hardened(memory=memory, user=f"{USER}:{USER}") | {
         "image": deployment.image,
-        "environment": _variables(deployment),
-        "tmpfs": ["/tmp"],  # noqa: S108 in a container
-        "volumes": [f"bodies:{DATA}"],
+        "environment": needed_by(name, _variables(deployment)),
     }
+    if name.startswith(TOOL):  # it keeps nothing, and bodies of tenants are not for it
+        return found | {"tmpfs": ["/tmp", f"{DATA}:uid={USER},gid={USER},mode=0700"]}  # noqa: S108 in a container
+    return found | {"tmpfs": ["/tmp"], "volumes": [f"bodies:{DATA}"]}  # noqa: S108 as above
 
 
 def _migrate(deployment: Deployment) -> Json:
     words: list[Json] = [*MIGRATE]
-    return _own(deployment, memory="256m") | {
+    return _own(deployment, "migrate", memory="256m") | {
         "build": {"context": "../..", "dockerfile": "deploy/docker/Dockerfile"},
         "command": words,
         "restart": "on-failure",
@@ -202,7 +213,7 @@ def _migrate(deployment: Deployment) -> Json:
 
 def _operator(deployment: Deployment) -> Json:
     """Return what commands run in: `docker compose run --rm operator keys create ...`."""
-    return _own(deployment, memory="1g") | {
+    return _own(deployment, OPERATOR, memory="1g") | {
         "profiles": [OPERATOR],
         "command": ["--help"],
         "restart": "no",
@@ -221,7 +232,7 @@ def _part(deployment: Deployment, part: Part) -> Json:
     needs |= {name: {"condition": "service_healthy"} for name in ("redis-queue", "redis-cache")}
     look = f"import urllib.request as r; r.urlopen('http://127.0.0.1:{part.port}/healthz', timeout=4)"
     megabytes = int(part.memory.removesuffix("Mi"))
-    return _own(deployment, memory=f"{megabytes}m") | {
+    return _own(deployment, part.name, memory=f"{megabytes}m") | {
         "command": words,
         "networks": listed,
         "depends_on": needs,

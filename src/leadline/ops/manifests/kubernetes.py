@@ -10,7 +10,7 @@ from typing import Final
 
 from leadline.domain import Json
 from leadline.ops.manifests.network import policies
-from leadline.ops.manifests.parts import DATA, MIGRATE, SECRET_SETTINGS, SERVICE, USER, Deployment, Part
+from leadline.ops.manifests.parts import DATA, MIGRATE, SERVICE, USER, Deployment, Part, secrets_of
 from leadline.ops.yaml import yaml_text
 from leadline.version import __version__
 
@@ -169,7 +169,7 @@ def _container(deployment: Deployment, name: str, words: tuple[str, ...], *, cpu
         "imagePullPolicy": "IfNotPresent",
         "args": args,
         "envFrom": [{"configMapRef": {"name": "leadline"}}],
-        "env": [_secret(setting) for setting in SECRET_SETTINGS],
+        "env": [_secret(setting) for setting in secrets_of(name)],
         "resources": {
             "requests": {"cpu": cpu, "memory": memory, "ephemeral-storage": "1Gi"},
             # No limit of CPU: a process that is throttled misses its heartbeats.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from leadline.errors import SettingsError
 from leadline.version import __version__
@@ -17,6 +18,11 @@ DATA: Final = "/var/lib/leadline"
 PORT: Final = 8000
 METRICS_PORT: Final = 9100
 TOOL_PORTS: Final = (("search", 8001), ("visit", 8002), ("scholar", 8003), ("python", 8004))
+
+TOOL: Final = "tool-"
+"""What the name of a tool's own service begins with."""
+
+T = TypeVar("T")
 
 _NAME: Final = re.compile(r"[a-z]([-a-z0-9]{0,50}[a-z0-9])?")
 _CPU: Final = re.compile(r"\d+m")
@@ -53,14 +59,14 @@ class Part:
     @property
     def is_tool(self) -> bool:
         """Whether it is a tool's own service."""
-        return self.name.startswith("tool-")
+        return self.name.startswith(TOOL)
 
 
 def _tool(name: str, port: int) -> Part:
     words = ("serve-tool", name, "--host", "0.0.0.0", "--port", str(port), "--notice", "5")  # noqa: S104 in a pod
     reach: frozenset[Reach] = frozenset() if name == "python" else frozenset({"stores", "web"})
     return Part(
-        name=f"tool-{name}",
+        name=f"{TOOL}{name}",
         words=words,
         port=port,
         ready="/readyz",
@@ -116,6 +122,35 @@ SECRET_SETTINGS: Final = (
     "MODEL__API_KEY",
 )
 """Settings that hold a secret: each deployment takes them from where it keeps those."""
+
+_OF_TOOLS: Final = frozenset({"TOOLS__KEY", "METRICS__KEY"})
+_OF_CACHED: Final = _OF_TOOLS | {"CACHE", "LIMITS"}
+_OF_RUNS: Final = ("BLOBS", "S3__", "MODEL__")
+"""How other settings begin that a tool has no use for."""
+
+
+def secrets_of(name: str) -> tuple[str, ...]:
+    """Return which of the settings with secrets a part needs, by its name or `migrate`.
+
+    Tools read what strangers wrote and run what models write: none has the key of the store or of the secrets.
+    """
+    if name == "migrate":
+        return ("STORE",)
+    if not name.startswith(TOOL):
+        return SECRET_SETTINGS
+    needed = _OF_TOOLS if name == f"{TOOL}python" else _OF_CACHED
+    return tuple(setting for setting in SECRET_SETTINGS if setting in needed)
+
+
+def needed_by(name: str, variables: Mapping[str, T]) -> dict[str, T]:
+    """Return those of the variables of all settings that a part needs."""
+    without = {f"LEADLINE_{setting}" for setting in SECRET_SETTINGS} - {f"LEADLINE_{one}" for one in secrets_of(name)}
+    beginnings = tuple(f"LEADLINE_{one}" for one in _OF_RUNS) if name.startswith(TOOL) else ()
+    return {
+        variable: value
+        for variable, value in variables.items()
+        if variable not in without and not variable.startswith(beginnings)
+    }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from leadline.ops.manifests.parts import DATA, MIGRATE, TOOL_PORTS
+from leadline.ops.manifests.parts import MIGRATE, TOOL_PORTS
 
 PROGRAM: Final = "/opt/leadline/bin/leadline"
-ENVIRONMENT: Final = "/etc/leadline/leadline.env"
+USER: Final = "leadline"
+TOOLS_USER: Final = "leadline-tools"
+"""Tools read what strangers wrote and run what models write: they are a user without the others' secrets."""
 HEAD: Final = "# Written by Leadline (leadline.ops.manifests); change the values there, or with: systemctl edit NAME\n"
 
 _Lines = tuple[tuple[str, str], ...]
@@ -76,7 +78,7 @@ def systemd_files() -> Mapping[str, str]:
     for name in tools:
         memory, more = ("4G", _SANDBOX) if name == "python" else ("2G", _ALONE)
         files[f"leadline-tool-{name}.service"] = _unit(
-            f"tool {name}", ("serve-tool", name, "--notice", "5"), memory=memory, more=more
+            f"tool {name}", ("serve-tool", name, "--notice", "5"), memory=memory, more=more, user=TOOLS_USER
         )
     return files
 
@@ -103,7 +105,7 @@ def _migrate() -> str:
     return HEAD + _section("Unit", unit) + "\n" + _section("Service", service)
 
 
-def _unit(what: str, words: tuple[str, ...], *, memory: str, more: _Lines, stop: int = 60) -> str:
+def _unit(what: str, words: tuple[str, ...], *, memory: str, more: _Lines, stop: int = 60, user: str = USER) -> str:
     unit = (
         ("Description", f"Leadline: {what}"),
         ("After", "network-online.target leadline-migrate.service postgresql.service redis-server.service"),
@@ -114,7 +116,7 @@ def _unit(what: str, words: tuple[str, ...], *, memory: str, more: _Lines, stop:
     )
     service = (
         ("Type", "exec"),
-        *_process(words, memory=memory),
+        *_process(words, memory=memory, user=user),
         # SIGTERM to the first process alone: it tells its own children.
         ("KillMode", "mixed"),
         ("TimeoutStopSec", f"{stop}s"),
@@ -127,16 +129,17 @@ def _unit(what: str, words: tuple[str, ...], *, memory: str, more: _Lines, stop:
     return HEAD + "\n".join((_section("Unit", unit), _section("Service", service), _section("Install", install)))
 
 
-def _process(words: tuple[str, ...], *, memory: str) -> _Lines:
+def _process(words: tuple[str, ...], *, memory: str, user: str = USER) -> _Lines:
+    data = f"/var/lib/{user}"
     return (
         ("ExecStart", " ".join((PROGRAM, *words))),
-        ("EnvironmentFile", ENVIRONMENT),
-        ("Environment", f"LEADLINE_DATA_DIR={DATA} LEADLINE_LOG__FORMAT=json"),
-        ("User", "leadline"),
-        ("Group", "leadline"),
-        ("StateDirectory", "leadline"),
+        ("EnvironmentFile", f"/etc/leadline/{user.removeprefix('leadline-')}.env"),
+        ("Environment", f"LEADLINE_DATA_DIR={data} LEADLINE_LOG__FORMAT=json"),
+        ("User", user),
+        ("Group", user),
+        ("StateDirectory", user),
         ("StateDirectoryMode", "0700"),
-        ("WorkingDirectory", DATA),
+        ("WorkingDirectory", data),
         ("MemoryMax", memory),
         ("TasksMax", "512"),
         ("LimitNOFILE", "65536"),

@@ -186,10 +186,31 @@ def _queue(targets: Targets, over: Thresholds) -> Iterator[Alert]:
     )
 
 
+def _down(part: str) -> str:
+    """Return what says that no process reaches a part, or that it answers and refuses.
+
+    A breaker that nobody has asked since it opened says nothing of now: one that is tried opens again and again.
+    """
+    mine = f'part="{part}"'
+    return (
+        f"max(leadline_reachable{{{mine}}}) == 0\n"
+        f"or max(leadline_breaker_state{{{mine}}}) >= 1\n"
+        f'and sum(increase(leadline_breaker_changes_total{{{mine}, state="open"}}[2m])) > 0'
+    )
+
+
 def _parts(over: Thresholds) -> Iterator[Alert]:
     yield Alert(
+        name="BrokerDown",
+        query='max(leadline_reachable{part="broker"}) == 0',
+        lasting=120,
+        severity="warning",
+        summary="The broker is down",
+        detail="No run is lost: workers find what waits in the store, seconds later than they were woken.",
+    )
+    yield Alert(
         name="CacheDown",
-        query='max(leadline_breaker_state{part="cache"}) >= 1',
+        query=_down("cache"),
         lasting=120,
         severity="warning",
         summary="The shared cache is down",
@@ -197,7 +218,7 @@ def _parts(over: Thresholds) -> Iterator[Alert]:
     )
     yield Alert(
         name="LimitsDown",
-        query='max(leadline_breaker_state{part="limits"}) >= 1',
+        query=_down("limits"),
         lasting=120,
         severity="warning",
         summary="The shared limits are down",
@@ -205,7 +226,10 @@ def _parts(over: Thresholds) -> Iterator[Alert]:
     )
     yield Alert(
         name="PartBroken",
-        query='max by (part) (leadline_breaker_state{part=~"(tool|service):.+"}) >= 1',
+        query=(
+            'max by (part) (leadline_breaker_state{part=~"(tool|service):.+"}) >= 1\n'
+            'and on (part) sum by (part) (increase(leadline_breaker_changes_total{state="open"}[5m])) > 0'
+        ),
         lasting=300,
         severity="warning",
         summary="{{ $labels.part }} is not called any more",

@@ -26,7 +26,7 @@ FOLDER: Final = "up"
 ROOTS_BASE: Final = Path("/var/lib/leadline")
 """Where it lies for root: other users' servers may not enter root's own folder."""
 
-SECRETS: Final = ("redis_queue", "redis_cache", "postgres", "s3", "tools", "metrics", "models")
+SECRETS: Final = ("redis_queue", "redis_cache", "postgres", "s3", "s3_name", "tools", "metrics", "models")
 PORT: Final = 8443
 SERVICES: Final = 2
 WORKERS: Final = 2
@@ -46,6 +46,12 @@ class Home:
         base = settings.data_dir if chosen or os.geteuid() != 0 else ROOTS_BASE
         return cls(folder=base.absolute() / FOLDER)
 
+    @classmethod
+    def around(cls, settings: Settings) -> Home | None:
+        """Return the folder of the topology whose settings these are, `None` where they are of none."""
+        home = cls(folder=settings.data_dir.absolute().parent)
+        return home if home.data == settings.data_dir.absolute() and home.state.exists() else None
+
     @property
     def state(self) -> Path:
         """The file in which the supervisor says how the parts do."""
@@ -55,6 +61,11 @@ class Home:
     def lock(self) -> Path:
         """The file that the supervisor holds."""
         return self.folder / "lock"
+
+    @property
+    def held(self) -> Path:
+        """The folder with an empty file for each part that is to be kept down."""
+        return self.folder / "held"
 
     @property
     def plan(self) -> Path:

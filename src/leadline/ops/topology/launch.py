@@ -51,6 +51,7 @@ def supervise(topology: Topology, *, tell: Callable[[Told], None]) -> None:
     files = Files(
         state=home.state,
         logs=home.logs,
+        held=home.held,
         grows=(nginx / "access.log", nginx / "error.log", home.logs / f"{LOG}.log"),
     )
 

@@ -61,6 +61,8 @@ class Part:
         self._clock = clock
         self._changed = changed
         self._leaving = asyncio.Event()
+        self._down = asyncio.Event()
+        self._released = asyncio.Event()
         self._process: Process | None = None
 
     async def live(self, needed: list[Part]) -> None:
@@ -75,11 +77,28 @@ class Part:
                 if self._leaving.is_set() or self.status.state in {PartState.DONE, PartState.FAILED}:
                     return
                 failures = 1 if time.monotonic() - began > STEADY else failures + 1
-                await self._pause(code, failures)
+                if not self._down.is_set():
+                    await self._pause(code, failures)
+                if self._down.is_set():
+                    await self._stay_down()
+                    failures = 0
         finally:
             if self.status.state not in {PartState.DONE, PartState.FAILED}:
                 self._tell(state=PartState.STOPPED, pid=None, born=None)
             self.ended.set()
+
+    async def hold(self) -> None:
+        """End the part, and keep it down until `release`; it may have ended by itself, and wait for its next start."""
+        self._released.clear()
+        self._down.set()
+        process = self._process
+        if process is not None:
+            await self._end(process)
+
+    def release(self) -> None:
+        """Let a part start again that is kept down."""
+        self._down.clear()
+        self._released.set()
 
     async def end(self, dependants: list[Part]) -> None:
         """Ask the part to end once those that need it have, and kill it where it does not."""
@@ -88,12 +107,20 @@ class Part:
         self._leaving.set()
         process = self._process
         if process is not None:
-            _send(process, self.unit.stop)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self.unit.stop_seconds):
-                    await self.ended.wait()
-            kill_group(process.pid)
+            await self._end(process)
         await self.ended.wait()
+
+    async def _end(self, process: Process) -> None:
+        _send(process, self.unit.stop)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.unit.stop_seconds):
+                await process.wait()
+        kill_group(process.pid)
+
+    async def _stay_down(self) -> None:
+        detail = f"kept down: leadline start {self.unit.name}"
+        self._tell(state=PartState.HELD, pid=None, born=None, since=self._clock.now(), detail=detail)
+        await self._unless_leaving(self._released.wait())
 
     async def _run(self) -> int:
         """Run the program once, to its end."""
@@ -105,7 +132,7 @@ class Part:
             born=_born(process.pid),
             since=self._clock.now(),
         )
-        if self._leaving.is_set():
+        if self._leaving.is_set() or self._down.is_set():
             _send(process, self.unit.stop)
         over = asyncio.create_task(process.wait(), name=f"{self.unit.name} ends")  # noqa: TID251 awaited just below
         try:
@@ -155,7 +182,7 @@ class Part:
             kill_group(self._process.pid)
 
     def _is_ready(self) -> None:
-        if self.status.state is not PartState.READY and not self._leaving.is_set():
+        if self.status.state is not PartState.READY and not self._leaving.is_set() and not self._down.is_set():
             self._tell(state=PartState.READY, detail="")
             self.ready.set()
 
@@ -176,7 +203,9 @@ class Part:
             restarts=self.status.restarts + 1,
             detail=f"{how}; starts again after {seconds:g} s",
         )
-        await self._unless_leaving(asyncio.sleep(seconds))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._unless_leaving(self._down.wait())
 
     async def _spawned(self) -> Process:
         unit = self.unit

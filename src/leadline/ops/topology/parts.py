@@ -69,12 +69,14 @@ class Topology:
         secret = self.secrets
         query = f"sslmode=verify-full&sslrootcert={quote(str(self.tls.ca))}"
         cache = f"redis://:{secret['redis_cache']}@{self.place('redis-cache')}"
+        # Counts of limits must not be forgotten to make room, as answers may.
+        queue = f"redis://:{secret['redis_queue']}@{self.place('redis-queue')}"
         found = {
             "DATA_DIR": str(self.home.data),
             "STORE": f"postgresql://leadline:{secret['postgres']}@{self.place('postgres')}/leadline?{query}",
-            "ENGINE": f"celery+redis://:{secret['redis_queue']}@{self.place('redis-queue')}/0",
+            "ENGINE": f"celery+{queue}/0",
             "CACHE": f"{cache}/0",
-            "LIMITS": f"{cache}/1",
+            "LIMITS": f"{queue}/1",
             "BLOBS": "file://",
             "TOOLS__KEY": secret["tools"],
             "METRICS__KEY": secret["metrics"],
@@ -88,7 +90,8 @@ class Topology:
                 "BLOBS": f"s3://{servers.BUCKET}",
                 "S3__ENDPOINT": f"http://{self.place('s3')}",
                 "S3__PATH_STYLE": "true",
-                "S3__ACCESS_KEY": servers.S3_KEY,
+                # Drawn, for what is given as a key is hidden wherever it stands: no word that means something.
+                "S3__ACCESS_KEY": secret["s3_name"],
                 "S3__SECRET_KEY": secret["s3"],
             }
         if self.settings.secrets.key is None:
@@ -100,9 +103,16 @@ class Topology:
         for tool in TOOLS:
             if self.has(f"tool-{tool}"):
                 found[f"TOOLS__{tool.upper()}"] = f"http://{self.place(f'tool-{tool}')}"
+        found |= self._seen_from_outside()
         if self.has("models"):
             found |= {"MODEL__URLS": f"http://{self.place('models')}/v1", "MODEL__API_KEY": secret["models"]}
         return {f"LEADLINE_{name}": value for name, value in found.items()}
+
+    def _seen_from_outside(self) -> dict[str, str]:
+        """Return where `leadline preflight` finds what stands around the services."""
+        found = {"URL": self.url, "CA": str(self.tls.ca), "ACCESS_LOG": str(self.folder("nginx") / "access.log")}
+        found |= {name.upper(): f"http://{self.place(name)}" for name in WATCHERS if self.has(name)}
+        return {f"PREFLIGHT__{name}": value for name, value in found.items()}
 
     def units(self) -> list[Unit]:
         """Return the table of parts."""
@@ -143,6 +153,7 @@ class Topology:
                 program=self.programs.rclone,
                 folder=self.folder("s3"),
                 port=self.port("s3"),
+                name=self.secrets["s3_name"],
                 secret=self.secrets["s3"],
             )
 
@@ -159,7 +170,9 @@ class Topology:
             name = f"tool-{tool}"
             if self.has(name):
                 words = ("serve-tool", tool, *self._listens(name), "--drain", str(DRAIN))
-                yield self._leadline(name, words, after=("redis-cache",), ready=Http(port=self.port(name)))
+                yield self._leadline(
+                    name, words, after=("redis-cache", "redis-queue"), ready=Http(port=self.port(name))
+                )
         if self.has("models"):
             words = ("serve-models", *self._listens("models"))
             yield self._leadline("models", words, after=(), ready=Http(port=self.port("models")), env=self._servers())

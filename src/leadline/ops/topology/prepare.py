@@ -224,7 +224,9 @@ def make_database(programs: Path, folder: Path, *, password: str) -> None:
             (f"--pwfile={secret}", "-E", "UTF8", "--locale=C.UTF-8"),
             folder=folder,
         )
-        statements = f"CREATE ROLE leadline LOGIN PASSWORD '{password}';\nCREATE DATABASE leadline OWNER leadline;\n"
+        statements = (
+            f"CREATE ROLE leadline LOGIN CREATEDB PASSWORD '{password}';\nCREATE DATABASE leadline OWNER leadline;\n"
+        )
         said = _run(
             (str(programs / "postgres"), "--single", "-D", str(new), "postgres"), (), folder=folder, given=statements
         )

@@ -13,7 +13,6 @@ from leadline.ops.topology.units import Http, Listens, RedisPing, Says, Unit
 
 HOST: Final = "127.0.0.1"
 BUCKET: Final = "leadline"
-S3_KEY: Final = "leadline"
 CONNECTIONS: Final = 200
 
 _QUEUE: Final = "appendonly yes\nappendfsync everysec\nmaxmemory-policy noeviction\n"
@@ -64,7 +63,7 @@ def postgres(*, programs: Path, folder: Path, port: int) -> Unit:
     )
 
 
-def s3(*, program: Path, folder: Path, port: int, secret: str) -> Unit:
+def s3(*, program: Path, folder: Path, port: int, name: str, secret: str) -> Unit:
     """Return rclone as a server of S3 whose buckets are folders; its key stands in its environment alone."""
     # Without a cache of bodies a part that overtakes another one stops the server.
     cache = ("--vfs-cache-mode", "full", "--vfs-write-back", "0", "--cache-dir", str(folder / "cache"))
@@ -72,7 +71,7 @@ def s3(*, program: Path, folder: Path, port: int, secret: str) -> Unit:
         name="s3",
         argv=(str(program), "serve", "s3", "--addr", f"{HOST}:{port}", *cache, str(folder / "buckets")),
         folder=folder,
-        env={"RCLONE_CONFIG": "/dev/null", "RCLONE_AUTH_KEY": f'"{S3_KEY},{secret}"'},
+        env={"RCLONE_CONFIG": "/dev/null", "RCLONE_AUTH_KEY": f'"{name},{secret}"'},
         ready=Listens(port=port),
         address=f"http://{HOST}:{port}",
     )

@@ -30,6 +30,7 @@ class PartState(StrEnum):
     RESTARTING = "restarting"  # it ended unasked, and is started again after a pause
     DONE = "done"  # it did its work and ended
     FAILED = "failed"  # it could not start
+    HELD = "held"  # it is kept down until somebody lets it start again
     STOPPED = "stopped"  # it was ended
 
 

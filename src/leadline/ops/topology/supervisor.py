@@ -16,7 +16,7 @@ from typing import Final
 import psutil
 
 from leadline.errors import NotStarted
-from leadline.ops.topology import logs
+from leadline.ops.topology import holds, logs
 from leadline.ops.topology.part import Clock, Part
 from leadline.ops.topology.state import PartState, PartStatus, Phase, State
 from leadline.ops.topology.units import Unit, in_order
@@ -24,15 +24,22 @@ from leadline.ops.topology.units import Unit, in_order
 ROUNDS: Final = 5.0
 """Seconds between two looks for logs that have grown, and for orphans that ended."""
 
+ORDERS: Final = 0.2
+"""Seconds between two looks for which parts are to be kept down."""
+
 _PR_SET_CHILD_SUBREAPER: Final = 36
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Files:
-    """Where the supervisor writes: its state, and a log for each part; `grows` are logs that parts write themselves."""
+    """Where the supervisor writes: its state, and a log for each part; `grows` are logs that parts write themselves.
+
+    `held` names the parts that are to be kept down; it is read again and again.
+    """
 
     state: Path
     logs: Path
+    held: Path
     grows: tuple[Path, ...] = ()
 
     def log_of(self, name: str) -> Path:
@@ -73,6 +80,7 @@ class Supervisor:
 
         Raises `NotStarted` where a part cannot start, all others having been ended.
         """
+        holds.forget(self._files.held)
         with self._signals(), _orphans() as self._strangers:
             async with asyncio.TaskGroup() as group:
                 for part in self._parts.values():
@@ -104,6 +112,20 @@ class Supervisor:
             await part.ready.wait()
         self._enter(Phase.UP)
         up()
+        async with asyncio.TaskGroup() as ending:
+            await self._obey(ending)
+
+    async def _obey(self, ending: asyncio.TaskGroup) -> None:
+        """Keep down what is to be kept down."""
+        kept: frozenset[str] = frozenset()
+        while True:
+            wanted = holds.read(self._files.held) & self._parts.keys()
+            for name in sorted(kept - wanted):
+                self._parts[name].release()
+            for name in sorted(wanted - kept):
+                ending.create_task(self._parts[name].hold(), name=f"hold {name}")
+            kept = wanted
+            await asyncio.sleep(ORDERS)
 
     async def _end_all(self) -> None:
         async with asyncio.TaskGroup() as group:

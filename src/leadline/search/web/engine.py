@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from html import unescape
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -86,8 +87,8 @@ def hits_of(items: Iterable[Item], query: Query, *, provider: str, now: float) -
             continue
         hits[uri] = Hit(
             uri=uri,
-            title=" ".join(item.title.split())[:_MOST_TEXT],
-            snippet=" ".join(item.snippet.split())[:_MOST_TEXT],
+            title=_plain(item.title),
+            snippet=_plain(item.snippet),
             provider=provider,
             rank=len(hits) + 1,
             published=published,
@@ -95,6 +96,14 @@ def hits_of(items: Iterable[Item], query: Query, *, provider: str, now: float) -
         if len(hits) == query.limit:
             break
     return tuple(hits.values())
+
+
+def _plain(text: str) -> str:
+    """Return a title or snippet as people read it: many providers pass on what pages have escaped.
+
+    What comes out is a stranger's text, as what went in: whoever shows it makes it inert.
+    """
+    return " ".join(unescape(text[: 4 * _MOST_TEXT]).split())[:_MOST_TEXT]
 
 
 def _is_page(uri: str) -> bool:

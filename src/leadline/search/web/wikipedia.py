@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from html import unescape
 from typing import ClassVar, Final
 from urllib.parse import quote
 
@@ -62,7 +61,7 @@ class Wikipedia:
             Item(
                 f"{articles}/{quote(text_of(one.get('title')).replace(' ', '_'), safe='/:(),')}",
                 text_of(one.get("title")),
-                unescape(_TAG.sub("", text_of(one.get("snippet")))),
+                _TAG.sub("", text_of(one.get("snippet"))),
             )
             for one in objects(self.name, query["search"], at="query.search")
             if one.get("title")

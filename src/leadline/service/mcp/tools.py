@@ -99,7 +99,7 @@ def hits_told(hits: Sequence[Mapping[str, Any]]) -> str:
             filter(
                 None,
                 (
-                    f"[{number}] {_line(str(hit.get('title') or '(no title)'))}",
+                    f"[{number}] {_line(defused(str(hit.get('title') or '(no title)')))}",
                     f"    {_line(str(hit.get('uri') or hit.get('url') or ''))}",
                     f"    {squeeze(defused(neutralise(str(hit.get('snippet') or ''))), limit=_MOST_SNIPPET)}",
                 ),

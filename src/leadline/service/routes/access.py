@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from pydantic import StringConstraints
 
 from leadline.errors import InputError, NotPermitted
-from leadline.ports.access import PERMITS, Action, Role
+from leadline.ports.access import PERMITS, Action, Caller, Role
 from leadline.ports.accounts import AuditEntry, Key, MadeKey
 from leadline.service.deps import CallerDep, ObjectId, ServicesDep
 from leadline.service.door import PASS, Limited
@@ -59,9 +59,7 @@ async def make_key(taken: KeyTaken, request: Request, *, services: ServicesDep, 
     """
     role = Role(taken.role)
     scopes = None if taken.scopes is None else frozenset(Action(scope) for scope in taken.scopes)
-    beyond = [action for action in (PERMITS[role] if scopes is None else scopes) if not caller.may(action)]
-    if beyond:
-        raise NotPermitted(f"you may not yourself: {min(beyond)}")
+    _check_not_beyond(caller, role, scopes)
     now = services.platform.clock.now()
     made = await services.accounts.keys.create(
         caller.tenant,
@@ -81,7 +79,13 @@ async def revoke_key(key_id: ObjectId, services: ServicesDep, caller: CallerDep)
 
 
 async def rotate_key(key_id: ObjectId, taken: RotationTaken, *, services: ServicesDep, caller: CallerDep) -> KeyMade:
-    """Make a like key; the old one is accepted for a while more."""
+    """Make a like key; the old one is accepted for a while more.
+
+    Nobody gets a key so that may do more than oneself.
+    """
+    known = {key.id: key for key in await services.accounts.keys.list(caller.tenant)}
+    if key_id in known:
+        _check_not_beyond(caller, known[key_id].role, known[key_id].scopes)
     grace = taken.grace_hours * 3_600.0
     return _made(await services.accounts.keys.rotate(caller.tenant, key_id, grace=grace, made_by=caller.key))
 
@@ -131,6 +135,13 @@ async def ask_for_balancer(request: Request) -> Response:
         status_code=204,
         headers={PASS: door.pass_for(caller), "X-Leadline-Tenant": caller.tenant, "X-Leadline-Key": caller.key},
     )
+
+
+def _check_not_beyond(caller: Caller, role: Role, scopes: frozenset[Action] | None) -> None:
+    """Raise `NotPermitted` for a key that may do more than who asks for it."""
+    beyond = [action for action in (PERMITS[role] if scopes is None else scopes) if not caller.may(action)]
+    if beyond:
+        raise NotPermitted(f"you may not yourself: {min(beyond)}")
 
 
 def _day(text: str) -> date:

@@ -8,12 +8,14 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from leadline.codec import orjson_tree
-from leadline.errors import WrongState
+from leadline.errors import UnknownRun, WrongState
 from leadline.ports.access import Action
 from leadline.ports.holdings import Schedule
 from leadline.service.deps import CallerDep, ObjectId, ServicesDep
 from leadline.service.held_shapes import ScheduleChanged, ScheduleShown, ScheduleTaken
 from leadline.service.routing import Routes, name_object
+from leadline.service.services import Services
+from leadline.service.shapes import RunStateName
 from leadline.service.shown import iso
 
 MOST: Final = 200
@@ -56,17 +58,17 @@ async def make_schedule(
         options=taken.model_dump(mode="json", exclude_unset=True, exclude=set(_OWN)),
     )
     name_object(request, made.id)
-    return schedule_shown(made)
+    return await schedule_shown(made, services)
 
 
 async def schedules(services: ServicesDep, caller: CallerDep) -> list[ScheduleShown]:
     """List the tenant's schedules, by name."""
-    return [schedule_shown(schedule) for schedule in await services.accounts.schedules.list(caller.tenant)]
+    return [await schedule_shown(one, services) for one in await services.accounts.schedules.list(caller.tenant)]
 
 
 async def look(schedule_id: ObjectId, services: ServicesDep, caller: CallerDep) -> ScheduleShown:
     """Look at a schedule."""
-    return schedule_shown(await services.accounts.schedules.get(caller.tenant, schedule_id))
+    return await schedule_shown(await services.accounts.schedules.get(caller.tenant, schedule_id), services)
 
 
 async def change(
@@ -74,7 +76,7 @@ async def change(
 ) -> ScheduleShown:
     """Let a schedule rest, or go on with its next time after now."""
     changed = await services.accounts.schedules.pause(caller.tenant, schedule_id, paused=taken.paused)
-    return schedule_shown(changed)
+    return await schedule_shown(changed, services)
 
 
 async def forget(schedule_id: ObjectId, services: ServicesDep, caller: CallerDep) -> Response:
@@ -83,8 +85,8 @@ async def forget(schedule_id: ObjectId, services: ServicesDep, caller: CallerDep
     return Response(status_code=204)
 
 
-def schedule_shown(schedule: Schedule) -> ScheduleShown:
-    """Return a schedule as it is listed."""
+async def schedule_shown(schedule: Schedule, services: Services) -> ScheduleShown:
+    """Return a schedule as it is listed, with what became of its last run."""
     return ScheduleShown(
         id=schedule.id,
         name=schedule.name,
@@ -97,4 +99,15 @@ def schedule_shown(schedule: Schedule) -> ScheduleShown:
         next_at=None if schedule.next_at is None else iso(schedule.next_at),
         last_at=None if schedule.last_at is None else iso(schedule.last_at),
         last_run=schedule.last_run,
+        last_state=await _last_state(schedule, services),
     )
+
+
+async def _last_state(schedule: Schedule, services: Services) -> RunStateName | None:
+    if schedule.last_run is None:
+        return None
+    try:
+        run = await services.runs.get(schedule.last_run, tenant=schedule.tenant)
+    except UnknownRun:
+        return None
+    return run.state.value

@@ -6,7 +6,6 @@ pages are copied in one step, so the copy is what was committed when it began.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
@@ -35,7 +34,7 @@ def copy(source: Path, target: Path) -> None:
 
     `target` is made for this user alone; others may have it open. Raises `StoreError`.
     """
-    os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    schema.make_private(target)
     with opened(source) as read, opened(target) as write:
         read.backup(write)
         check(write, target)

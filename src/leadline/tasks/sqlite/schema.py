@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from leadline.errors import SettingsError, StoreError, StoreFull, StoreUnavailable
@@ -162,7 +163,7 @@ def prepare(path: Path, *, busy: float) -> sqlite3.Connection:
     refuse_network(path)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        make_private(path)
     except OSError as error:
         raise StoreUnavailable(f"cannot open `{path}`: {error.strerror}") from error
     connection: sqlite3.Connection | None = None
@@ -177,6 +178,17 @@ def prepare(path: Path, *, busy: float) -> sqlite3.Connection:
             raise translated(error, path) from error
         raise
     return connection
+
+
+def make_private(path: Path) -> None:
+    """Make an empty file for this user alone where there is none.
+
+    A file that is there is left alone, not even opened: whoever closes any descriptor of a file gives
+    up the locks of the whole process on it, SQLite's among them, and another process then takes the
+    write-ahead log away under open connections (https://sqlite.org/howtocorrupt.html, 2.2).
+    """
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def connect(path: Path, *, busy: float, read_only: bool = False) -> sqlite3.Connection:

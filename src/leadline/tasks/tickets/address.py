@@ -6,27 +6,29 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
+from leadline.wire.redis_address import OPTIONS, Trust
+
 PREFIX: Final = "celery+"
 REDIS_PORT: Final = 6379
 SENTINEL_PORT: Final = 26379
-_KNOWN: Final = frozenset({"ssl_ca_certs", "db", "tls", "sentinel_password"})
+_OF_SENTINELS: Final = frozenset({"db", "tls", "sentinel_user", "sentinel_password"})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Address:
-    """A Redis, or the sentinels that know where `master` is. `authorities` is a file of certificates.
+    """A Redis, or the sentinels that know where `master` is.
 
-    `database` is a Redis's number. `tls` holds for the Redis and for the sentinels.
+    `database` is a Redis's number. `trust` is there over TLS, and holds for the Redis and for the sentinels.
     """
 
     nodes: tuple[tuple[str, int], ...]
     master: str | None = None
     user: str | None = None
     password: str | None = field(default=None, repr=False)
+    sentinel_user: str | None = None
     sentinel_password: str | None = field(default=None, repr=False)
     database: int = 0
-    tls: bool = False
-    authorities: str | None = None
+    trust: Trust | None = None
 
 
 def parse(url: str) -> Address:
@@ -42,10 +44,13 @@ def parse(url: str) -> Address:
     user, _, password = signed.partition(":")
     parts = urlsplit(f"x://y/{tail}")
     asked = parse_qs(parts.query, strict_parsing=bool(parts.query))
-    if parts.fragment or asked.keys() - _KNOWN:
+    sentinel = scheme == "sentinel"
+    if parts.fragment or asked.keys() - (OPTIONS | (_OF_SENTINELS if sentinel else frozenset())):
         raise ValueError(sorted(asked))
     given = {name: values[-1] for name, values in asked.items()}
-    sentinel = scheme == "sentinel"
+    secure = scheme == "rediss" or given.get("tls") in {"1", "true"}
+    if not secure and given.keys() & OPTIONS:
+        raise ValueError(sorted(given))
     nodes = tuple(_node(host, SENTINEL_PORT if sentinel else REDIS_PORT) for host in hosts.split(","))
     name = parts.path.strip("/")
     if (sentinel and not name) or (not sentinel and len(nodes) != 1):
@@ -55,10 +60,10 @@ def parse(url: str) -> Address:
         master=unquote(name) if sentinel else None,
         user=unquote(user) or None,
         password=unquote(password) or None,
+        sentinel_user=given.get("sentinel_user"),
         sentinel_password=given.get("sentinel_password"),
         database=int(given.get("db", "0") if sentinel else name or "0"),
-        tls=scheme == "rediss" or given.get("tls") in {"1", "true"},
-        authorities=given.get("ssl_ca_certs"),
+        trust=Trust.of(given) if secure else None,
     )
 
 

@@ -7,9 +7,8 @@ expire. Nothing in it is missed when it is wiped.
 from __future__ import annotations
 
 import logging
-import ssl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, cast
 from urllib.parse import quote
 
@@ -22,6 +21,7 @@ from redis.retry import Retry
 
 from leadline.tasks.tickets.address import Address
 from leadline.tasks.tickets.wake import BrokerAway, Standing
+from leadline.wire.redis_failures import failure
 
 log = logging.getLogger("leadline.tickets")
 
@@ -41,6 +41,7 @@ TICKET_SECONDS: Final = 60
 
 ANSWER_SECONDS: Final = 5.0
 JOIN_SECONDS: Final = 5.0
+_TIMES: Final[Mapping[str, float]] = {"socket_timeout": ANSWER_SECONDS, "socket_connect_timeout": ANSWER_SECONDS}
 
 _REPORT: Final = """
 local now = tonumber(redis.call('TIME')[1])
@@ -94,7 +95,7 @@ class CeleryBroker:
             # An answer of a script has no type of its own.
             told = self._report(keys=[SLOTS, TURN, QUEUE], args=[owner, idle, TURN_SECONDS])
         except _FAILURES as error:
-            raise BrokerAway(str(error)) from error
+            raise _away(error) from error
         mine, tickets, free = cast("list[int]", told)
         return Standing(mine=mine == 1, tickets=tickets, idle=free)
 
@@ -104,7 +105,7 @@ class CeleryBroker:
             for _ in range(count):
                 self._ticket.apply_async(retry=False, ignore_result=True, expires=TICKET_SECONDS)
         except _FAILURES as error:
-            raise BrokerAway(str(error)) from error
+            raise _away(error) from error
 
     def close(self, owner: str) -> None:
         """See `Broker.close`."""
@@ -119,47 +120,45 @@ class CeleryBroker:
             if self._client.get(TURN) == owner.encode():
                 self._client.delete(TURN)  # another one goes on at once
         except _FAILURES as error:
-            log.info("broker_away", extra={"reason": str(error)})
+            log.info("broker_away", extra={"reason": str(_away(error))})
         self._client.close()
         self._app.close()
 
 
+def _away(error: Exception) -> BrokerAway:
+    return BrokerAway(str(failure(error, of="the broker's Redis")))
+
+
 def _client(address: Address) -> redis.Redis:
-    common: dict[str, Any] = {
-        "socket_timeout": ANSWER_SECONDS,
-        "socket_connect_timeout": ANSWER_SECONDS,
-        "retry": Retry(NoBackoff(), 1),
-    }
-    if address.tls:
-        common |= {"ssl": True, **_tls(address)}
+    common: dict[str, Any] = {**_TIMES, "retry": Retry(NoBackoff(), 1), **_secured(address)}
     own: dict[str, Any] = {"username": address.user, "password": address.password, "db": address.database}
     if address.master is None:
         host, port = address.nodes[0]
         return redis.Redis(host=host, port=port, **own, **common)
     sentinels: Any = redis.Sentinel(  # type: ignore[no-untyped-call]  # it has no types
-        list(address.nodes), sentinel_kwargs={**common, "password": address.sentinel_password}, **common
+        list(address.nodes), sentinel_kwargs={**common, **_signed(address)}, **common
     )
     return cast("redis.Redis", sentinels.master_for(address.master, **own))
 
 
-def _tls(address: Address) -> dict[str, Any]:
-    found: dict[str, Any] = {"ssl_cert_reqs": ssl.CERT_REQUIRED, "ssl_check_hostname": True}
-    return found if address.authorities is None else {**found, "ssl_ca_certs": address.authorities}
+def _secured(address: Address) -> dict[str, Any]:
+    return {} if address.trust is None else {"ssl": True, **address.trust.arguments()}
+
+
+def _signed(address: Address) -> dict[str, Any]:
+    return {"username": address.sentinel_user, "password": address.sentinel_password}
 
 
 def _app(address: Address) -> Any:  # noqa: ANN401 Celery has no types
     options: dict[str, Any] = {
-        "socket_timeout": ANSWER_SECONDS,
-        "socket_connect_timeout": ANSWER_SECONDS,
+        **_TIMES,
         "socket_keepalive": True,
         "max_retries": 1,
         "interval_start": 0,
     }
     if address.master is not None:
         options["master_name"] = address.master
-        options["sentinel_kwargs"] = {"password": address.sentinel_password}
-        if address.tls:
-            options["sentinel_kwargs"] |= {"ssl": True, **_tls(address)}
+        options["sentinel_kwargs"] = {**_TIMES, **_signed(address), **_secured(address)}
     app = Celery("leadline", broker=_url(address), set_as_current=False)
     app.conf.update(
         accept_content=["json"],
@@ -175,7 +174,7 @@ def _app(address: Address) -> Any:  # noqa: ANN401 Celery has no types
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
         broker_transport_options=options,
-        broker_use_ssl=_tls(address) if address.tls else None,
+        broker_use_ssl=address.trust.arguments() if address.trust is not None else None,
     )
     return app
 
@@ -187,7 +186,7 @@ def _url(address: Address) -> str:
         signed = f"{quote(address.user or '', safe='')}:{quote(address.password, safe='')}@"
     if address.master is None:
         host, port = address.nodes[0]
-        scheme = "rediss" if address.tls else "redis"
+        scheme = "redis" if address.trust is None else "rediss"
         return f"{scheme}://{signed}{_host(host)}:{port}/{address.database}"
     return ";".join(f"sentinel://{signed}{_host(host)}:{port}/{address.database}" for host, port in address.nodes)
 

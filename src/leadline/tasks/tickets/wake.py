@@ -32,7 +32,7 @@ SILENCE_SECONDS: Final = 5.0
 
 
 class BrokerAway(Exception):
-    """The broker does not answer."""
+    """The broker does not answer, or refuses; the words say what to do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

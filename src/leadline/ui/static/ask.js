@@ -2,25 +2,8 @@
 
 import { get, post } from "./api.js";
 import { h, short } from "./dom.js";
+import { budgetFields, budgetIn, choice, chosenSets, corporaOf, option, setsOf, tick } from "./fields.js";
 import { refusal, w } from "./words.js";
-
-const LIMITS = [["minutes", 1, "any"], ["steps", 1, "1"], ["tokens", 1000, "1"], ["usd", 0.01, "any"]];
-
-const option = (value, label, chosen) => h("option", { value, selected: value === chosen }, label);
-
-function choice(id, label, options, more = {}) {
-  return h("div", { class: "field" }, h("label", { for: id }, label), h("select", { id, ...more }, options));
-}
-
-function tick(id, label, checked, more = {}) {
-  return h("label", { class: "tick", for: id }, h("input", { type: "checkbox", id, checked, ...more }), h("span", {}, label));
-}
-
-async function corporaOf(me) {
-  if (!me.offers.corpora || !me.may.includes("corpora:read")) return null;
-  const found = await get("/v1/corpora?limit=200");
-  return found.items ?? found;
-}
 
 export async function askPage({ me, query }) {
   const continued = query.get("continues");
@@ -31,15 +14,12 @@ export async function askPage({ me, query }) {
   const question = h("textarea", { id: "question", rows: 4, maxlength: 20000, required: true, dir: "auto", "data-first": true, "aria-describedby": "question-hint ask-fault", value: again && earlier ? earlier.question : "" });
   const looked = again ? earlier : null;
   const web = tick("web", w("web"), looked ? looked.web : !wanted);
-  const sets = (corpora ?? []).map((corpus, at) => tick(`corpus-${at}`, h("bdi", {}, short(corpus.name, 80)), (looked?.corpora ?? [wanted]).includes(corpus.id), { name: "corpus", value: corpus.id }));
+  const sets = setsOf(corpora, looked?.corpora ?? [wanted]);
   const preset = looked && me.strategies.includes(looked.strategy) ? looked.strategy : "auto";
   const hint = h("p", { class: "hint", id: "strategy-hint" }, w(`${preset}_hint`));
   const strategy = choice("strategy", w("strategy"), me.strategies.map((name) => option(name, w(name), preset)), {
     "aria-describedby": "strategy-hint", onchange: (event) => { hint.textContent = w(`${event.target.value}_hint`); },
   });
-  const limits = LIMITS.map(([name, min, step]) => h("div", { class: "field small" },
-    h("label", { for: name }, w(name)),
-    h("input", { id: name, type: "number", min, step, inputmode: "decimal", placeholder: w("as_set") })));
   const start = h("button", { type: "submit", class: "main" }, w("start"));
   const form = h("form", { class: "ask", novalidate: true },
     earlier && h("p", { class: "notice" }, w(again ? "again_notice" : "continues"), " ", h("a", { href: `#/run/${encodeURIComponent(earlier.id)}` }, h("bdi", {}, short(earlier.question, 120))), " · ", h("a", { href: "#/ask" }, w("forget_it"))),
@@ -50,7 +30,7 @@ export async function askPage({ me, query }) {
       h("fieldset", {}, h("legend", {}, w("how")), strategy, hint,
         me.model && tick("approve", w("approve"), false))),
     h("details", { class: "more" }, h("summary", {}, w("more_options")),
-      h("fieldset", { class: "budget" }, h("legend", {}, w("budget")), h("div", { class: "quarters" }, limits), h("p", { class: "hint" }, w("budget_hint"))),
+      budgetFields(w("budget_hint")),
       h("div", { class: "thirds" },
         choice("length", w("length"), [option("short", w("short")), option("normal", w("normal"), "normal"), option("long", w("long"))]),
         choice("report-language", w("report_language"), [option("", w("as_question"), ""), option("en", "English"), option("zh", "中文")]),
@@ -62,13 +42,11 @@ export async function askPage({ me, query }) {
   const fail = (text, field = question) => { said.textContent = text; field.focus(); };
   const chosen = (id) => form.querySelector(`#${id}`);
   const body = () => {
-    const corporaIds = [...form.querySelectorAll("input[name=corpus]:checked")].map((box) => box.value);
     const urls = chosen("urls").value.split(/\s+/u).filter(Boolean);
-    const number = (id, scale = 1) => (chosen(id).value ? Number(chosen(id).value) * scale : null);
     const asked = {
       question: question.value.trim(), strategy: chosen("strategy").value, web: chosen("web").checked,
-      corpora: corporaIds, urls, length: chosen("length").value,
-      budget: { steps: number("steps"), tokens: number("tokens"), seconds: number("minutes", 60), usd: number("usd") },
+      corpora: chosenSets(form), urls, length: chosen("length").value,
+      budget: budgetIn(form),
     };
     if (chosen("scholar")) asked.scholar = chosen("scholar").checked;
     if (chosen("approve")?.checked) asked.approve = true;

@@ -1,4 +1,4 @@
-// Boot, bar, routes. Addresses: #/ask, #/runs, #/run/ID, #/documents, #/admin, #/shared/TOKEN.
+// Boot, bar, routes. Addresses: #/ask, #/runs, #/run/ID, #/documents, #/schedules, #/admin, #/shared/TOKEN.
 
 import { session, signOut, whenSignedOut } from "./api.js";
 import { adminPage } from "./admin.js";
@@ -7,13 +7,14 @@ import { documentsPage } from "./documents.js";
 import { add, announce, fill, h, icon } from "./dom.js";
 import { runPage } from "./run.js";
 import { runsPage } from "./runs.js";
+import { schedulesPage } from "./schedules.js";
 import { sharedPage } from "./shared.js";
 import { signInPage } from "./signin.js";
 import { language, refusal, w } from "./words.js";
 
 const main = document.getElementById("main");
 const top = document.getElementById("top");
-const PAGES = { ask: askPage, runs: runsPage, run: runPage, documents: documentsPage, admin: adminPage, shared: sharedPage };
+const PAGES = { ask: askPage, runs: runsPage, run: runPage, documents: documentsPage, schedules: schedulesPage, admin: adminPage, shared: sharedPage };
 const ADMIN = ["keys:manage", "diagnostics:read", "usage:read", "audit:read"];
 const THEMES = ["auto", "light", "dark"];
 
@@ -60,6 +61,7 @@ function drawBar(focused = null) {
     me.may.includes("runs:start") && entry("ask", w("ask")),
     entry("runs", w("runs")),
     me.offers.corpora && me.may.includes("corpora:read") && entry("documents", w("documents")),
+    me.offers.schedules && me.may.includes("schedules:read") && entry("schedules", w("schedules")),
     ADMIN.some((action) => me.may.includes(action)) && entry("admin", me.may.includes("keys:manage") ? w("admin") : w("usage")),
   ] : [];
   const mark = theme() === "light" ? SUN : theme() === "dark" ? MOON : HALF;

@@ -117,6 +117,7 @@ class RunPage {
     return [
       run.has_report && me.may.includes("runs:start") && h("a", { class: "button main", href: `#/ask?continues=${encodeURIComponent(run.id)}` }, w("continue_run")),
       run.has_report && me.may.includes("runs:start") && h("a", { class: "button", href: `#/ask?continues=${encodeURIComponent(run.id)}&again=1`, title: w("again_hint") }, w("again")),
+      run.has_report && me.offers.schedules && me.may.includes("schedules:write") && h("a", { class: "button", href: `#/schedules?run=${encodeURIComponent(run.id)}`, title: w("schedule_again_hint") }, w("schedule_again")),
       run.has_report && exportMenu(ownRun(run.id), run.id),
       run.has_report && me.may.includes("runs:share") && button(w("share"), () => shareDialog(run)),
       me.may.includes("runs:delete") && button(w("delete_run"), () => this.forget(), "quiet-danger"),
