@@ -1,13 +1,16 @@
-"""Run stores over every database."""
+"""Run stores over every database; a Redis that asks for everything."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 import pytest
+from tests.support.certificates import Certificates
+from tests.support.redis import Guard, running_redis
+from tests.support.secured import RULES, WORD, Secured
 
 from leadline.ports import RunStore
 from leadline.tasks.postgres import PostgresStore
@@ -41,3 +44,22 @@ async def store(opener: Opener) -> AsyncIterator[RunStore]:
     """Return one open store."""
     async with opener() as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    return Certificates.create(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def secured(tmp_path_factory: pytest.TempPathFactory, tls: Certificates) -> Iterator[Secured]:
+    guard = Guard(password=WORD, tls=tls, users=[RULES])
+    with running_redis(tmp_path_factory.mktemp("redis"), guard=guard) as server:
+        yield Secured(server=server, tls=tls)
+
+
+@pytest.fixture(params=["password", "user"])
+def secured_url(request: pytest.FixtureRequest, secured: Secured) -> str:
+    """Return the server's address for who knows its password, and for a user of narrow rights; it is empty."""
+    secured.server.command("FLUSHALL")
+    return secured.url(request.param)

@@ -31,19 +31,24 @@ NO_GPU = ("GPUs",)
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:
-    """A part that breaks: the alerts that arrive for it, those that may beside them, and the checks that fail."""
+    """A part that breaks: the alerts that arrive for it, those that may beside them, and the checks that fail.
+
+    `partial`: reports may be short of an answer, as there is nobody to write it, or nothing to write it from.
+    """
 
     part: str
     alerts: dict[str, dict[str, str]]
     checks: set[str]
     beside: frozenset[str] = frozenset()
     killed: bool = False
+    partial: bool = False
 
 
 MODEL = Fault(
     part="model",
     alerts={"NoModelService": {"severity": "critical"}},
     checks={"model_service"},
+    partial=True,
 )
 CACHE = Fault(part="redis-cache", alerts={"CacheDown": {"severity": "warning"}}, checks={"parts", "cache"})
 QUEUE = Fault(
@@ -57,6 +62,7 @@ TOOL = Fault(
     alerts={"TargetDown": {"job": "leadline-tools"}},
     checks={"parts", "tool_services.search"},
     beside=frozenset({"PartBroken", "ToolCallFailures"}),
+    partial=True,
 )
 
 
@@ -126,12 +132,9 @@ async def check_fault(made: Whole, fault: Fault) -> None:
     assert all(one["instance"] in instance for one in made.paged(since) if one["alertname"] == "TargetDown"), (
         made.paged(since)
     )
-    ended = await made.ended(asked)
-    if fault is not MODEL:  # without a model a report is by the extractive writer, from what was found
-        assert [run.stop_reason for run in ended] == ["answered"] * RUNS, (fault.part, ended)
+    await made.ended(asked, partial=fault.partial)
     await mended(made, fault)
-    after = await made.ended(await made.start(RUNS))
-    assert [run.stop_reason for run in after] == ["answered"] * RUNS, (fault.part, after)
+    await made.ended(await made.start(RUNS))
     await made.check_green()
 
 
@@ -139,8 +142,7 @@ async def check_well(made: Whole) -> None:
     """Before anything breaks: researches are answered, every panel has its data, nobody is paged."""
     await made.prometheus.until("count(up == 1) == 8", seconds=SECONDS)
     for _ in range(2):  # what runs count is seen to grow
-        ended = await made.ended(await made.start(1))
-        assert ended[0].stop_reason == "answered", ended
+        await made.ended(await made.start(1))
     await made.check_green()
     await check_dashboards(made.prometheus, without=NO_GPU)
     assert not made.paged(0)

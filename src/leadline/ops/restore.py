@@ -1,8 +1,9 @@
 """`leadline restore`: a backup into empty servers, and the proof that what came back is what it was.
 
-The backup is read through before anything is written. Bodies come first, tables last: a restore that
-was cut off leaves no runs, and is simply begun again. Afterwards every report is held against its
-sources as `leadline verify` does, and every journal is counted.
+The backup is read through before anything is written. Bodies come first, tables last. What is in a
+database says of which unfinished restore it is, from the transaction on that put it there until the
+restore is at its end: one that was cut off is simply begun again, and goes on, taking nothing away.
+Afterwards every report is held against its sources as `leadline verify` does, and every journal is counted.
 """
 
 from __future__ import annotations
@@ -70,8 +71,8 @@ async def restore(
 ) -> Restored:
     """Put a backup, the newest where none is named, into the empty servers that the settings name, and prove it.
 
-    Raises `BackupUnusable` for a backup that is not whole, `WrongState` where the servers are not
-    empty, `SettingsError` for a backup of another kind of store or of a newer version, `StoreError`.
+    One that was cut off goes on when it is called again. Raises `BackupUnusable` for a backup that is
+    not whole, `WrongState` where the servers hold anything else, `SettingsError` for a backup of another kind of store or of a newer version, `StoreError`.
     """
     clock = clock or SystemClock()
     place = await asyncio.to_thread(Place.open, folder, passphrase=passphrase)
@@ -80,9 +81,9 @@ async def restore(
     if found:
         raise BackupUnusable(f"nothing was restored: {found[0]}; `leadline backup verify {folder}` tells all")
     async with holdings(settings) as held:
-        await refuse_occupied(held.tables)
+        await refuse_occupied(held.tables, backup=manifest.id)
         await _bodies(place, manifest, held)
-        await held.tables.load(manifest.dump, _inlet(place, manifest.id))
+        await held.tables.load(manifest.dump, _inlet(place, manifest.id), backup=manifest.id)
         restored = await _proved(settings, manifest, held.bodies)
         note: dict[str, object] = {
             "at": datetime.fromtimestamp(clock.now(), UTC).isoformat(timespec="seconds"),
@@ -95,6 +96,7 @@ async def restore(
         }
         if not restored.problems:
             await asyncio.to_thread(write_note, held.notes / RESTORED, note)
+        await held.tables.finish()
     return restored
 
 

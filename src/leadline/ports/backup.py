@@ -61,14 +61,22 @@ class Tables(Protocol):
         """Write everything, as of one moment, while others read and write."""
         ...
 
-    async def occupied(self) -> str | None:
-        """Say what is there already, `None` where nothing would be lost by `load`."""
+    async def occupied(self, *, backup: str | None = None) -> str | None:
+        """Say what is there already, `None` where nothing would be lost by `load`.
+
+        What an unfinished restore of `backup` put in is not counted: `load` leaves it as it is.
+        """
         ...
 
-    async def load(self, dump: Dump, inlet: Inlet) -> None:
-        """Put a dump into empty databases, and bring the tables to this version.
+    async def load(self, dump: Dump, inlet: Inlet, *, backup: str) -> None:
+        """Put the dump of a backup into empty databases, and bring the tables to this version.
 
-        Raises `WrongState` where they are not empty, `SettingsError` for a dump of a newer version
-        and for one of another kind.
+        Each database says, from the same transaction on, that a restore of `backup` is unfinished;
+        one that says so already is not loaded again. Raises `WrongState` where something else is
+        there, `SettingsError` for a dump of a newer version and for one of another kind.
         """
+        ...
+
+    async def finish(self) -> None:
+        """Take away what says that a restore is unfinished: from now on what is there is nobody's to go on with."""
         ...

@@ -81,7 +81,7 @@ _PHRASES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "zh": "第 {number} 位研究者提前结束（{reason}），已采用其他研究者的结果。",
         },
         "overlap": {
-            "en": "Researchers side by side: {count}. Pages that they read: {pages}, by more than one of them: {shared}.",
+            "en": "Researchers side by side: {count}. Pages that they read: {pages}, by more than one: {shared}.",
             "zh": "{count} 位研究者共阅读 {pages} 个不同页面，其中 {shared} 个被多于一位阅读。",
         },
         "structure_failed": {

@@ -86,19 +86,19 @@ class _Files:
                     parts.append(Part(name=file, rows=rows))
             return await asyncio.to_thread(_described, Path(name), tuple(parts))
 
-    async def occupied(self) -> str | None:
+    async def occupied(self, *, backup: str | None = None) -> str | None:
         """See `Tables`."""
-        return await asyncio.to_thread(self._occupied)
+        return await asyncio.to_thread(self._occupied, backup)
 
-    def _occupied(self) -> str | None:
+    def _occupied(self, backup: str | None) -> str | None:
         for file, path in self._paths.items():
-            if path.is_file():
+            if path.is_file() and not _is_of(path, backup):
                 rows = _looked(path, _of_runs if file == _RUNS else _of_accounts)
                 if rows:
                     return f"`{path}` has {rows} rows"
         return None
 
-    async def load(self, dump: Dump, inlet: Inlet) -> None:
+    async def load(self, dump: Dump, inlet: Inlet, *, backup: str) -> None:
         """See `Tables`. Both files are written beside before the first one is replaced."""
         _check_kind(dump, self.kind)
         copying.check_version(dump.versions.get("runs", "0"))
@@ -111,9 +111,18 @@ class _Files:
                     _looked, Path(name) / part.name, lambda c: copying.count(c, copying.tables(c))
                 )
                 _check_rows(part, rows)
-            await refuse_occupied(self)
+                await asyncio.to_thread(copying.mark, Path(name) / part.name, backup)
+            await refuse_occupied(self, backup=backup)
             for part in dump.parts:
-                await asyncio.to_thread(copying.copy, Path(name) / part.name, self._paths[part.name])
+                path = self._paths[part.name]
+                if not await asyncio.to_thread(_is_of, path, backup):
+                    await asyncio.to_thread(copying.copy, Path(name) / part.name, path)
+
+    async def finish(self) -> None:
+        """See `Tables`."""
+        for path in self._paths.values():
+            if await asyncio.to_thread(path.is_file):
+                await asyncio.to_thread(copying.unmark, path)
 
 
 class _Server:
@@ -151,15 +160,30 @@ class _Server:
                 secret_keys=_sorted(*keys),
             )
 
-    async def occupied(self) -> str | None:
+    async def occupied(self, *, backup: str | None = None) -> str | None:
         """See `Tables`."""
         async with self._copier.reading(self._url) as copier:
+            if backup is not None and await copier.marked() == backup:
+                return None
             return await self._found(copier)
 
-    async def load(self, dump: Dump, inlet: Inlet) -> None:
+    async def load(self, dump: Dump, inlet: Inlet, *, backup: str) -> None:
         """See `Tables`. The tables are made as they were, filled in one transaction, then brought up to date."""
         _check_kind(dump, self.kind)
-        await self._make(dump)
+        async with self._copier.reading(self._url) as copier:
+            filled = await copier.marked() == backup
+        if not filled:
+            await self._make(dump)
+            await self._fill(dump, inlet, backup=backup)
+        await self._migrate.up(self._url)
+        await asyncio.to_thread(self._accounts.up, self._url, connect=await connecting(self._url))
+
+    async def finish(self) -> None:
+        """See `Tables`."""
+        async with self._copier.writing(self._url) as copier:
+            await copier.mark(None)
+
+    async def _fill(self, dump: Dump, inlet: Inlet, *, backup: str) -> None:
         async with self._copier.writing(self._url) as copier:
             names = [part.name for part in dump.parts]
             unknown = set(names) - set(self._tables)
@@ -172,8 +196,7 @@ class _Server:
             for part in dump.parts:
                 _check_rows(part, await copier.into(part, inlet))
             await copier.go_on_counting()
-        await self._migrate.up(self._url)
-        await asyncio.to_thread(self._accounts.up, self._url, connect=await connecting(self._url))
+            await copier.mark(backup)
 
     async def _make(self, dump: Dump) -> None:
         """Make the tables of the dump's versions, or leave those that are there where they are of these."""
@@ -206,9 +229,9 @@ class _Server:
         return None
 
 
-async def refuse_occupied(tables: Tables, *, found: str | None = None) -> None:
-    """Raise `WrongState` where something would be lost by a restore; `found` is what was seen of it already."""
-    found = found or await tables.occupied()
+async def refuse_occupied(tables: Tables, *, found: str | None = None, backup: str | None = None) -> None:
+    """Raise `WrongState` where something would be lost by a restore of `backup`; `found` was seen of it already."""
+    found = found or await tables.occupied(backup=backup)
     if found is not None:
         raise WrongState(
             f"a backup is restored into empty servers only, and {found}; name another database and data folder"
@@ -230,6 +253,11 @@ def _check_rows(part: Part, found: int) -> None:
 def _looked(path: Path, look: Callable[[sqlite3.Connection], T]) -> T:
     with copying.opened(path) as connection:
         return look(connection)
+
+
+def _is_of(path: Path, backup: str | None) -> bool:
+    """Return whether a file is what an unfinished restore of the backup put there."""
+    return backup is not None and path.is_file() and _looked(path, copying.marked) == backup
 
 
 def _of_runs(connection: sqlite3.Connection) -> int:

@@ -16,12 +16,13 @@ from tests.support.postgres import Postgres
 from tests.support.reports import simple
 from tests.support.s3 import BUCKET, KEY, SECRET, S3Server, running_s3
 
-from leadline.errors import BackupUnusable, InputError, SettingsError, StoreUnavailable, WrongState
+from leadline.errors import BackupUnusable, InputError, SettingsError, StoreFull, StoreUnavailable, WrongState
 from leadline.events import ENGINE
 from leadline.ops.backup import Backup, back_up, verify
 from leadline.ops.restore import Restored, restore
 from leadline.ports import Fed
 from leadline.settings import Settings
+from leadline.tasks.sqlite import copying
 from leadline.wiring.accounts import open_accounts
 from leadline.wiring.blobs import blob_store
 from leadline.wiring.store import migrate_up, run_store
@@ -262,6 +263,72 @@ async def test_a_restore_that_was_cut_off_is_begun_again(
         with pytest.raises(StoreUnavailable):
             await restore(new, tmp_path / "copies")
     assert (await restore(new, tmp_path / "copies")).problems == ()
+
+
+async def test_a_restore_that_was_cut_off_between_two_files_goes_on(
+    small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await back_up(small, tmp_path / "copies")
+    second = await back_up(small, tmp_path / "copies")
+    new = await settings_of(tmp_path / "new")
+    await cut_off_at(new.data_dir / "accounts.db", new, tmp_path / "copies", monkeypatch=monkeypatch)
+    with pytest.raises(WrongState, match="empty servers only"):
+        await restore(new, tmp_path / "copies", id=first.id)
+    assert (await restore(new, tmp_path / "copies", id=second.id)).problems == ()
+    async with open_accounts(new) as accounts:
+        assert await accounts.vault.get(TENANT, "serper") == PLAIN_SECRET
+    with pytest.raises(WrongState, match="empty servers only"):
+        await restore(new, tmp_path / "copies", id=second.id)
+
+
+async def test_what_was_put_in_beside_a_restore_that_was_cut_off_is_not_lost(
+    small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await back_up(small, tmp_path / "copies")
+    new = await settings_of(tmp_path / "new")
+    await cut_off_at(new.data_dir / "accounts.db", new, tmp_path / "copies", monkeypatch=monkeypatch)
+    async with open_accounts(new) as accounts:
+        await accounts.tenants.ensure("other", name="Other")
+    with pytest.raises(WrongState, match="accounts.db"):
+        await restore(new, tmp_path / "copies")
+
+
+async def cut_off_at(path: Path, new: Settings, copies: Path, *, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a restore fail before it writes a file, as on a full disk."""
+    whole = copying.copy
+
+    def cut(source: Path, target: Path) -> None:
+        if target == path:
+            raise StoreFull("no space is left")
+        whole(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("leadline.tasks.sqlite.copying.copy", cut)
+        with pytest.raises(StoreFull):
+            await restore(new, copies)
+
+
+async def test_a_restore_that_was_cut_off_after_the_tables_goes_on(
+    deployments: Deployments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, _ = await deployments.filled("old")
+    first = await back_up(settings, tmp_path / "copies")
+    await back_up(settings, tmp_path / "copies")
+    new = await deployments.empty("new")
+
+    async def cut(*_: object) -> Restored:
+        raise StoreUnavailable("the server went away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("leadline.ops.restore._proved", cut)
+        with pytest.raises(StoreUnavailable):
+            await restore(new, tmp_path / "copies")
+    with pytest.raises(WrongState, match="empty servers only"):
+        await restore(new, tmp_path / "copies", id=first.id)
+    restored = await restore(new, tmp_path / "copies")
+    assert (restored.problems, restored.runs) == ((), 4)
+    with pytest.raises(WrongState, match="empty servers only"):
+        await restore(new, tmp_path / "copies")
 
 
 async def test_encrypted_backups_tell_nothing_and_open_by_their_passphrase_alone(

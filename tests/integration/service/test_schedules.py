@@ -41,8 +41,7 @@ async def test_what_became_of_the_last_run_is_told(service: Running, tenant: str
     path = f"/v1/schedules/{made['id']}"
     states = {"queued", "running", "waiting", "done", "failed", "cancelled"}
     assert (await client.get(path)).body["last_state"] in states
-    await service.until(client, run["id"])
-    state = (await client.get(f"/v1/research/{run['id']}")).body["state"]
+    state = (await client.ended(run["id"]))["state"]
     (listed,) = (await client.get("/v1/schedules")).body
     assert (listed["last_run"], listed["last_state"]) == (run["id"], state)
     assert (await client.ask("DELETE", f"/v1/research/{run['id']}")).status == 204

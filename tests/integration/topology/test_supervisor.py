@@ -155,7 +155,9 @@ async def test_a_part_is_kept_down_until_it_may_start_again(tmp_path: Path) -> N
         assert run.part("two") == two, "who needs it goes on"
         await asyncio.to_thread(change, home, ["one"], down=False)
         again = run.part("one")
-        assert (again.state, again.restarts) == (PartState.READY, 0), "nobody is told of a fault that was none"
+        assert (again.state, again.restarts, again.detail) == (PartState.READY, 0, ""), (
+            "nobody is told of a fault that was none"
+        )
         assert again.pid != one.pid
         with pytest.raises(UnknownObject, match="no part three that runs; there are one, two"):
             change(home, ["one", "three"], down=True)

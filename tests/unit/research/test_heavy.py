@@ -51,7 +51,7 @@ async def test_the_overlap_of_what_was_read_is_told(tmp_path: Path) -> None:
         told = await engine.ask(HEAVY)
     assert [(part.addresses, part.shared) for part in told.sure.parts] == [(2, 1), (1, 1), (1, 0)]
     assert told.sure.parts[0].question == QUESTION
-    assert "Researchers side by side: 3. Pages that they read: 3, by more than one of them: 1." in told.sure.notes
+    assert "Researchers side by side: 3. Pages that they read: 3, by more than one: 1." in told.sure.notes
 
 
 async def test_conclusions_stand_beside_the_excerpts_and_name_them_as_the_ledger_does(tmp_path: Path) -> None:

@@ -33,6 +33,8 @@ def test_a_stream_of_a_redis() -> None:
     assert (place.server, place.stream) == ("rediss://:word@host:6380/3", "events")
     assert log("redis://host").stream == "leadline"
     assert place.name == "redis:events"
+    secure = log("rediss://h/0?ssl_ca_certs=/etc/a%20b.pem&stream=events")
+    assert (secure.server, secure.stream) == ("rediss://h/0?ssl_ca_certs=/etc/a%20b.pem", "events")
 
 
 def test_a_file() -> None:
@@ -48,6 +50,7 @@ def test_a_file() -> None:
         *("", "on", "jsonl", "jsonl://host/x", "file:///x", "jsonl:///x?a=b", "kafka://", "kafka:///t", "kafka://b"),
         *("kafka://b/t/u", "kafka://b/t?acks=0", "kafka://b,/t", "kafka://b:x/t", "kafka://b/t?mechanism=GSSAPI"),
         *("kafka://b/a b", "redis://", "redis://h:x/0", "redis://h/0?maxlen=3", "redis://h/0?stream=", "kafka://b/t#x"),
+        *("redis://h/0?ssl_ca_certs=/f", "rediss://h/0?ssl_cert_reqs=none", "rediss://h/0?ssl_keyfile=/f"),
     ],
 )
 def test_what_is_no_log(url: str) -> None:

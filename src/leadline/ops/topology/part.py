@@ -121,6 +121,8 @@ class Part:
         detail = f"kept down: leadline start {self.unit.name}"
         self._tell(state=PartState.HELD, pid=None, born=None, since=self._clock.now(), detail=detail)
         await self._unless_leaving(self._released.wait())
+        if not self._leaving.is_set():
+            self._tell(state=PartState.RESTARTING, detail="")
 
     async def _run(self) -> int:
         """Run the program once, to its end."""

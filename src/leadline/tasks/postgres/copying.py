@@ -22,6 +22,8 @@ TABLES: Final = ("run", "asked", "step", "shipping")
 """The tables of runs; those that older migrations lack are left out."""
 
 _FORM: Final = "text"
+_MARK: Final = "unfinished restore of "
+"""Begins the comment of the table `run` of a database that a restore filled and has not finished with."""
 _COLUMNS: Final = """
     SELECT column_name FROM information_schema.columns
     WHERE table_schema = current_schema() AND table_name = $1 AND is_generated = 'NEVER' ORDER BY ordinal_position
@@ -108,6 +110,16 @@ class Copier:
             part.name, source=inlet(part.name), columns=list(part.columns), format=_FORM
         )
         return _rows(done)
+
+    async def marked(self) -> str | None:
+        """Return the backup whose unfinished restore is in the database, if there is one."""
+        said = await self._connection.fetchval("SELECT obj_description(to_regclass('run'), 'pg_class')")
+        return said.removeprefix(_MARK) if said is not None and said.startswith(_MARK) else None
+
+    async def mark(self, backup: str | None) -> None:
+        """Let the database say that it holds an unfinished restore of a backup, or none any more."""
+        words = "NULL" if backup is None else "'" + (_MARK + backup).replace("'", "''") + "'"
+        await self._connection.execute(f"COMMENT ON TABLE run IS {words}")
 
     async def go_on_counting(self) -> None:
         """Let the keys of new runs come after those of all that were put in."""

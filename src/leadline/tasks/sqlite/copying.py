@@ -17,6 +17,8 @@ from leadline.tasks.sqlite import schema
 
 _BUSY: Final = 30.0
 _INTERNAL: Final = "sqlite_"
+_MARK: Final = "unfinished_restore"
+"""A table of one row, in a file that a restore put there and has not finished with."""
 
 
 @contextmanager
@@ -72,6 +74,24 @@ def count(connection: sqlite3.Connection, names: Iterable[str]) -> int:
     there = set(tables(connection))
     statements = (f'SELECT count(*) FROM "{name}"' for name in names if name in there)  # noqa: S608 names of tables
     return sum(connection.execute(statement).fetchone()[0] for statement in statements)
+
+
+def mark(path: Path, backup: str) -> None:
+    """Let a file say that it is of an unfinished restore of a backup; a copy of it says so too. Raises `StoreError`."""
+    with opened(path) as connection:
+        connection.executescript(f"DROP TABLE IF EXISTS {_MARK}; CREATE TABLE {_MARK} (backup TEXT NOT NULL)")
+        connection.execute(f"INSERT INTO {_MARK} VALUES (?)", (backup,))  # noqa: S608 a name of ours
+
+
+def marked(connection: sqlite3.Connection) -> str | None:
+    """Return the backup whose unfinished restore the file is of, if it is of one."""
+    return next(iter(words(connection, _MARK, "backup")), None)
+
+
+def unmark(path: Path) -> None:
+    """Let a file be like any other again. Raises `StoreError`."""
+    with opened(path) as connection:
+        connection.execute(f"DROP TABLE IF EXISTS {_MARK}")
 
 
 def words(connection: sqlite3.Connection, table: str, column: str) -> frozenset[str]:
