@@ -104,6 +104,25 @@ async def test_what_cannot_be_asked_makes_no_run(tmp_path: Path) -> None:
         assert await place.running.store.runs(tenant=LOCAL) == []
 
 
+async def test_a_schedule_whose_corpus_is_gone_is_paused_and_says_why(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with opened(tmp_path) as place:
+        corpus = await place.accounts.corpora.create(LOCAL, name="papers")
+        made = await place.schedule(corpora=[corpus.id])
+        await place.accounts.corpora.delete(LOCAL, corpus.id)
+        for days in (1, 2, 30):
+            place.clock.at = MONDAY + days * DAY
+            assert await place.one.fire() == []
+        resting = await place.accounts.schedules.get(LOCAL, made.id)
+        assert (resting.next_at, resting.reason) == (None, f"no such corpus: {corpus.id}")
+        assert [record.msg for record in caplog.records if record.name == "leadline.schedules"] == ["schedule_paused"]
+        # Whoever lets it go on has dealt with it, or is told again.
+        resumed = await place.accounts.schedules.pause(LOCAL, made.id, paused=False)
+        assert resumed.next_at is not None
+        assert resumed.reason is None
+
+
 async def test_the_run_before_is_at_hand(tmp_path: Path) -> None:
     document = tmp_path / "a.txt"
     document.write_text("The first lighthouse on the Eddystone was lit in 1698.\n")

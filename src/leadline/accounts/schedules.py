@@ -70,7 +70,7 @@ class SqlSchedules:
 
         def work(tx: Tx) -> Schedule:
             at = None if paused else rule.next_after(tx.now)
-            tx.change(sa.update(SCHEDULE).where(SCHEDULE.c.id == schedule_id).values(next_at=at))
+            tx.change(sa.update(SCHEDULE).where(SCHEDULE.c.id == schedule_id).values(next_at=at, reason=None))
             return _find(tx, tenant, schedule_id)
 
         return await self._database.write(work)
@@ -93,15 +93,15 @@ class SqlSchedules:
         rule = await asyncio.to_thread(parse, schedule.when, schedule.zone)
 
         def work(tx: Tx) -> Schedule:
-            mine = (SCHEDULE.c.id == schedule.id) & (SCHEDULE.c.fence == due.fence)
             # Paused meanwhile, it stays so.
             following = sa.case((SCHEDULE.c.next_at.is_(None), sa.null()), else_=rule.next_after(tx.now))
-            values = {"last_at": due.at, "last_run": run_id, "next_at": following, "owner": None, "lease_until": None}
-            if not tx.change(sa.update(SCHEDULE).where(mine).values(**values)):
-                raise LeaseLost(f"schedule {schedule.id} was taken by another worker, or is gone")
-            return _find(tx, schedule.tenant, schedule.id)
+            return _give_back(tx, due, {"last_at": due.at, "last_run": run_id, "next_at": following})
 
         return await self._database.write(work)
+
+    async def rest(self, due: Due, *, reason: str) -> Schedule:
+        """See `Schedules.rest`."""
+        return await self._database.write(lambda tx: _give_back(tx, due, {"next_at": None, "reason": reason}))
 
 
 def _waiting(now: float, limit: int) -> sa.Select[Any]:
@@ -125,6 +125,15 @@ def _take(tx: Tx, owner: str, *, lease: float, limit: int) -> Sequence[Due]:
         at = float(row.next_at)
         taken.append(Due(schedule=_schedule(row), at=at, fence=fence, run_id=_run_id(row.id, at)))
     return taken
+
+
+def _give_back(tx: Tx, due: Due, values: Mapping[str, Any]) -> Schedule:
+    """Write down what became of a schedule that this worker holds. Raises `LeaseLost`."""
+    schedule = due.schedule
+    mine = (SCHEDULE.c.id == schedule.id) & (SCHEDULE.c.fence == due.fence)
+    if not tx.change(sa.update(SCHEDULE).where(mine).values(**values, owner=None, lease_until=None)):
+        raise LeaseLost(f"schedule {schedule.id} was taken by another worker, or is gone")
+    return _find(tx, schedule.tenant, schedule.id)
 
 
 def _run_id(schedule_id: str, at: float) -> str:
@@ -153,4 +162,5 @@ def _schedule(row: sa.Row[Any]) -> Schedule:
         next_at=row.next_at,
         last_at=row.last_at,
         last_run=row.last_run,
+        reason=row.reason,
     )

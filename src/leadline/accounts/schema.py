@@ -121,6 +121,7 @@ SCHEDULE: Final = Table(
     Column("owner", Text),
     Column("lease_until", Double),
     Column("fence", BigInteger, nullable=False),
+    Column("reason", Text),
     Index("account_schedule_tenant", "tenant", "name"),
     Index("account_schedule_due", "next_at"),
 )

@@ -8,14 +8,14 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
 from leadline.api import asking
 from leadline.domain import Json, Length, Options, Origin, Policy, Question, StrategyName
-from leadline.errors import InputError, LeadlineError, UnknownRun, WrongState
+from leadline.errors import InputError, LeadlineError, LeaseLost, UnknownObject, UnknownRun, WrongState
 from leadline.ports import NewRun
 from leadline.ports.admission import Admission, Refused, Wanted, Wish
 from leadline.ports.holdings import Due
@@ -53,6 +53,10 @@ _LIMITS: Final[Mapping[str, tuple[type, ...]]] = {
 _NAMED: Final = {"strategy": StrategyName, "policy": Policy, "length": Length}
 
 
+class _Gone(UnknownObject):
+    """What a schedule searches is there no more."""
+
+
 class Scheduler:
     """Fires what is due; `owner` names this process."""
 
@@ -63,8 +67,9 @@ class Scheduler:
         self._owner = owner
 
     async def fire(self) -> list[str]:
-        """Make a run for each schedule that is due and return their ids; what cannot be asked is logged.
+        """Make a run for each schedule that is due and return their ids; what cannot be asked now is logged.
 
+        One whose corpus is gone is paused, and says why: nothing but its owner can help it.
         Raises `StoreUnavailable`, `StoreFull`.
         """
         made = []
@@ -72,9 +77,18 @@ class Scheduler:
             try:
                 if await self._fire(due):
                     made.append(due.run_id)
+            except _Gone as error:
+                await self._rest(due, str(error.__cause__))
             except LeadlineError as error:
                 log.warning("schedule_not_fired", extra={"schedule": due.schedule.id, "reason": str(error)})
         return made
+
+    async def _rest(self, due: Due, reason: str) -> None:
+        try:
+            await self._accounts.schedules.rest(due, reason=reason)
+        except LeaseLost:
+            return  # whoever has it now comes to the same end
+        log.warning("schedule_paused", extra={"schedule": due.schedule.id, "reason": reason})
 
     async def _fire(self, due: Due) -> bool:
         new = await self._new(due)
@@ -115,8 +129,7 @@ class Scheduler:
         said, overrides = schedule.options, overrides_of(schedule.options)
         overrides.setdefault("web", not (overrides.get("corpora") or overrides.get("urls")))
         if overrides.get("corpora"):
-            found = [await self._accounts.corpora.get(schedule.tenant, name) for name in overrides["corpora"]]
-            overrides["corpora"] = tuple(f"{corpus.id}@{corpus.version}" for corpus in found)
+            overrides["corpora"] = await self._corpora(schedule.tenant, overrides["corpora"])
         earlier = await self._earlier(schedule.tenant, schedule.last_run)
         overrides["ledger_of"] = earlier or await self._earlier(schedule.tenant, _text(said.get("continues")))
         options: Options = asking.options_of(settings, overrides, can_compute=running.can_compute)
@@ -135,6 +148,13 @@ class Scheduler:
             software=__version__,
             origin=Origin(method="schedule", request=schedule.id),
         )
+
+    async def _corpora(self, tenant: str, names: Iterable[str]) -> tuple[str, ...]:
+        try:
+            found = [await self._accounts.corpora.get(tenant, name) for name in names]
+        except UnknownObject as error:
+            raise _Gone from error
+        return tuple(f"{corpus.id}@{corpus.version}" for corpus in found)
 
     async def _earlier(self, tenant: str, run_id: str | None) -> str | None:
         """Return the last run with a report: its evidence is at hand from the start, its report is compared with.

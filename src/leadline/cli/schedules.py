@@ -152,7 +152,8 @@ def _id_of(schedule: Schedule) -> str:
 
 
 def _line(schedule: Schedule) -> tuple[str, ...]:
-    following = "paused" if schedule.next_at is None else f"next {moment(schedule.next_at)}"
+    paused = "paused" if schedule.reason is None else f"paused: {schedule.reason}"
+    following = paused if schedule.next_at is None else f"next {moment(schedule.next_at)}"
     return (
         schedule.id,
         following,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from leadline.limits.memory import MemoryLedger
 from leadline.limits.types import Adapting, Limit, Reserved, Slot
 from leadline.resilience import Breaker, Monotonic
-from leadline.wire.redis_failures import Outage
+from leadline.wire.redis_scripts import Script, Scripts
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -137,19 +137,14 @@ class RedisLedger:
         monotonic: Monotonic = time.monotonic,
         failed: Callable[[Exception], None] | None = None,
     ) -> None:
-        from redis.exceptions import RedisClusterException, RedisError  # noqa: PLC0415 an extra: a client has it
-
-        self._away = (RedisError, RedisClusterException, OSError, TimeoutError)
-        self._outage = Outage(log, of="the limits' Redis")
+        self._scripts = Scripts(client, log, of="the limits' Redis", breaker=breaker, failed=failed)
         self._adapting = adapting or Adapting()
         self._prefix = f"{{{prefix}}}"
         self._alone = alone
         self._own = MemoryLedger(adapting=self._adapting, monotonic=monotonic)
-        self._breaker = breaker or Breaker(threshold=3, cooldown=2.0)
-        self._failed = failed
-        self._reserve = client.register_script(_RESERVE)
-        self._refund = client.register_script(_REFUND)
-        self._limited = client.register_script(_LIMITED)
+        self._reserve = self._scripts.script(_RESERVE)
+        self._refund = self._scripts.script(_REFUND)
+        self._limited = self._scripts.script(_LIMITED)
 
     async def reserve(
         self, limits: Sequence[Limit], *, taken: Mapping[str, Slot], weight: float, within: float
@@ -177,25 +172,11 @@ class RedisLedger:
         await self._own.limited(key, seconds=seconds)
         await self._ask(self._limited, [key], [seconds, policy.recovery, policy.floor, policy.pause])
 
-    async def _ask(self, script: Any, keys: Sequence[str], arguments: Sequence[str | float]) -> list[Any] | None:  # noqa: ANN401 redis-py's script objects share no public type
+    async def _ask(self, script: Script, keys: Sequence[str], arguments: Sequence[str | float]) -> list[Any] | None:
         """Return the script's reply; `None` while Redis is away."""
-        if not self._breaker.allow():
-            return None
         names = [f"{self._prefix}:{key}{part}" for key in keys for part in ("", ":holes")]
-        try:
-            reply = await script(keys=names, args=arguments)
-        except self._away as error:
-            self._breaker.failed()
-            _ = self._outage.failed(error)
-            if self._failed is not None:
-                self._failed(error)
-            return None
-        except BaseException:
-            self._breaker.abandoned()
-            raise
-        self._breaker.succeeded()
-        self._outage.answered()
-        return list(reply or [])
+        reply = await self._scripts.ask(script, keys=names, arguments=arguments)
+        return None if reply is None else list(reply)
 
 
 def _text(slot: Slot) -> str:

@@ -12,12 +12,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+from typing import TYPE_CHECKING, Final, NamedTuple, Self
 
 from leadline.model.budgets import Allowance, MemoryBudgets, Reservation, sizes, too_large, used_up
 from leadline.resilience import Breaker, BreakerState, Monotonic
 from leadline.wire.redis import open_redis
-from leadline.wire.redis_failures import Outage
+from leadline.wire.redis_scripts import Scripts
 
 if TYPE_CHECKING:
     from redis.asyncio import Redis
@@ -77,10 +77,7 @@ class RedisBudgets:
         failed: Callable[[Exception], None] | None = None,
         monotonic: Monotonic = time.monotonic,
     ) -> None:
-        from redis.exceptions import RedisClusterException, RedisError  # noqa: PLC0415 an extra: a client has it
-
-        self._away = (RedisError, RedisClusterException, OSError, TimeoutError)
-        self._outage = Outage(log, of="the budgets' Redis")
+        self._scripts = Scripts(client, log, of="the budgets' Redis", breaker=breaker, failed=failed)
         self._default = _buckets(default)
         self._tenants = {name: _buckets(own) for name, own in (tenants or {}).items()}
         self._own = MemoryBudgets(
@@ -89,9 +86,7 @@ class RedisBudgets:
             monotonic=monotonic,
         )
         self._prefix = prefix
-        self._breaker = breaker or Breaker(threshold=3, cooldown=2.0)
-        self._failed = failed
-        self._take = client.register_script(_TAKE)
+        self._take = self._scripts.script(_TAKE)
 
     @classmethod
     @asynccontextmanager
@@ -137,22 +132,8 @@ class RedisBudgets:
         arguments: list[str | float] = ["1" if force else "0"]
         for bucket, amount in zip(buckets, amounts, strict=True):
             arguments += [bucket.field, bucket.size, bucket.seconds, amount]
-        if not self._breaker.allow():
-            return None
-        try:
-            reply: Any = await self._take(keys=[f"{self._prefix}:{tenant}"], args=arguments)
-        except self._away as error:
-            self._breaker.failed()
-            _ = self._outage.failed(error)
-            if self._failed is not None:
-                self._failed(error)
-            return None
-        except BaseException:
-            self._breaker.abandoned()
-            raise
-        self._breaker.succeeded()
-        self._outage.answered()
-        return float(reply)
+        reply = await self._scripts.ask(self._take, keys=[f"{self._prefix}:{tenant}"], arguments=arguments)
+        return None if reply is None else float(reply)
 
 
 def _buckets(allowances: Sequence[Allowance]) -> tuple[_Bucket, ...]:

@@ -1,7 +1,7 @@
 """`leadline backup`: everything that cannot be made again, copied while the service runs, and read back.
 
-Tables are copied first, as of one moment; then the bodies, of which there can only be more by then: a
-body is stored before a journal names it. What is not copied can be made again (caches, indexes of local
+Tables are copied first, as of one moment; then the bodies: a body is stored before a journal names it.
+What retention sweeps in between is found by what the tables name: they are copied again then. What is not copied can be made again (caches, indexes of local
 folders) or must lie elsewhere (settings, and the key that secrets are encrypted with). Secrets stay
 encrypted, keys of the service are hashes.
 """
@@ -25,11 +25,12 @@ from leadline.errors import BackupUnusable, BlobMissing
 from leadline.ops.backup_files import Sum, leftovers
 from leadline.ops.backup_place import LIST, POOL, Body, Manifest, Place, line_of
 from leadline.ports import Clock
-from leadline.ports.backup import Write
+from leadline.ports.backup import Dump, Write
 from leadline.resilience import SystemClock
 from leadline.settings import Settings
 from leadline.version import __version__
 from leadline.wiring.backup import Holdings, holdings
+from leadline.wiring.backup_named import bodies_named
 
 LAST: Final = "last.json"
 """Written into the data folder's `backups` after a backup: `{"at", "target", "bytes", "verified"}`."""
@@ -37,12 +38,16 @@ LAST: Final = "last.json"
 AT_ONCE: Final = 4
 """Bodies that are copied at a time."""
 
+ROUNDS: Final = 5
+"""Times that the tables are copied at most, while bodies that they name are swept."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Backup:
     """What a backup did: `copied` bodies were written, `kept` were there; `bytes` counts what was written.
 
-    `lost` are bodies that the store lists and cannot give: they are not in the backup.
+    `lost` are bodies that the store lists and cannot give, `absent` those that its tables name and that
+    the store did not have when they were copied: they are not in the backup.
     """
 
     id: str
@@ -54,6 +59,7 @@ class Backup:
     copied: int
     kept: int
     lost: tuple[str, ...] = ()
+    absent: tuple[str, ...] = ()
     secret_keys: tuple[str, ...] = ()
 
     @property
@@ -87,6 +93,10 @@ class _Count:
     sizes: int = 0
     lost: list[str] = field(default_factory=list)
 
+    def next(self) -> _Count:
+        """Return the count of another round: what was written stays so, what is there is looked at anew."""
+        return _Count(bytes=self.bytes, copied=self.copied, kept=-self.copied)
+
 
 async def back_up(
     settings: Settings,
@@ -100,8 +110,8 @@ async def back_up(
 
     With `incremental`, bodies that an earlier backup in the folder has are not read again: their
     size alone is looked at. With `passphrase` a new folder is encrypted; an encrypted one needs it.
-    What an earlier call did not finish is taken away. Raises `InputError`, `BackupUnusable`,
-    `StoreError`, `SettingsError`.
+    What an earlier call did not finish is taken away. Raises `InputError`, `StoreError`,
+    `SettingsError`, and `BackupUnusable` also where bodies are deleted faster than they are copied.
     """
     clock = clock or SystemClock()
     async with holdings(settings) as held:
@@ -128,10 +138,7 @@ class _Making:
         """Write tables, bodies, manifest; the manifest makes it one."""
         at = datetime.fromtimestamp(now, UTC)
         id = _free(self._place, at)
-        dump = await self._held.tables.dump(lambda name: self._outlet(id, name))
-        async with self._outlet(id, LIST) as write:
-            for tenant in dump.tenants:
-                await self._bodies(tenant, write)
+        dump, absent = await self._whole(id)
         await asyncio.to_thread(_read_back, self._place, id, self._sums)
         count = self._count
         manifest = Manifest(
@@ -142,6 +149,7 @@ class _Making:
             sums=self._sums,
             bodies=count.copied + count.kept,
             body_bytes=count.sizes,
+            absent=tuple(sorted(absent)),
         )
         await asyncio.to_thread(self._place.write_manifest, manifest)
         return Backup(
@@ -154,7 +162,30 @@ class _Making:
             copied=count.copied,
             kept=count.kept,
             lost=tuple(count.lost),
+            absent=tuple(sorted(absent)),
             secret_keys=dump.secret_keys,
+        )
+
+    async def _whole(self, id: str) -> tuple[Dump, frozenset[str]]:
+        """Copy tables and bodies until no body is missing that was there when the tables were copied.
+
+        Return what the tables are, and what was missing before. What was missing in an earlier round, or
+        in an earlier backup, and is named still by tables that were copied since, was missing by then.
+        """
+        known = await asyncio.to_thread(_known_absent, self._place)
+        for _ in range(ROUNDS):
+            dump = await self._held.tables.dump(lambda name: self._outlet(id, name))
+            async with self._outlet(id, LIST) as write:
+                for tenant in dump.tenants:
+                    await self._bodies(tenant, write)
+            absent = await asyncio.to_thread(_absent, self._place, id, dump)
+            if absent <= known:
+                return dump, absent
+            known |= absent
+            self._count, self._incremental = self._count.next(), True
+        raise BackupUnusable(
+            f"bodies that runs name were deleted while they were copied, {ROUNDS} times over; "
+            "try again when no `leadline gc` runs"
         )
 
     @asynccontextmanager
@@ -236,11 +267,36 @@ def damages(place: Place, manifest: Manifest) -> Iterator[str]:
         yield from _told(partial(check_body, place, body))
     if count != manifest.bodies:
         yield f"the list has {count} bodies, the manifest {manifest.bodies}"
+    yield from _told(partial(_check_named, place, manifest))
+
+
+def _check_named(place: Place, manifest: Manifest) -> None:
+    """Raise `BackupUnusable` where a body is not in the backup that its tables name, and that was at the store."""
+    if manifest.absent is None:
+        return  # of a version that did not look
+    missing = _absent(place, manifest.id, manifest.dump) - frozenset(manifest.absent)
+    if missing:
+        raise BackupUnusable(f"{len(missing)} bodies that its tables name are not in it, the first one {min(missing)}")
+
+
+def _absent(place: Place, id: str, dump: Dump) -> frozenset[str]:
+    """Return the bodies that the tables of a backup name and that its list has not, as `TENANT/HASH`."""
+    named = {f"{one.tenant}/{one.name}" for one in bodies_named(dump, partial(place.read_part, id))}
+    named.difference_update(f"{body.tenant}/{body.name}" for body in place.bodies(id))
+    return frozenset(named)
+
+
+def _known_absent(place: Place) -> frozenset[str]:
+    """Return what the newest backup did without already; one that cannot be read is for `verify` to tell of."""
+    try:
+        return frozenset(place.manifest().absent or ())
+    except BackupUnusable:
+        return frozenset()
 
 
 def _listed(place: Place, manifest: Manifest) -> Iterator[Body | str]:
     try:
-        yield from place.bodies(manifest)
+        yield from place.bodies(manifest.id)
     except BackupUnusable as error:
         yield str(error)
 

@@ -51,7 +51,11 @@ class Body(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Manifest:
-    """What one backup holds. `sums` are of its files by name; `bodies` and `body_bytes` count the list."""
+    """What one backup holds. `sums` are of its files by name; `bodies` and `body_bytes` count the list.
+
+    `absent` are bodies that its tables name and that were not at the store any more before these were
+    copied, as `TENANT/HASH`; `None` where that was not looked at.
+    """
 
     id: str
     at: str
@@ -60,6 +64,7 @@ class Manifest:
     sums: dict[str, Sum]
     bodies: int
     body_bytes: int
+    absent: tuple[str, ...] | None = None
 
     def to_json(self) -> bytes:
         """Return it as JSON, with its own hash."""
@@ -87,10 +92,13 @@ class Manifest:
             for part in dump.pop("parts")
         )
         tenants, keys = tuple(dump.pop("tenants")), tuple(dump.pop("secret_keys"))
+        absent = found.pop("absent", None)
+        absent = None if absent is None else tuple(map(str, absent))
         sums = {str(name): Sum(str(one[0]), int(one[1])) for name, one in found.pop("sums").items()}
         if not all(_FILE.fullmatch(name) for name in (*sums, *(part.name for part in parts))):
             raise BackupUnusable("a manifest names a file that no backup has")
-        return cls(dump=Dump(parts=parts, tenants=tenants, secret_keys=keys, **dump), sums=sums, **found)
+        dumped = Dump(parts=parts, tenants=tenants, secret_keys=keys, **dump)
+        return cls(dump=dumped, sums=sums, absent=absent, **found)
 
 
 class Place:
@@ -241,10 +249,10 @@ class Place:
             yield out
         sums[name] = out.sum
 
-    def bodies(self, manifest: Manifest) -> Iterator[Body]:
+    def bodies(self, id: str) -> Iterator[Body]:
         """Yield the list of a backup's bodies. Raises `BackupUnusable`."""
         rest = b""
-        for piece in self.read_part(manifest.id, LIST):
+        for piece in self.read_part(id, LIST):
             *lines, rest = (rest + piece).split(b"\n")
             for line in lines:
                 yield _body(line)

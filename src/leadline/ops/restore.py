@@ -114,7 +114,7 @@ async def _bodies(place: Place, manifest: Manifest, held: Holdings) -> None:
         data = await asyncio.to_thread(check_body, place, body)
         await held.bodies.put(body.tenant, data)
 
-    source = place.bodies(manifest)
+    source = place.bodies(manifest.id)
     while page := await asyncio.to_thread(lambda: list(islice(source, AT_ONCE))):
         async with asyncio.TaskGroup() as group:
             for body in page:

@@ -71,7 +71,8 @@ class Schedule:
     """A question that is asked again and again.
 
     `when` is a rule such as `every Monday 08:00` or `0 8 * * 1`, in the time of `zone`. `options`
-    are the run's options as a request has them. `next_at` is `None` while it is paused.
+    are the run's options as a request has them. `next_at` is `None` while it is paused; `reason` says
+    why where that was not its owner's doing.
     """
 
     id: str
@@ -86,6 +87,7 @@ class Schedule:
     next_at: float | None
     last_at: float | None = None
     last_run: str | None = None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -148,6 +150,10 @@ class Schedules(Protocol):
 
         Raises `LeaseLost` where another worker has taken it since.
         """
+        ...
+
+    async def rest(self, due: Due, *, reason: str) -> Schedule:
+        """Pause what can not be asked any more, until its owner lets it go on. Raises as `fired`."""
         ...
 
 

@@ -40,6 +40,7 @@ class ScheduleShown(Given):
     created_at: str
     made_by: str
     next_at: str | None = Field(description="When it is asked next; null while it is paused.")
+    reason: str | None = Field(description="Why it was paused, where nobody asked for that: what it searches is gone.")
     last_at: str | None = Field(description="The moment that the last run stands for.")
     last_run: str | None
     last_state: RunStateName | None = Field(

@@ -30,7 +30,9 @@ T = TypeVar("T")
 FOLDER: Final = "backups"
 """Where in the data folder it is written when the last backup was made, and the last one restored."""
 
-_RUNS: Final = "runs.db"
+RUNS: Final = "runs.db"
+"""The file of a backup that holds the runs of SQLite."""
+
 _TENANT: Final = "account_tenant"
 _VERSION: Final = "account_version"
 _SEALED: Final = ("account_secret", "account_webhook")
@@ -70,7 +72,7 @@ class _Files:
     kind: Final[Kind] = "sqlite"
 
     def __init__(self, *, runs: Path, accounts: Path, notes: Path) -> None:
-        self._paths = {_RUNS: runs, FILE: accounts}
+        self._paths = {RUNS: runs, FILE: accounts}
         self._notes = notes
 
     async def dump(self, outlet: Outlet) -> Dump:
@@ -93,7 +95,7 @@ class _Files:
     def _occupied(self, backup: str | None) -> str | None:
         for file, path in self._paths.items():
             if path.is_file() and not _is_of(path, backup):
-                rows = _looked(path, _of_runs if file == _RUNS else _of_accounts)
+                rows = _looked(path, _of_runs if file == RUNS else _of_accounts)
                 if rows:
                     return f"`{path}` has {rows} rows"
         return None
@@ -275,8 +277,8 @@ def _described(folder: Path, parts: tuple[Part, ...]) -> Dump:
     tenants: list[frozenset[str]] = []
     keys: list[frozenset[str]] = []
     runs = steps = 0
-    if (folder / _RUNS).is_file():
-        with copying.opened(folder / _RUNS) as connection:
+    if (folder / RUNS).is_file():
+        with copying.opened(folder / RUNS) as connection:
             versions["runs"] = copying.version(connection)
             runs, steps = copying.count(connection, ("run",)), copying.count(connection, ("step",))
             tenants.append(copying.words(connection, "run", "tenant"))

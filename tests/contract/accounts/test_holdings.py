@@ -149,6 +149,21 @@ async def test_a_paused_schedule_rests(accounts: Accounts, turned: Turned) -> No
     assert resumed.next_at == MONDAY + 14 * DAY + 7 * HOUR
 
 
+async def test_what_can_not_be_asked_rests_and_says_why_until_it_goes_on(accounts: Accounts, turned: Turned) -> None:
+    made = await schedule(accounts)
+    turned.at = MONDAY + 8 * HOUR
+    (lost,) = await due(accounts)
+    turned.at += 30
+    (found,) = await due(accounts, "w2")
+    with pytest.raises(LeaseLost):
+        await accounts.schedules.rest(lost, reason="too late")
+    resting = await accounts.schedules.rest(found, reason="its corpus is gone")
+    assert (resting.next_at, resting.reason, resting.last_at) == (None, "its corpus is gone", None)
+    turned.at = MONDAY + 9 * DAY
+    assert await due(accounts) == []
+    assert (await accounts.schedules.pause("acme", made.id, paused=False)).reason is None
+
+
 async def test_a_schedule_paused_while_it_fires_stays_so(accounts: Accounts, turned: Turned) -> None:
     made = await schedule(accounts)
     turned.at = MONDAY + 8 * HOUR

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, closing
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
@@ -18,9 +19,10 @@ from tests.support.s3 import BUCKET, KEY, SECRET, S3Server, running_s3
 
 from leadline.errors import BackupUnusable, InputError, SettingsError, StoreFull, StoreUnavailable, WrongState
 from leadline.events import ENGINE
-from leadline.ops.backup import Backup, back_up, verify
+from leadline.ops.backup import ROUNDS, Backup, back_up, verify
+from leadline.ops.backup_place import LIST, Place, line_of
 from leadline.ops.restore import Restored, restore
-from leadline.ports import Fed
+from leadline.ports import Bodies, Fed, RunStore
 from leadline.settings import Settings
 from leadline.tasks.sqlite import copying
 from leadline.wiring.accounts import open_accounts
@@ -392,6 +394,94 @@ async def test_a_lost_body_is_told_and_the_rest_is_saved(small: Settings, tmp_pa
     restored = await restore(await settings_of(tmp_path / "new"), tmp_path / "copies")
     assert restored.runs == 4
     assert restored.problems
+
+
+class Sweeping:
+    """A store of bodies from which retention takes a run's, and the run, as soon as bodies are listed."""
+
+    def __init__(self, store: RunStore, blobs: Bodies, gone: Iterator[tuple[str, str]]) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._gone = gone
+
+    async def names(self, tenant: str) -> AsyncIterator[Sequence[str]]:
+        """Sweep, then list."""
+        if run := next(self._gone, None):
+            await self._store.delete(run[1], tenant=run[0])
+            await self._blobs.sweep(run[0], frozenset(), older_than=4e9)
+        async for page in self._blobs.names(tenant):
+            yield page
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._blobs, name)
+
+
+@asynccontextmanager
+async def swept(
+    settings: Settings, runs: Sequence[tuple[str, str]], *, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[None]:
+    """Let retention come between the tables and the bodies of the next rounds of a backup."""
+    whole = blob_store
+    async with run_store(settings, settings.data_dir) as store:
+        gone = iter(runs)
+
+        @asynccontextmanager
+        async def sweeping(settings: Settings, folder: Path) -> AsyncIterator[Sweeping]:
+            async with whole(settings, folder) as blobs:
+                yield Sweeping(store, blobs, gone)
+
+        with monkeypatch.context() as patch:
+            patch.setattr("leadline.wiring.backup.blob_store", sweeping)
+            yield
+
+
+async def test_bodies_that_are_swept_after_the_tables_were_copied_are_not_missed(
+    deployments: Deployments, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings, _ = await deployments.filled("old")
+    async with swept(settings, [(TENANT, f"{TENANT}-done")], monkeypatch=monkeypatch):
+        made = await back_up(settings, tmp_path / "copies")
+    assert made.runs == 3
+    assert made.verified
+    assert (await verify(tmp_path / "copies")).problems == ()
+    restored = await restore(await deployments.empty("new"), tmp_path / "copies")
+    assert (restored.problems, restored.runs, restored.reports) == ((), 3, 1)
+
+
+async def test_a_backup_that_sweeps_keep_up_with_fails_and_is_none(
+    small: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = []
+    async with run_store(small, small.data_dir) as store, blob_store(small, small.data_dir) as blobs:
+        for number in range(ROUNDS + 1):
+            tenant = f"t{number}"
+            made = simple(f"It is {number} deep.", str(number))
+            runs.append((tenant, await with_report(store, blobs, made=made, tenant=tenant)))
+    async with swept(small, runs, monkeypatch=monkeypatch):
+        with pytest.raises(BackupUnusable, match="leadline gc"):
+            await back_up(small, tmp_path / "copies")
+    with pytest.raises(BackupUnusable, match="cut off"):
+        await verify(tmp_path / "copies")
+
+
+async def test_a_body_that_tables_name_and_the_list_has_not_is_found(small: Settings, tmp_path: Path) -> None:
+    folder = tmp_path / "copies"
+    made = await back_up(small, folder)
+    place = Place.open(folder, passphrase=None)
+    manifest = place.manifest(made.id)
+    bodies = list(place.bodies(made.id))
+    report = next(body for body in bodies if f"{body.tenant}/{body.name}" not in made.absent)
+    sums = dict(manifest.sums)
+    with place.write_part(made.id, LIST, sums) as out:
+        out.write(b"".join(line_of(body) for body in bodies if body != report))
+    place.write_manifest(replace(manifest, sums=sums, bodies=manifest.bodies - 1))
+    (problem,) = (await verify(folder)).problems
+    assert report.name in problem
+    with pytest.raises(BackupUnusable, match="nothing was restored"):
+        await restore(await settings_of(tmp_path / "new"), folder)
+    # Of a version that did not look it is taken as it is.
+    place.write_manifest(replace(manifest, sums=sums, bodies=manifest.bodies - 1, absent=None))
+    assert (await verify(folder)).problems == ()
 
 
 async def test_writers_go_on_while_a_backup_is_made(small: Settings, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from leadline.errors import InputError, MissingExtra, SettingsError
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 """The version that this program needs; a test compares it with the newest migration."""
 
 VERSION_TABLE: Final = "account_version"

@@ -97,6 +97,7 @@ async def schedule_shown(schedule: Schedule, services: Services) -> ScheduleShow
         created_at=iso(schedule.created_at),
         made_by=schedule.made_by,
         next_at=None if schedule.next_at is None else iso(schedule.next_at),
+        reason=schedule.reason,
         last_at=None if schedule.last_at is None else iso(schedule.last_at),
         last_run=schedule.last_run,
         last_state=await _last_state(schedule, services),
