@@ -1,9 +1,10 @@
 """`leadline backup`: everything that cannot be made again, copied while the service runs, and read back.
 
 Tables are copied first, as of one moment; then the bodies: a body is stored before a journal names it.
-What retention sweeps in between is found by what the tables name: they are copied again then. What is not copied can be made again (caches, indexes of local
-folders) or must lie elsewhere (settings, and the key that secrets are encrypted with). Secrets stay
-encrypted, keys of the service are hashes.
+What retention sweeps in between is found by what the tables name: they are copied again then.
+
+What is not copied can be made again (caches, indexes of local folders) or must lie elsewhere (settings,
+and the key that secrets are encrypted with). Secrets stay encrypted, keys of the service are hashes.
 """
 
 from __future__ import annotations

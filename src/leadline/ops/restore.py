@@ -72,7 +72,8 @@ async def restore(
     """Put a backup, the newest where none is named, into the empty servers that the settings name, and prove it.
 
     One that was cut off goes on when it is called again. Raises `BackupUnusable` for a backup that is
-    not whole, `WrongState` where the servers hold anything else, `SettingsError` for a backup of another kind of store or of a newer version, `StoreError`.
+    not whole, `WrongState` where the servers hold anything else, `SettingsError` for a backup of another
+    kind of store or of a newer version, `StoreError`.
     """
     clock = clock or SystemClock()
     place = await asyncio.to_thread(Place.open, folder, passphrase=passphrase)

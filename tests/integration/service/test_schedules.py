@@ -30,6 +30,19 @@ async def test_a_schedule_is_made_rests_goes_on_and_is_forgotten(service: Runnin
     assert (await client.get(path)).status == 404
 
 
+async def test_why_a_schedule_rests_by_itself_is_told_until_it_goes_on(service: Running, tenant: str) -> None:
+    client, accounts = await service.caller(tenant), service.services.accounts
+    made = (await client.post("/v1/schedules", WEEKLY)).body
+    assert made["reason"] is None
+    schedule = await accounts.schedules.get(tenant, made["id"])
+    due = Due(schedule=schedule, at=0.0, fence=0, run_id="r1")
+    await accounts.schedules.rest(due, reason="no such corpus: papers")
+    path = f"/v1/schedules/{made['id']}"
+    resting = (await client.get(path)).body
+    assert (resting["next_at"], resting["reason"]) == (None, "no such corpus: papers")
+    assert (await client.ask("PATCH", path, {"paused": False})).body["reason"] is None
+
+
 async def test_what_became_of_the_last_run_is_told(service: Running, tenant: str) -> None:
     client, accounts = await service.caller(tenant), service.services.accounts
     made = (await client.post("/v1/schedules", WEEKLY)).body

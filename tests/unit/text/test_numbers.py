@@ -127,7 +127,7 @@ def test_ranges_share_unit_and_scale() -> None:
 def test_letters_that_only_look_like_others_neither_fail_nor_shift_offsets() -> None:
     assert find_numbers("\u017fix cats") == []
     [found] = find_numbers("\u0130n \u0130zmir tw\u0131ce, SEVEN people")
-    assert (found.value, found.raw) == (7, "SEVEN")
+    assert (found.value, found.raw) == (Decimal(7), "SEVEN")
 
 
 def test_a_place_given_to_skip_is_skipped() -> None:
