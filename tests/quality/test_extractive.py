@@ -17,6 +17,9 @@ import pytest
 from leadline import Leadline, Report
 from leadline.settings import load
 
+# Each set is researched once, by one process, and takes as long as it takes.
+pytestmark = [pytest.mark.timeout(300), pytest.mark.xdist_group("extractive")]
+
 EXAMPLES = Path(__file__).parents[2] / "examples"
 FOUND = 16
 """Of the 17 questions that the corpus answers, those whose answer must stand in the report."""

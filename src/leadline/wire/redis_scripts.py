@@ -29,7 +29,8 @@ class Scripts:
     ) -> None:
         from redis.exceptions import RedisClusterException, RedisError  # noqa: PLC0415 an extra: a client has it
 
-        self._away = (RedisError, RedisClusterException, OSError, TimeoutError)
+        # A connection that redis-py's cluster client drops under another call of it ends that one in an AttributeError.
+        self._away = (RedisError, RedisClusterException, OSError, TimeoutError, AttributeError)
         self._client = client
         self._outage = Outage(log, of=of)
         self._breaker = breaker or Breaker(threshold=3, cooldown=2.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,10 @@ from tests.support.accounts import KEY, OLD_KEY
 
 from leadline.accounts.keys import credential_of
 from leadline.cli.main import main
+from leadline.ports.access import LOCAL
+from leadline.ports.holdings import Due
+from leadline.settings import Settings
+from leadline.wiring.accounts import open_accounts
 
 Ran = tuple[int, str, str]
 Leadline = Callable[..., Ran]
@@ -83,6 +88,23 @@ def test_a_schedules_whole_life(leadline: Leadline) -> None:
     assert (row["when"], row["zone"], row["options"]["web"]) == ("every Monday 08:00", "Europe/Berlin", True)
     assert leadline("schedules", "remove", schedule)[0] == 0
     assert leadline("schedules", "list")[:2] == (0, "")
+
+
+def test_why_a_schedule_rests_by_itself_is_listed(leadline: Leadline, tmp_path: Path) -> None:
+    schedule = leadline("schedules", "add", "What is new?", "--every", "hour", "--corpus", "papers")[1].strip()
+
+    async def rest() -> None:
+        async with open_accounts(Settings(data_dir=tmp_path / "data")) as accounts:
+            found = await accounts.schedules.get(LOCAL, schedule)
+            due = Due(schedule=found, at=0.0, fence=0, run_id="r1")
+            await accounts.schedules.rest(due, reason="no such corpus: papers")
+
+    asyncio.run(rest())
+    assert "paused: no such corpus: papers" in leadline("schedules", "list")[1]
+    leadline("schedules", "pause", schedule)
+    assert "no such corpus" in leadline("schedules", "list")[1]
+    leadline("schedules", "resume", schedule)
+    assert "no such corpus" not in leadline("schedules", "list")[1]
 
 
 @pytest.mark.parametrize(

@@ -250,7 +250,7 @@ def test_help_imports_little() -> None:
 
 def test_names_are_completed(leadline: Any) -> None:
     env = {"_LEADLINE_COMPLETE": "bash_complete", "COMP_WORDS": "leadline re", "COMP_CWORD": "1"}
-    assert leadline(env=env).stdout.split() == ["plain,resume", "plain,replay"]
+    assert leadline(env=env).stdout.split() == ["plain,resume", "plain,replay", "plain,restore"]
 
 
 def test_a_reader_that_leaves_early_is_no_failure(tmp_path: Path) -> None:

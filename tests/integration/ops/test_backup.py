@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -17,15 +18,19 @@ from tests.support.postgres import Postgres
 from tests.support.reports import simple
 from tests.support.s3 import BUCKET, KEY, SECRET, S3Server, running_s3
 
+from leadline.api.keeping import named_by_runs
 from leadline.errors import BackupUnusable, InputError, SettingsError, StoreFull, StoreUnavailable, WrongState
-from leadline.events import ENGINE
+from leadline.events import ENGINE, Entry, ToolAnswered
 from leadline.ops.backup import ROUNDS, Backup, back_up, verify
 from leadline.ops.backup_place import LIST, Place, line_of
 from leadline.ops.restore import Restored, restore
 from leadline.ports import Bodies, Fed, RunStore
+from leadline.ports.corpora import CorpusDocument
 from leadline.settings import Settings
 from leadline.tasks.sqlite import copying
+from leadline.wiring import platform
 from leadline.wiring.accounts import open_accounts
+from leadline.wiring.backup_named import bodies_named
 from leadline.wiring.blobs import blob_store
 from leadline.wiring.store import migrate_up, run_store
 
@@ -448,6 +453,30 @@ async def test_bodies_that_are_swept_after_the_tables_were_copied_are_not_missed
     assert (await verify(tmp_path / "copies")).problems == ()
     restored = await restore(await deployments.empty("new"), tmp_path / "copies")
     assert (restored.problems, restored.runs, restored.reports) == ((), 3, 1)
+
+
+async def test_what_tables_name_is_all_that_is_kept_from_a_sweep(deployments: Deployments, tmp_path: Path) -> None:
+    """A backup misses what retention would have kept: reports, texts, bytes, what programs made, documents."""
+    settings, _ = await deployments.filled("old")
+    program = "c0" * 32
+    async with run_store(settings, settings.data_dir) as store, open_accounts(settings) as accounts:
+        run = await store.claim("w", lease=30, engines=[ENGINE], run_id=f"{TENANT}-waits")
+        assert run is not None
+        made = ToolAnswered(call="c", tool="python", value={"program": program, "text": "tab\t, line\n, \\ and \\n"})
+        await store.append(run.id, run.fence, [Entry(at=1.0, branch="", event=made)])
+        corpus = await accounts.corpora.create(TENANT, name="papers")
+        document = "d0" * 32
+        paper = CorpusDocument(name="a.txt", blob=document, size=1, type="text/plain", added_at=0.0)
+        await accounts.corpora.put(TENANT, corpus.id, paper)
+    async with platform(settings) as running:
+        kept = {f"{tenant}/{name}" for tenant in (TENANT, "local") for name in await named_by_runs(running, tenant)}
+    folder = tmp_path / "copies"
+    await back_up(settings, folder)
+    place = Place.open(folder, passphrase=None)
+    manifest = place.manifest()
+    named = {f"{one.tenant}/{one.name}" for one in bodies_named(manifest.dump, partial(place.read_part, manifest.id))}
+    assert f"{TENANT}/{program}" in kept
+    assert named == kept | {f"{TENANT}/{document}"}
 
 
 async def test_a_backup_that_sweeps_keep_up_with_fails_and_is_none(

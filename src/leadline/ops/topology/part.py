@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 import psutil
 
 from leadline.errors import NotStarted
+from leadline.ops.manifests.parts import needed_by
 from leadline.ops.topology import logs
 from leadline.ops.topology.probes import answers
 from leadline.ops.topology.state import PartState, PartStatus
@@ -221,7 +222,7 @@ class Part:
             return await asyncio.create_subprocess_exec(
                 *unit.argv,
                 cwd=unit.folder,
-                env={**self._environment, **unit.env},
+                env={**needed_by(unit.name, self._environment), **unit.env},
                 stdin=DEVNULL,
                 stdout=out,
                 stderr=descriptor,

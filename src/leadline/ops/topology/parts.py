@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlsplit
 
+from leadline.ops.manifests.parts import needed_by
 from leadline.ops.monitoring import Targets
 from leadline.ops.topology import servers
 from leadline.ops.topology.home import Home, Plan
@@ -240,7 +241,7 @@ class Topology:
             name=name,
             argv=(sys.executable, "-P", "-m", "leadline", *words, *named),
             folder=self.home.data,
-            env={**self.variables(), **(env or {})},
+            env={**needed_by(name, self.variables()), **(env or {})},
             ready=ready,
             after=after,
             out=out,

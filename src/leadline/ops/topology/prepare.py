@@ -164,10 +164,9 @@ def _write_servers(topology: Topology) -> None:
 
 
 def _write_gateway(topology: Topology) -> None:
-    """Write who may use the gateway, keys as their hashes: the parts, and Prometheus, which asks for its metrics."""
-    known = {"leadline": topology.secrets["models"], "monitoring": topology.secrets["metrics"]}
-    tables = (f'[{name}]\nkeys = ["{hashlib.sha256(key.encode()).hexdigest()}"]\n' for name, key in known.items())
-    write_private(topology.home.gateway, "\n".join(tables).encode())
+    """Write who may use the gateway, the key as its hash: the parts. Its metrics open by the key of all metrics."""
+    digest = hashlib.sha256(topology.secrets["models"].encode()).hexdigest()
+    write_private(topology.home.gateway, f'[leadline]\nkeys = ["{digest}"]\n'.encode())
 
 
 def _write_watchers(topology: Topology) -> None:

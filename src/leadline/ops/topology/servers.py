@@ -117,7 +117,6 @@ def prometheus(*, program: Path, folder: Path, port: int, after: tuple[str, ...]
             f"--storage.tsdb.path={folder / 'data'}",
             "--storage.tsdb.retention.time=15d",
             f"--web.listen-address={HOST}:{port}",
-            "--web.enable-lifecycle",
         ),
         folder=folder,
         ready=Http(port=port, path="/-/ready"),

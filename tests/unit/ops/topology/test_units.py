@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -10,12 +13,17 @@ from urllib.parse import urlsplit
 import pytest
 
 from leadline.errors import SettingsError
+from leadline.ops.topology import prepare
 from leadline.ops.topology.home import SECRETS, Home, Plan
+from leadline.ops.topology.part import Part
 from leadline.ops.topology.parts import Topology
 from leadline.ops.topology.programs import Programs
 from leadline.ops.topology.tls import Tls
 from leadline.ops.topology.units import Listens, Unit, in_order
+from leadline.resilience import SystemClock
 from leadline.settings import load
+
+TOOL_SECRETS = {"tools", "metrics", "redis_queue", "redis_cache"}
 
 
 def unit(name: str, *after: str) -> Unit:
@@ -86,6 +94,51 @@ def test_a_gateway_is_what_all_others_ask(topology: Topology) -> None:
     own = f"http://127.0.0.1:{gated.port('models')}/v1"
     assert units["worker-1"].env["LEADLINE_MODEL__URLS"] == own
     assert units["models"].env["LEADLINE_MODEL__URLS"] == "http://127.0.0.1:7777/v1"
+
+
+def test_tools_get_no_key_that_they_have_no_use_for(topology: Topology) -> None:
+    gated = with_ports(replace(topology, plan=replace(topology.plan, gateway=True, left_out={})))
+    units = {one.name: one for one in gated.units()}
+    for name, known in (("tool-python", {"tools", "metrics"}), ("tool-visit", TOOL_SECRETS)):
+        told = " ".join(units[name].env.values())
+        assert {one for one, secret in gated.secrets.items() if secret in told} == known
+        settings = load(environ=units[name].env)
+        assert settings.warnings == ()
+        assert settings.tools.key is not None
+    assert "secret-sealing" in units["service-1"].env.values()
+
+
+async def test_a_tool_inherits_no_key_from_the_supervisor(tmp_path: Path) -> None:
+    kept = {"PATH": os.environ["PATH"], "LEADLINE_LOG__LEVEL": "debug"}
+    around = {
+        **kept,
+        "LEADLINE_STORE": "postgresql://u:pw@h/d",
+        "LEADLINE_SECRETS__KEY": "k",
+        "LEADLINE_MODEL__API_KEY": "m",
+    }
+    shown = {}
+    for name in ("tool-search", "service-1"):
+        out = tmp_path / name
+        unit = Unit(name=name, argv=("env", "-0"), folder=tmp_path, ready=None, out=out)
+        part = Part(unit, log_file=tmp_path / "log", environment=around, clock=SystemClock(), changed=lambda: None)
+        process = await part._spawned()
+        assert await process.wait() == 0
+        shown[name] = dict(line.split("=", 1) for line in out.read_text().split("\0") if line)
+    assert kept.items() <= shown["tool-search"].items()
+    assert not shown["tool-search"].keys() & (around.keys() - kept.keys())
+    assert around.items() <= shown["service-1"].items()
+
+
+def test_metrics_are_no_door_to_the_models(topology: Topology) -> None:
+    topology.home.folder.mkdir()
+    prepare._write_gateway(topology)
+    keys = [key for table in tomllib.loads(topology.home.gateway.read_text()).values() for key in table["keys"]]
+    assert keys == [hashlib.sha256(b"secret-models").hexdigest()]
+
+
+def test_nobody_reloads_or_ends_prometheus_over_http(topology: Topology) -> None:
+    (unit_,) = (one for one in topology.units() if one.name == "prometheus")
+    assert not [word for word in unit_.argv if "enable" in word]
 
 
 def test_what_is_left_out_is_not_named_to_the_others(topology: Topology) -> None:
