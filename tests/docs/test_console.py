@@ -18,7 +18,7 @@ from leadline.cli.main import cli
 
 ROOT = Path(__file__).resolve().parents[2]
 BLOCK = re.compile(r"^[ ]*```console\n(.*?)```", re.DOTALL | re.MULTILINE)
-NUMBER = re.compile(r"\d[\d.,:TZ+-]*\d|\d")
+NUMBER = re.compile(r"\d{8}T\d{6}Z(-\d+)?|\d[\d.,:TZ+-]*\d|\d")
 
 
 def typed() -> Iterator[tuple[str, str]]:

@@ -57,7 +57,8 @@ def script(asked: Asked) -> Reply:
         return Reply(text="ANSWER: It was first lit in 1844 [1].")
     turn, breaking = asked.turn, "breaks" in str(asked.body["messages"])
     if breaking and turn < 4:
-        return Reply(tool_calls=(ToolCall(name="search", arguments={"query": f"lamp {turn}"}, id=f"s{turn}"),))
+        query = f"lamp {turn}" if turn else "lit"  # the first is known from before, and stands in
+        return Reply(tool_calls=(ToolCall(name="search", arguments={"query": query}, id=f"s{turn}"),))
     if turn < 2:
         return Reply(text=LONG, tool_calls=(ToolCall(name="search", arguments={"query": "lit"}, id=f"s{turn}"),))
     if turn < 7 and not breaking:
@@ -80,7 +81,7 @@ def chosen(tmp_path: Path, urls: str) -> Settings:
             "search.searxng.base_url": WEB.address,
             "search.searxng.qps": "1000",
             "outgoing.host_seconds": "0.01",
-            "caching.search_seconds": "0.001",
+            "caching.search_seconds": "0.2",
             "model.urls": urls,
             "model.name": "scripted",
             "model.context": "9000",
