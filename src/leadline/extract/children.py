@@ -233,19 +233,18 @@ class _Child:
     async def start(cls) -> _Child:
         """Start a process and wait until it has loaded what it needs."""
         loop = asyncio.get_running_loop()
-        starting = loop.run_in_executor(None, _spawn)
-        try:
-            process, to_child, from_child = await asyncio.shield(starting)
-        except asyncio.CancelledError:
-            starting.add_done_callback(_discard)
-            raise
+        spawned = await _spawned(loop)
         reader = asyncio.StreamReader()
-        replies, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), from_child)
-        requests, flow = await loop.connect_write_pipe(
-            lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), to_child
-        )
+        try:
+            replies, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), spawned.from_child)
+            requests, flow = await loop.connect_write_pipe(
+                lambda: asyncio.StreamReaderProtocol(asyncio.StreamReader()), spawned.to_child
+            )
+        except BaseException:
+            _discard(spawned)
+            raise
         writer = asyncio.StreamWriter(requests, flow, None, loop)
-        child = cls(process, reader, writer=writer, replies=replies)
+        child = cls(spawned.process, reader, writer=writer, replies=replies)
         try:
             async with asyncio.timeout(_START_SECONDS):
                 await child.receive(most=0)
@@ -338,15 +337,24 @@ def _spawn() -> _Spawned:
     )
 
 
-def _discard(starting: asyncio.Future[_Spawned]) -> None:
-    """End a process whose start was still under way when its user was cancelled."""
-    if starting.cancelled() or starting.exception() is not None:
-        return
-    process, to_child, from_child = starting.result()
-    process.kill()
-    to_child.close()
-    from_child.close()
-    process.wait()
+async def _spawned(loop: asyncio.AbstractEventLoop) -> _Spawned:
+    """Start one beside the loop; who is cancelled meanwhile waits for these milliseconds, and leaves none behind."""
+    starting = loop.run_in_executor(None, _spawn)
+    try:
+        return await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting])
+        if starting.exception() is None:
+            _discard(starting.result())
+        raise
+
+
+def _discard(spawned: _Spawned) -> None:
+    """End a process whose user was cancelled before it could be used."""
+    spawned.process.kill()
+    spawned.to_child.close()
+    spawned.from_child.close()
+    spawned.process.wait()
 
 
 def _death(status: int, name: str | None, limits: Limits) -> ExtractError:
