@@ -162,20 +162,18 @@ async def look_at_broker(engine: str) -> tuple[RedisSeen, int]:
 
     address = parse(engine)
     common: dict[str, Any] = {**manner_of(3.0), **await _tls(address)}
-    own: dict[str, Any] = {"username": address.user, "password": address.password, "db": address.database}
-    signed = {"username": address.sentinel_user, "password": address.sentinel_password}
     async with AsyncExitStack() as stack:
         if address.master is None:
             host, port = address.nodes[0]
-            client: Redis = Redis(host=host, port=port, **own, **common)
+            client: Redis = Redis(host=host, port=port, **address.login, **common)
         else:
-            sentinels: Any = Sentinel(  # type: ignore[no-untyped-call]  # it has no types
-                list(address.nodes), sentinel_kwargs={**common, **signed}, **common
+            sentinels: Any = Sentinel(  # type: ignore[no-untyped-call]  # redis-py's sentinels have no types
+                list(address.nodes), sentinel_kwargs={**common, **address.sentinel_login}, **common
             )
             for sentinel in sentinels.sentinels:
                 stack.push_async_callback(sentinel.aclose)
             await _ask_sentinels(sentinels.sentinels, address)
-            client = sentinels.master_for(address.master, **own)
+            client = sentinels.master_for(address.master, **address.login)
         stack.push_async_callback(client.aclose)
         seen = await _asked(client, _place(address), NOW)
         length = await _answer(client.llen(QUEUE), _place(address))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from leadline.wire.redis_address import OPTIONS, Trust
@@ -29,6 +29,16 @@ class Address:
     sentinel_password: str | None = field(default=None, repr=False)
     database: int = 0
     trust: Trust | None = None
+
+    @property
+    def login(self) -> dict[str, Any]:
+        """Whom a client is to the Redis, and which of its databases it takes, as redis-py's arguments."""
+        return {"username": self.user, "password": self.password, "db": self.database}
+
+    @property
+    def sentinel_login(self) -> dict[str, Any]:
+        """Whom a client is to the sentinels, as redis-py's arguments."""
+        return {"username": self.sentinel_user, "password": self.sentinel_password}
 
 
 def parse(url: str) -> Address:

@@ -131,22 +131,17 @@ def _away(error: Exception) -> BrokerAway:
 
 def _client(address: Address) -> redis.Redis:
     common: dict[str, Any] = {**_TIMES, "retry": Retry(NoBackoff(), 1), **_secured(address)}
-    own: dict[str, Any] = {"username": address.user, "password": address.password, "db": address.database}
     if address.master is None:
         host, port = address.nodes[0]
-        return redis.Redis(host=host, port=port, **own, **common)
-    sentinels: Any = redis.Sentinel(  # type: ignore[no-untyped-call]  # it has no types
-        list(address.nodes), sentinel_kwargs={**common, **_signed(address)}, **common
+        return redis.Redis(host=host, port=port, **address.login, **common)
+    sentinels: Any = redis.Sentinel(  # type: ignore[no-untyped-call]  # redis-py's sentinels have no types
+        list(address.nodes), sentinel_kwargs={**common, **address.sentinel_login}, **common
     )
-    return cast("redis.Redis", sentinels.master_for(address.master, **own))
+    return cast("redis.Redis", sentinels.master_for(address.master, **address.login))
 
 
 def _secured(address: Address) -> dict[str, Any]:
     return {} if address.trust is None else {"ssl": True, **address.trust.arguments()}
-
-
-def _signed(address: Address) -> dict[str, Any]:
-    return {"username": address.sentinel_user, "password": address.sentinel_password}
 
 
 def _app(address: Address) -> Any:  # noqa: ANN401 Celery has no types
@@ -158,7 +153,7 @@ def _app(address: Address) -> Any:  # noqa: ANN401 Celery has no types
     }
     if address.master is not None:
         options["master_name"] = address.master
-        options["sentinel_kwargs"] = {**_TIMES, **_signed(address), **_secured(address)}
+        options["sentinel_kwargs"] = {**_TIMES, **address.sentinel_login, **_secured(address)}
     app = Celery("leadline", broker=_url(address), set_as_current=False)
     app.conf.update(
         accept_content=["json"],
