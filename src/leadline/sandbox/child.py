@@ -36,7 +36,8 @@ _PIECE: Final = 1 << 16
 START_SECONDS: Final = 20.0
 # What the keeper gets beyond the program's time to end it itself and to hand over the files.
 GRACE_SECONDS: Final = 2.0
-_TERM_SECONDS: Final = 1.0
+# What a keeper that was asked to end everything gets to do so on a crowded machine: killed earlier, it would leave some.
+_TERM_SECONDS: Final = 5.0
 
 
 class Reply(NamedTuple):
@@ -251,8 +252,9 @@ class Child:
                 # Its parent takes its status and ends; killed itself, it would leave that to the host's init.
                 signal.pidfd_send_signal(self._first, signal.SIGKILL)
             else:
-                # The keeper of a design without a namespace ends what it can reach when it is asked to.
+                # The keeper of a design without a namespace ends what it can reach when it is asked to, if it goes on.
                 self.process.send_signal(signal.SIGKILL if self._pipes.namespace else signal.SIGTERM)
+                self.process.send_signal(signal.SIGCONT)
 
     @property
     def alive(self) -> bool:

@@ -63,9 +63,9 @@ def _server(url: str, manner: dict[str, Any], *, connections: int) -> Redis:
 
 def _cluster(url: str, manner: dict[str, Any]) -> Redis:
     """Return a cluster's client; it has the commands of `Redis`, though no class in common with it."""
-    from redis.asyncio import RedisCluster  # noqa: PLC0415 an extra
+    from leadline.wire.redis_cluster import ClusterClient  # noqa: PLC0415 an extra
 
-    cluster: Any = RedisCluster.from_url(url, max_connections=_A_NODE, **manner)
+    cluster: Any = ClusterClient.from_url(url, max_connections=_A_NODE, **manner)
     client: Redis = cluster
     return client
 

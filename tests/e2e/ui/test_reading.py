@@ -53,6 +53,7 @@ def test_claims_are_filtered_by_verdict_and_words(served: Served, enter: Enter) 
 
 
 def test_hostile_texts_stay_text_everywhere(served: Served, enter: Enter) -> None:
+    served.run(HOSTILE)
     page = enter("#/runs")
     expect(page.locator(".runs")).to_contain_text(ATTACK)
     page.get_by_label("Search in questions").fill("hostile")

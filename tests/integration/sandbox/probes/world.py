@@ -8,6 +8,7 @@ import platform
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -23,6 +24,8 @@ from leadline.sandbox.types import Limits
 
 MARK = "leadline-left"
 KEY = "sk-leadline-probe-0123456789abcdef"
+DYING = 10.0
+"""Seconds that a killed process may take to be gone on a crowded machine; what was left asks for 600."""
 LIMITS = Limits(memory=768 << 20, seconds=30)
 
 
@@ -81,8 +84,9 @@ class Outside:
                 found.append(f"a datagram got out: {box.recv(100)!r}")
         if self.bystander.poll() is not None:
             found.append("the bystander was killed")
-        if _named(MARK):
-            found.append("a process was left behind")
+        left = _left()
+        if left:
+            found.append(f"a process was left behind: {left}")
         return "; ".join(found)
 
     def values(self) -> dict[str, str]:
@@ -117,12 +121,23 @@ def open_world() -> Iterator[World]:
     folder.rmdir()
 
 
-def _named(name: str) -> list[str]:
+def _left() -> list[dict[str, str]]:
+    """Return what is known of marked processes that do not go; one that was killed needs a core to die on."""
+    end = time.monotonic() + DYING
+    while (found := _marked()) and time.monotonic() < end:
+        time.sleep(0.01)
+    return found
+
+
+def _marked() -> list[dict[str, str]]:
     found = []
-    for path in Path("/proc").glob("[0-9]*/comm"):
+    for path in Path("/proc").glob("[0-9]*/status"):
         with suppress(OSError):
-            if path.read_text(encoding="utf-8").strip() == name[:15]:
-                found.append(path.parent.name)
+            lines = path.read_text(encoding="utf-8").splitlines()
+            told = {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+            # A dead one that the host's first process has yet to take is not ours any more.
+            if told["Name"] == MARK and not told["State"].startswith("Z"):
+                found.append({name: told[name] for name in ("Pid", "PPid", "State", "NSpid", "Uid")})
     return found
 
 
