@@ -36,7 +36,7 @@ _PIECE: Final = 1 << 16
 START_SECONDS: Final = 20.0
 # What the keeper gets beyond the program's time to end it itself and to hand over the files.
 GRACE_SECONDS: Final = 2.0
-# What a keeper that was asked to end everything gets to do so on a crowded machine: killed earlier, it would leave some.
+# What a keeper that was asked to end everything gets for it on a crowded machine: killed earlier, it leaves some.
 _TERM_SECONDS: Final = 5.0
 
 
