@@ -34,7 +34,9 @@ def command_of(words: list[str]) -> tuple[click.Command, list[str]]:
     while isinstance(command, click.Group) and words:
         inner = command.get_command(context, words[0])
         if inner is None:
-            return command.get_command(context, "to") or command, words  # `backup DEST` is `backup to DEST`
+            default = command.get_command(context, "to")  # `backup DEST` is `backup to DEST`
+            assert default is not None or words[0].startswith("-"), f"no such command: {words[0]}"
+            return default or command, words
         command, words = inner, words[1:]
     return command, words
 
@@ -49,6 +51,12 @@ def test_commands_and_options_exist(page: str, line: str) -> None:
     known = {name for option in command.params for name in (*option.opts, *option.secondary_opts)} | {"--help"}
     given = {word.partition("=")[0] for word in rest if word.startswith("--")}
     assert given <= known, f"{page}: {line}"
+
+
+@pytest.mark.parametrize("line", ["leadline keys nonsense", "leadline migrate sideways", "leadline nonsense"])
+def test_a_command_that_does_not_exist_is_seen(line: str) -> None:
+    with pytest.raises(AssertionError, match="no such command"):
+        command_of(shlex.split(line)[1:])
 
 
 def test_what_the_page_of_backups_shows_is_what_happens(tmp_path: Path) -> None:

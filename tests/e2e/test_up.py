@@ -104,6 +104,7 @@ async def check_told(here: Machine, key: str) -> None:
     assert shown.out.startswith("up\n"), shown.out
     logged = await here.leadline("logs", "worker-1")
     assert "runs at a time" in logged.out
+    assert (await here.leadline("logs", "worker")).code == 0
     assert (await here.leadline("logs", "nothing")).code == 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from leadline.ops.topology.state import State
 
 _LOOK: Final = 0.3
+_NUMBERED: Final = re.compile(r"-\d+$")
 _QUESTION: Final = "Who wrote the first program for a machine?"
 
 
@@ -295,6 +297,7 @@ def lasting(seconds: float) -> str:
 Examples:
   leadline logs
   leadline logs worker-1 --lines 100
+  leadline logs worker
   leadline logs nginx --follow
 """
 )
@@ -306,18 +309,19 @@ Examples:
 @common
 @pass_shell
 def logs(shell: Shell, *, part: str | None, lines: int, follow: bool) -> None:
-    """Print the last lines of PART's log; without PART those of all, and of the supervisor."""
+    """Print the last lines of PART's log; `worker` means all workers, no PART all parts and the supervisor."""
     from leadline.ops.topology.home import Home  # noqa: PLC0415 only where it is asked for
     from leadline.ops.topology.logs import Followed, last_lines  # noqa: PLC0415 as above
 
     found = sorted(Home.of(settings_of(shell)).logs.glob("*.log"))
-    chosen = [path for path in found if part in {None, path.stem}]
+    chosen = [path for path in found if part in {None, path.stem, _NUMBERED.sub("", path.stem)}]
     if not chosen:
         known = ", ".join(path.stem for path in found) or "none: nothing was up yet"
         raise UnknownObject(f"no log of {part or 'any part'}; there are {known}")
-    followed = [(path if part is None else None, Followed(path)) for path in chosen]
+    several = part is None or len(chosen) > 1
+    followed = [(path if several else None, Followed(path)) for path in chosen]
     for path in chosen:
-        _print(last_lines(path, lines), of=path if part is None else None)
+        _print(last_lines(path, lines), of=path if several else None)
     with suppress(KeyboardInterrupt):
         while follow:
             time.sleep(_LOOK)
