@@ -166,7 +166,7 @@ def _exits() -> str:
     ]
     rows = [
         (0, "It is done."),
-        (1, "Some rows of a batch failed, or an internal error."),
+        (1, "Some rows of a batch failed or were written in spite of a failure, or an internal error."),
         *families,
         (INTERRUPTED, "Stopped by a second Ctrl-C, or the run was cancelled."),
         (PIPE_CLOSED, "The reader of stdout went away."),

@@ -50,8 +50,9 @@ class _Held:
     run: Run
     hold: Hold
     task: asyncio.Task[None] | None = None
+    recorder: Recorder | None = None
     begun: bool = False
-    closing: bool = False
+    closing: bool = False  # the last write is under way: the run's end, a wait, or its hand-over
     taken: bool = False  # signals were told of it
     leaving: Leaving = "dropped"
     ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -157,14 +158,21 @@ class Worker:
             held.hold.raise_flag(flag)
 
     async def drain(self) -> None:
-        """Stop, and hand every held run back for another worker to go on at once."""
+        """Stop, and hand every held run back for another worker to go on at once.
+
+        One whose last write is under way is left to its end, but does not wait long for a store that is away.
+        """
         self._draining = True
         tasks = []
         for held in self._held.values():
-            if held.task is not None:
-                tasks.append(held.task)
-                if held.begun:  # one that is cancelled before its first step would tell nobody of its end
-                    held.task.cancel("drain")
+            if held.task is None:
+                continue
+            tasks.append(held.task)
+            if held.closing:
+                if held.recorder is not None:
+                    held.recorder.leave()
+            elif held.begun:  # one that is cancelled before its first step would tell nobody of its end
+                held.task.cancel("drain")
         for task in tasks:
             await asyncio.wait([task])
 
@@ -202,7 +210,7 @@ class Worker:
 
     async def _through(self, held: _Held) -> None:
         run = held.run
-        recorder = await self._opened(held)
+        recorder = held.recorder = await self._opened(held)
         if recorder is None:
             return
         try:

@@ -243,6 +243,46 @@ async def test_a_failed_refresh_leaves_the_old_answer(caches: Caches) -> None:
     assert load.loads == 2
 
 
+async def test_an_answer_is_loaded_anew_before_its_end_where_that_is_wished(caches: Caches) -> None:
+    load = Loader()
+    await caches.one.through(asked(), load)
+    caches.now.ahead += 0.6 * SEARCH.soft
+    for before, origin in ((0.0, Origin.STORE), (0.1 * SEARCH.soft, Origin.STORE), (0.6 * SEARCH.soft, Origin.LOAD)):
+        answer = await caches.one.through(asked(), load, before=before)
+        assert (answer.origin, answer.stale) == (origin, False)
+    assert load.loads == 2
+    # A second pass at once finds it young, however far ahead it looks; so does the other process.
+    for cache in (caches.one, caches.two):
+        assert (await cache.through(asked(), load, before=2 * SEARCH.soft)).body == b"2"
+    caches.now.ahead += 0.8 * SEARCH.soft  # beyond the end of the first one
+    assert (await caches.one.through(asked(), load)).stale is False
+    assert load.loads == 2
+
+
+async def test_before_its_end_an_answer_is_renewed_by_what_is_known_of_it(caches: Caches) -> None:
+    load, olds = Loader(), list[Entry]()
+
+    async def renew(older: Entry) -> Loaded:
+        olds.append(older)
+        return Loaded(older.body, etag=older.etag)
+
+    await caches.one.through(asked(), load, renew=renew)
+    caches.now.ahead += 0.6 * SEARCH.soft
+    answer = await caches.one.through(asked(), load, renew=renew, before=SEARCH.soft)
+    assert (answer.body, answer.origin, load.loads, len(olds)) == (b"1", Origin.LOAD, 1, 1)
+
+
+async def test_what_cannot_be_loaded_anew_before_its_end_stays_and_the_error_is_told(caches: Caches) -> None:
+    load = Loader()
+    await caches.one.through(asked(), load)
+    caches.now.ahead += 0.6 * SEARCH.soft
+    load.fails = True
+    with pytest.raises(ToolFailed):
+        await caches.one.through(asked(), load, before=SEARCH.soft)
+    answer = await caches.two.through(asked(), load)
+    assert (answer.body, answer.stale, load.loads) == (b"1", False, 2)
+
+
 async def test_nothing_is_an_answer_for_a_short_while(caches: Caches) -> None:
     load = Loader(negative=True)
     assert (await caches.one.through(asked(), load)).negative

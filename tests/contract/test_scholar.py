@@ -24,7 +24,7 @@ from leadline.scholar.serper import SerperScholar
 from leadline.scholar.types import Source
 from leadline.wire.http import AiohttpHttp, Reply
 from leadline.wire.keys import KeyRing
-from leadline.wire.papers import Paper, arxiv_of, doi_of
+from leadline.wire.papers import Listed, Paper, arxiv_of, doi_of
 
 FULL = Query(text="tidal harbour", limit=5, year=2024, since="2024-03-01")
 FEED = """<?xml version='1.0' encoding='UTF-8'?>
@@ -278,7 +278,7 @@ async def test_filters_are_sent_and_works_typed(name: str, service: FakeService,
     case = CASES[name]
     service.answers = [Answer(case.reply)]
     found = one(name, service, http)
-    assert list(await found.papers(FULL, deadline=5)) == [case.paper]
+    assert (await found.papers(FULL, deadline=5)).papers == (case.paper,)
     [asked] = service.asked
     told = asked.json or asked.query
     assert {key: told.get(key) for key in case.sent} == case.sent
@@ -288,7 +288,7 @@ async def test_filters_are_sent_and_works_typed(name: str, service: FakeService,
 @pytest.mark.parametrize("name", CASES)
 async def test_nothing_is_an_empty_answer(name: str, service: FakeService, http: AiohttpHttp) -> None:
     service.answers = [Answer(CASES[name].empty)]
-    assert list(await one(name, service, http).papers(Query(text="x"), deadline=5)) == []
+    assert (await one(name, service, http).papers(Query(text="x"), deadline=5)).papers == ()
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -389,6 +389,26 @@ async def test_one_service_fails_and_the_others_answer(service: FakeService, htt
     assert told == [("openalex", "provider_unavailable")]
     assert [(name, error.code) for name, error in found.failures] == told
     assert found.ignored == ("sites",)
+
+
+async def test_a_service_of_weight_comes_first_and_each_is_paid_for() -> None:
+    class Shelf:
+        def __init__(self, name: str, usd: float) -> None:
+            self.name = name
+            work = Paper(title=f"Work of {name}", uri=f"https://{name}.example/", providers=(name,))
+            self._listed = Listed(papers=(work,), usd=usd)
+
+        def ignored(self, query: Query) -> frozenset[str]:
+            return frozenset()
+
+        async def papers(self, query: Query, *, deadline: float) -> Listed:
+            return self._listed
+
+    shelves = [Shelf("one", 0.25), Shelf("two", 0.5)]
+    for weights, first in (({}, "one"), ({"two": 1.5}, "two")):
+        found = await Library(shelves, weights=weights).papers(Query(text="tides"), deadline=5)
+        assert found.papers[0].title == f"Work of {first}"
+        assert found.usd == 0.75
 
 
 async def test_when_no_service_answers_it_is_a_failure(service: FakeService, http: AiohttpHttp) -> None:

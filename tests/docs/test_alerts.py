@@ -12,7 +12,8 @@ import click
 import pytest
 
 from leadline.cli.main import cli
-from leadline.ops.monitoring import Targets
+from leadline.model.gateway_metrics import FAMILIES as GATEWAY
+from leadline.ops.monitoring import Named, Targets
 from leadline.ops.monitoring.board_overview import OVERVIEW
 from leadline.ops.monitoring.dashboards import DASHBOARDS
 from leadline.ops.monitoring.rules import Alert, Record, duration
@@ -22,7 +23,8 @@ from leadline.telemetry.families import FAMILIES
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = ("h:1",)
-TARGETS = Targets(service=PLACE, worker=PLACE, tools=PLACE, vllm=PLACE, gpu=PLACE, alertmanager=PLACE[0])
+WORKERS = (Named(part="worker", port=9100, least=2),)
+TARGETS = Targets(service=PLACE, worker=WORKERS, tools=PLACE, vllm=PLACE, gpu=PLACE, alertmanager=PLACE[0])
 ALERTS = alerts(TARGETS)
 BY_NAME = {alert.name: [one for one in ALERTS if one.name == alert.name] for alert in ALERTS}
 PROBLEMS = {"malformed-output", "memory", "model-timeouts", "tools-failing"}
@@ -89,7 +91,7 @@ def test_most_runbooks_name_a_command() -> None:
 
 
 def check_metrics(text: str) -> None:
-    known = {family.name for family in FAMILIES}
+    known = {family.name for family in FAMILIES} | set(GATEWAY)
     named = {re.sub("_(bucket|count|sum)$", "", name) for name in METRIC.findall(text)}
     recorded = {part for rule in rules(TARGETS) if isinstance(rule, Record) for part in rule.name.split(":")}
     assert named - known - recorded == set()

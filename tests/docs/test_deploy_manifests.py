@@ -18,6 +18,7 @@ from tests.support.models import free_port
 from leadline.errors import SettingsError
 from leadline.ops.manifests.network import PRIVATE
 from leadline.ops.manifests.parts import PARTS, SECRET_SETTINGS, Part
+from leadline.ops.manifests.providers import keys_of
 from leadline.settings import items
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,8 +37,8 @@ Json = dict[str, Any]
 
 def objects() -> list[Json]:
     found: list[Json] = []
-    for path in sorted(KUBERNETES.glob("*.yaml")):
-        if path.name != "kustomization.yaml":
+    for path in sorted(KUBERNETES.rglob("*.yaml")):
+        if path.name not in {"kustomization.yaml", "adapter.yaml"}:
             found += yaml.safe_load_all(path.read_text("utf-8"))
     return found
 
@@ -110,7 +111,8 @@ def test_each_part_is_probed_scaled_and_not_taken_away_at_once() -> None:
         if part.name != "worker":
             assert services[part.name]["spec"]["selector"] == wanted
     [metric] = scalers["worker"]["spec"]["metrics"]
-    assert metric["external"]["metric"]["name"] == "leadline_queue_runs"
+    [served] = yaml.safe_load((KUBERNETES / "monitoring" / "adapter.yaml").read_text("utf-8"))["externalRules"]
+    assert metric["external"]["metric"]["name"] == served["name"]["as"]
 
 
 def test_the_network_is_closed_but_for_what_is_needed() -> None:
@@ -151,7 +153,10 @@ NOT_FOR_TOOLS = {f"LEADLINE_{name}" for name in SECRET_SETTINGS} - CACHED
 
 def test_a_pod_has_only_the_secrets_that_it_needs() -> None:
     found = {name: {one["name"] for one in pod["spec"]["containers"][0]["env"]} for name, pod in pods().items()}
-    for name, secrets in found.items():
+    for name, named in found.items():
+        providers = {f"LEADLINE_{setting}" for setting in keys_of(name)}
+        assert providers <= named
+        secrets = named - providers
         if name == "tool-python":
             assert secrets == BARE, "programs of a model are run beside it"
         elif name.startswith("tool-"):

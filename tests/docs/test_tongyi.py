@@ -36,6 +36,7 @@ def test_the_server_is_started_as_leadline_reaches_it(settings: Settings) -> Non
 def test_the_window_is_inside_the_servers(settings: Settings) -> None:
     assert settings.model.dialect == Dialect.TONGYI.value
     assert settings.model.context == 110 * 1024
+    assert settings.vllm.max_model_len is not None
     assert settings.model.context < settings.vllm.max_model_len
 
 

@@ -54,6 +54,7 @@ class World:
     folder: Path
     environment: dict[str, str] = field(default_factory=dict)
     model: asyncio.subprocess.Process | None = None
+    gateway: str = ""
 
     async def start(self, stack: AsyncExitStack, *words: str) -> tuple[asyncio.subprocess.Process, str]:
         """Start a process, and return it with the first line that it says; it is dead at the end."""
@@ -93,6 +94,7 @@ async def world(folder: Path) -> AsyncIterator[tuple[World, Prometheus, FakeServ
         made.environment["LEADLINE_MODEL__URLS"] = model
         _, service = await made.start(stack, PROGRAM, "serve", "--port", "0", "--drain", "1")
         _, worker = await made.start(stack, PROGRAM, "worker", "--metrics-port", "0")
+        made.gateway = await gateway(made, stack)
         told = await stack.enter_async_context(fake_service())
         gpus = [await exporter(stack, text) for text in (DCGM, NVIDIA_SMI)]
         alertmanager = free_port()
@@ -102,6 +104,7 @@ async def world(folder: Path) -> AsyncIterator[tuple[World, Prometheus, FakeServ
             worker=(worker.removeprefix("metrics at http://").removesuffix("/metrics"),),
             tools=(),
             vllm=(vllm,),
+            models=(made.gateway,),
             gpu=tuple(gpus),
             alertmanager=f"127.0.0.1:{alertmanager}",
             key_file=str(key_file),
@@ -123,6 +126,28 @@ async def world(folder: Path) -> AsyncIterator[tuple[World, Prometheus, FakeServ
 def written(path: Path) -> Path:
     path.write_text(f"{KEY}\n", encoding="utf-8")
     return path
+
+
+async def gateway(made: World, stack: AsyncExitStack) -> str:
+    """Start a gateway to the model server, and return where it listens."""
+    port = free_port()
+    process = await asyncio.create_subprocess_exec(
+        *(PROGRAM, "serve-models", "--port", str(port)),
+        env=made.environment,
+        cwd=ROOT,
+        stderr=subprocess.DEVNULL,
+    )
+    stack.push_async_callback(killed, process)
+
+    async def ready() -> bool:
+        try:
+            async with made.session.get(f"http://127.0.0.1:{port}/readyz") as reply:
+                return reply.status == 200
+        except aiohttp.ClientError:
+            return False
+
+    await until(ready, seconds=START_SECONDS, what="the gateway to be ready")
+    return f"127.0.0.1:{port}"
 
 
 async def exporter(stack: AsyncExitStack, text: str) -> str:
@@ -154,9 +179,10 @@ def environment(folder: Path, web: str) -> dict[str, str]:
 
 async def research(made: World, prometheus: Prometheus) -> None:
     """Ask once Prometheus has seen the processes, and again, so that what runs count is seen to grow."""
-    await prometheus.until('count(up{job=~"leadline-.+|vllm"} == 1) == 3', seconds=60)
+    await prometheus.until('count(up{job=~"leadline-.+|vllm"} == 1) == 4', seconds=60)
     for number, question in enumerate(QUESTIONS):
         await ask(made, question)
+        await through_the_gateway(made)
         await prometheus.until(f'sum(agent_requests_total{{status="success"}}) > {number}', seconds=30)
 
 
@@ -174,6 +200,12 @@ async def ask(made: World, question: str) -> None:
         return bool(told["state"] == "done")
 
     await until(done, seconds=90, what="the run to end")
+
+
+async def through_the_gateway(made: World) -> None:
+    body = {"model": "scripted", "messages": [{"role": "user", "content": "Say: ok"}], "max_tokens": 1}
+    async with made.session.post(f"http://{made.gateway}/v1/chat/completions", json=body) as reply:
+        assert reply.status == 200, await reply.text()
 
 
 async def check_told(told: FakeService, alert: str, status: str) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import socket
 import ssl
@@ -19,6 +20,7 @@ from typing import Any
 import aiohttp
 import pytest
 from tests.support.certificates import Certificates
+from yarl import URL
 
 from leadline.ops.nginx import Balancer, nginx_conf
 from leadline.testing import Reply, Rule, ScriptedServer
@@ -196,6 +198,50 @@ async def test_one_address_may_not_flood_and_browsers_get_http2(tmp_path: Path) 
         _, writer = await asyncio.open_connection("127.0.0.1", front.port, ssl=offered, server_hostname="localhost")
         assert writer.get_extra_info("ssl_object").selected_alpn_protocol() == "h2"
         writer.transport.abort()
+
+
+async def test_who_has_a_link_needs_no_key_and_is_limited_all_the_same(tmp_path: Path) -> None:
+    async with fronted(tmp_path, rate=5, admission__key_rate="none") as front:
+        asked = {"question": "When was the lighthouse first lit?", "web": False, "strategy": "react"}
+        run = json.loads((await front.ask("POST", "/v1/research", json=asked))[2])["id"]
+        assert (await followed(front, run))[-1][1] == "run_finished"
+        status, _, body = await front.ask("POST", f"/v1/research/{run}/shares", json={"days": 1})
+        assert status == 201, body
+        token = json.loads(body)["token"]
+
+        assert (await shown(front, token, "/v1/shared/report"))[0] == 200
+        report = json.loads((await front.ask("GET", f"/v1/research/{run}/report"))[2])
+        assert json.loads((await shown(front, token, "/v1/shared/report"))[2]) == report
+        # What was refused, the service refused: it knows the link's other source, and no such token.
+        assert (await shown(front, token, "/v1/shared/sources/none"))[0] == 404
+        status, _, body = await shown(front, "x" * 43, "/v1/shared/report")
+        assert (status, json.loads(body)["code"]) == (404, "unknown_object")
+        assert (await shown(front, token, "/v1/research"))[0] == 401, "a link opens a report, and nothing else"
+        assert (await shown(front, token, "/v1/shared/../research"))[0] == 401
+
+        seen = [await shown(front, token, "/v1/shared/report") for _ in range(60)]
+        refused = [body for status, _, body in seen if status == 429]
+        assert {status for status, _, _ in seen} == {200, 429}
+        assert json.loads(refused[0])["code"] == "address_rate"
+
+
+async def shown(front: Front, token: str, path: str) -> tuple[int, Any, bytes]:
+    """Ask as who has a link, and no key."""
+    headers = {"X-Leadline-Share": token}
+    async with front.session.get(URL(front.url + path, encoded=True), headers=headers, ssl=front.context) as reply:
+        return reply.status, reply.headers, await reply.read()
+
+
+async def test_a_key_is_asked_for_before_whatever_needs_one(tmp_path: Path) -> None:
+    """Each path of the API that needs a key is refused at the door, and none that needs none."""
+    async with fronted(tmp_path) as front:
+        paths = json.loads((await front.ask("GET", "/openapi.json", key=""))[2])["paths"]
+        assert {"/v1/research", "/v1/shared/report", "/healthz"} <= set(paths)
+        for path, operations in paths.items():
+            for method, operation in operations.items():
+                _, _, body = await front.ask(method.upper(), re.sub(r"\{\w+\}", "x", path), key="")
+                at_the_door = b'"code":"unauthenticated"' in body and b"refused at the door" in body
+                assert at_the_door is ("security" in operation), (method, path, body[:200])
 
 
 async def test_a_service_dies_under_streams_and_no_event_is_lost(tmp_path: Path) -> None:

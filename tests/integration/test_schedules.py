@@ -75,6 +75,37 @@ async def test_of_two_processes_one_makes_the_run(tmp_path: Path) -> None:
         assert (after.last_run, after.next_at) == (name, MONDAY + 7 * DAY + DAY / 3)
 
 
+@pytest.mark.parametrize(
+    ("tenant", "made_by", "said", "priority"),
+    [
+        (LOCAL, "ann", 5, 5),  # a tenant of the service's operators
+        (LOCAL, "ann", -5, -5),
+        ("acme", "ann", 5, 0),  # whose maker was an operator once, and is none any more
+        ("acme", "ann", -5, -5),
+        ("acme", "operator:root", 5, 5),  # added on the machine itself
+        ("acme", "operator:root", 50, 10),
+        ("acme", "ann", None, 0),
+    ],
+)
+async def test_its_runs_go_before_others_only_where_operators_wish_it(
+    tenant: str, made_by: str, said: int | None, priority: int, tmp_path: Path
+) -> None:
+    async with opened(tmp_path) as place:
+        await place.accounts.tenants.ensure(tenant, name=tenant)
+        await place.accounts.schedules.create(
+            tenant,
+            name="news",
+            question="What is new?",
+            when="every Monday 08:00",
+            zone="UTC",
+            made_by=made_by,
+            options={"web": True, "strategy": "extractive", **({} if said is None else {"priority": said})},
+        )
+        place.clock.at = MONDAY + DAY
+        (name,) = await place.one.fire()
+        assert (await place.running.store.get(name, tenant=tenant)).priority == priority
+
+
 async def test_after_a_downtime_it_fires_once(tmp_path: Path) -> None:
     async with opened(tmp_path) as place:
         await place.schedule()
@@ -121,6 +152,33 @@ async def test_a_schedule_whose_corpus_is_gone_is_paused_and_says_why(
         resumed = await place.accounts.schedules.pause(LOCAL, made.id, paused=False)
         assert resumed.next_at is not None
         assert resumed.reason is None
+
+
+async def test_what_cannot_be_asked_now_is_told_once_a_reason(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    def told() -> list[str]:
+        return [record.reason for record in caplog.records if record.name == "leadline.schedules"]  # type: ignore[attr-defined]  # a field of the log
+
+    async with opened(tmp_path) as place:
+        made = await place.schedule(strategy="auto", servers=["gone"])
+        place.clock.at = MONDAY + DAY
+        for _ in range(120):  # ten minutes
+            assert await place.one.fire() == []
+            place.clock.at += 5
+        waits = await place.accounts.schedules.get(LOCAL, made.id)
+        assert waits.next_at == made.next_at
+        assert [waits.reason] == told()
+        refusing = Scheduler(accounts=place.accounts, running=place.running, admission=Refusing(), owner="w")
+        await place.accounts.schedules.delete(LOCAL, made.id)
+        made = await place.schedule()
+        place.clock.at = MONDAY + 8 * DAY
+        for _ in range(3):
+            assert await refusing.fire() == []
+            place.clock.at += 3_600
+        assert (await place.accounts.schedules.get(LOCAL, made.id)).reason == "too many"
+        assert told()[1:] == ["too many"]
+        (name,) = await place.one.fire()
+        after = await place.accounts.schedules.get(LOCAL, made.id)
+        assert (after.reason, after.last_run) == (None, name)
 
 
 async def test_the_run_before_is_at_hand(tmp_path: Path) -> None:
@@ -188,6 +246,18 @@ async def test_a_run_without_a_report_passes_on_the_one_before_it(tmp_path: Path
         await engine.cancel(cancelled)
     async with opened(tmp_path / "data") as place:
         assert await place.one._earlier(LOCAL, cancelled) == name
+
+
+async def test_schedules_that_name_no_budget_leave_room_for_each_other(tmp_path: Path) -> None:
+    async with opened(tmp_path) as place:
+        await place.accounts.tenants.limit(LOCAL, tokens_per_day=1_000, usd_per_day=2.0)
+        for _ in range(3):
+            await place.schedule()
+        await place.schedule(budget={"tokens": 200})
+        place.clock.at = MONDAY + DAY
+        made = [await place.running.store.get(run, tenant=LOCAL) for run in await place.one.fire()]
+        budgets = [run.options.budget for run in made]
+        assert sorted((budget.tokens, budget.usd) for budget in budgets) == [(200, 0.5), *[(250, 0.5)] * 3]
 
 
 async def test_a_worker_gives_back_what_ended_runs_had_set_aside(tmp_path: Path) -> None:

@@ -13,8 +13,10 @@ from leadline.ports import CallContext, Program, Ran, Reader, Said, Sandbox, Sea
 from leadline.service.server import Server
 from leadline.service.serving import Leaving, bound
 from leadline.service.tools.app import tool_app
+from leadline.service.tools.host import Holder
 from leadline.testing import CannedReader, CannedSearch
 from leadline.tools.visit import VisitTool
+from leadline.wire.own_keys import OwnKeys
 from leadline.wire.papers import Papers, Scholar
 from leadline.wiring.telemetry import Telemetry
 
@@ -52,6 +54,7 @@ class CannedHost:
     sandbox: Sandbox = field(default_factory=NoSandbox)
     summarizer: Summarizer = field(default_factory=Short)
     tenants: list[str] = field(default_factory=list)
+    held: list[OwnKeys] = field(default_factory=list)
 
     async def search(self, tenant: str) -> Search:
         self.tenants.append(tenant)
@@ -64,6 +67,10 @@ class CannedHost:
     async def library(self, tenant: str) -> Scholar:
         self.tenants.append(tenant)
         return self.scholar
+
+    def holding(self, keys: OwnKeys) -> CannedHost:
+        self.held.append(keys)
+        return self
 
     async def run(self, program: Program) -> Ran:
         return await self.sandbox.run(program)
@@ -83,7 +90,7 @@ class CannedHost:
 @asynccontextmanager
 async def tool_service(
     tool: str,
-    host: CannedHost,
+    host: Holder,
     *,
     key: str = "",
     leaving: Leaving | None = None,

@@ -64,9 +64,10 @@ class Machine:
         for process in psutil.process_iter():
             with suppress(psutil.Error):
                 named = " ".join(process.cmdline())
-                here = str(self.folder) in named or process.environ().get("LEADLINE_DATA_DIR", "").startswith(
-                    str(self.folder)
-                )
+                around = process.environ()
+                # Servers that are not ours have no setting of ours; a home they all have.
+                lies = (around.get(name, "") for name in ("LEADLINE_DATA_DIR", "HOME"))
+                here = str(self.folder) in named or any(one.startswith(str(self.folder)) for one in lies)
                 if here and process.pid != os.getpid():
                     found.append(process)
         return found

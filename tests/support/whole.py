@@ -7,6 +7,7 @@ import json
 import os
 import shlex
 import signal
+import ssl
 import subprocess
 import sys
 from collections import Counter
@@ -126,6 +127,18 @@ class Whole:
             records = [record async for record in self.client.journal(run)]
             assert [record.seq for record in records] == list(range(1, len(records) + 1))
             assert Counter(type(record.event) for record in records)[RunFinished] == 1
+
+    async def check_link(self, run: str) -> None:
+        """Whoever has a link to a report gets it through the balancer without a key."""
+        made = await self.client.http.ask(Sent(method="POST", path=f"/v1/research/{run}/shares", json={"days": 1}))
+        tls = await asyncio.to_thread(ssl.create_default_context, cafile=row(self.up, "certificate"))
+        headers = {"X-Leadline-Share": json.loads(made.body)["token"]}
+        async with (
+            aiohttp.ClientSession() as session,
+            session.get(f"{row(self.up, 'url')}/v1/shared/report", headers=headers, ssl=tls) as reply,
+        ):
+            assert reply.status == 200, await reply.text()
+            assert (await reply.json())["answer"]
 
     # -- what tells of faults
 

@@ -263,6 +263,25 @@ async def test_a_folder_that_cannot_be_is_told_and_nothing_stays_open(tmp_path: 
         await engine.runs()
 
 
+async def test_documents_that_gave_no_text_are_told_in_every_form(tmp_path: Path, documents: Path) -> None:
+    for number in range(10):
+        (documents / f"broken{number}.pdf").write_bytes(b"%PDF-1.7\nnothing that follows is one")
+    async with Leadline(await settings(tmp_path)) as engine:
+        first = await engine.run(await engine.start(QUESTION, docs=[documents]))
+        second = await engine.start(QUESTION, options=replace(engine.options(), corpora=first.options.corpora))
+        report, later = await engine.result(first.id), await engine.result(second)
+        forms: dict[Any, str] = {form: await engine.render(report, form) for form in ("md", "html", "json")}
+        assert await engine.replay(first.id) == report
+    told = [line for line in report.unexamined if "broken" in line]
+    assert [line.partition(" (")[0] for line in told] == [
+        f"Could not be read: {documents}/broken{n}.pdf" for n in range(8)
+    ]
+    assert not any("`broken" in line for line in told)
+    assert "Could not be read: 2 more documents" in report.unexamined
+    assert later.unexamined == report.unexamined
+    assert all("broken0.pdf" in text for text in forms.values())
+
+
 async def test_every_form_says_the_same(tmp_path: Path, documents: Path) -> None:
     async with Leadline(await settings(tmp_path)) as engine:
         report = await engine.result(await engine.start(QUESTION, docs=[documents]))

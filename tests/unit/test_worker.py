@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,9 @@ from tests.support.engine import ROUNDS, WITH_MODEL, WITHOUT, Gate, fake_clock, 
 
 from leadline.domain import RunState
 from leadline.errors import LeadlineError, MissingPath, SettingsError, StoreError, StoreUnavailable
-from leadline.events import RunFinished, RunHandedOver, RunResumed, RunStarted
+from leadline.events import Entry, RunFinished, RunHandedOver, RunResumed, RunStarted
 from leadline.ports import Run
+from leadline.ports.signals import RunLeft, Signal
 from leadline.testing import ScriptedModel
 
 
@@ -69,6 +71,87 @@ async def test_a_drain_hands_over_a_run_that_was_only_just_taken(tmp_path: Path,
         told = await engine.told(run_id)
         assert (told.run.state, told.run.owner, told.run.attempts) == (RunState.QUEUED, None, 0)
         assert len(told.of(RunHandedOver)) == 1
+
+
+class Left:
+    """Signals; how each run was left."""
+
+    def __init__(self) -> None:
+        self.how: list[str] = []
+
+    def signal(self, signal: Signal) -> None:
+        if isinstance(signal, RunLeft):
+            self.how.append(signal.how)
+
+
+@pytest.mark.parametrize("twice", [False, True], ids=["one drain", "two drains"])
+async def test_a_drain_during_a_runs_last_write_lets_it_end(tmp_path: Path, twice: bool) -> None:
+    async with rig(tmp_path) as engine:
+        append, writing, go = engine.store._store.append, asyncio.Event(), asyncio.Event()
+        left = engine.worker._signals = Left()
+
+        async def slow(run_id: str, fence: int, entries: Sequence[Entry]) -> int:
+            if any(isinstance(entry.event, RunFinished) for entry in entries):
+                writing.set()
+                await go.wait()
+            return await append(run_id, fence, entries)
+
+        engine.store._store.append = slow  # type: ignore[method-assign]  # a disk that takes its time
+        run_id = await engine.begin()
+        await writing.wait()
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            drains = [group.create_task(engine.worker.drain()) for _ in range(1 + twice)]
+            await asyncio.sleep(0)  # they have begun
+            assert not any(drain.done() for drain in drains)
+            go.set()
+        told = await engine.ended(run_id)
+        assert (told.run.state, told.run.owner, left.how) == (RunState.DONE, None, ["finished"])
+
+
+async def test_whenever_a_worker_drains_near_a_runs_end_nobody_waits_for_its_lease(tmp_path: Path) -> None:
+    ends, turns = list[tuple[RunState, bool]](), 0
+    while not ends or ends[-1] != (RunState.DONE, True):
+        async with rig(tmp_path, owner=f"worker-{turns}", model=Gate(ScriptedModel(ROUNDS))) as engine:
+            engine.runs.extend(f"run-{n}" for n in range(turns))
+            gate, left = engine.means.model, Left()
+            engine.worker._signals = left
+            for _ in ROUNDS:
+                gate.open.release()  # type: ignore[union-attr]  # the gate's
+            run_id = await engine.begin()
+            for _ in ROUNDS:
+                await gate.asked.acquire()  # type: ignore[union-attr]  # as above
+            for _ in range(turns * 4):
+                await asyncio.sleep(0)
+            over = not engine.worker.holds(run_id)
+            await engine.worker.drain()
+            run = (await engine.told(run_id)).run
+            assert (run.owner, left.how) == (None, ["finished" if run.state is RunState.DONE else "handed_over"])
+            ends.append((run.state, over))
+            turns += 1
+    assert (RunState.QUEUED, False) in ends
+    assert (RunState.DONE, False) in ends
+
+
+async def test_a_drain_waits_a_little_for_a_store_that_is_away_at_a_runs_end(tmp_path: Path) -> None:
+    def away(entries: Sequence[Entry]) -> StoreError | None:
+        if not any(isinstance(entry.event, RunFinished) for entry in entries):
+            return None
+        writing.set()
+        tries.append(entries)
+        return StoreUnavailable("away")
+
+    clock, writing, tries = fake_clock(), asyncio.Event(), list[Sequence[Entry]]()
+    async with rig(tmp_path, clock=clock, lease=1_000.0) as engine:
+        engine.store.fails = away
+        run_id = await engine.begin()
+        await writing.wait()
+        async with asyncio.timeout(10), asyncio.TaskGroup() as group:
+            draining = group.create_task(engine.worker.drain())
+            while not draining.done():
+                await clock.advance(0.5)
+        assert 2 <= len(tries) <= 10  # in three seconds; a worker that stays tries for ten minutes
+        with pytest.raises(StoreUnavailable):
+            engine.worker.raise_for(run_id)
 
 
 async def test_a_drain_does_not_wait_for_a_store_that_is_away(tmp_path: Path) -> None:

@@ -60,11 +60,18 @@ class SqlHolds:
         return await self._database.read(lambda tx: _fullest(tx, bounds))
 
 
-class _Left(NamedTuple):
-    """What a tenant may still set aside today; `None` has no bound."""
+class _Amounts(NamedTuple):
+    """Tokens and millionths of a dollar; `None` has no bound."""
 
     tokens: int | None
     micros: int | None
+
+
+class _Day(NamedTuple):
+    """A tenant's budget of today, and what it may still set aside of it."""
+
+    whole: _Amounts
+    left: _Amounts
 
 
 def _reserve(tx: Tx, wish: Wish, bounds: Bounds) -> Admitted | Over:
@@ -76,19 +83,28 @@ def _reserve(tx: Tx, wish: Wish, bounds: Bounds) -> Admitted | Over:
     if over is not None:
         return over
     day = datetime.fromtimestamp(tx.now, UTC).date().isoformat()
-    left = _left(tx, wish.tenant, day, bounds=bounds)
-    asked = None if wish.usd is None else micros(wish.usd)
+    whole, left = _budget(tx, wish.tenant, day, bounds=bounds)
+    asked, usual = _micros(wish.usd), _micros(wish.usual_usd)
     until_tomorrow = _DAY - tx.now % _DAY
     if left.tokens is not None and (left.tokens <= 0 or (wish.tokens or 0) > left.tokens):
         return Over(limit=InboundLimit.TENANT_TOKENS, retry_after=until_tomorrow)
     if left.micros is not None and (left.micros <= 0 or (asked or 0) > left.micros):
         return Over(limit=InboundLimit.TENANT_USD, retry_after=until_tomorrow)
-    granted = _Left(
-        left.tokens if wish.tokens is None else wish.tokens,
-        left.micros if asked is None else asked,
+    share = bounds.run_share
+    granted = _Amounts(
+        _unasked(wish.usual_tokens, whole.tokens, left.tokens, share=share) if wish.tokens is None else wish.tokens,
+        _unasked(usual, whole.micros, left.micros, share=share) if asked is None else asked,
     )
     _set_aside(tx, wish, day, granted=granted)
     return _admitted(granted.tokens, granted.micros)
+
+
+def _unasked(usual: int | None, whole: int | None, left: int | None, *, share: float) -> int | None:
+    """Return how much is set aside where no amount was asked for: the usual, within its share and what is left."""
+    if whole is None or left is None:
+        return usual
+    most = min(left, max(1, int(whole * share)))
+    return most if usual is None else min(most, usual)
 
 
 def _over_runs(tx: Tx, wish: Wish, bounds: Bounds) -> Over | None:
@@ -118,21 +134,23 @@ def _counts(tx: Tx, key: str | None) -> tuple[int, int]:
     return (0, 0) if row is None else (int(row.runs), int(row.waits))
 
 
-def _left(tx: Tx, tenant: str, day: str, *, bounds: Bounds) -> _Left:
-    """Return what the tenant may still set aside: its own budget goes before everybody's."""
+def _budget(tx: Tx, tenant: str, day: str, *, bounds: Bounds) -> _Day:
+    """Return the tenant's budget and what is left of it: its own goes before everybody's."""
     own = tx.one(sa.select(TENANT.c.tokens_per_day, TENANT.c.micros_per_day).where(TENANT.c.id == tenant))
     tokens, money = (None, None) if own is None else (own.tokens_per_day, own.micros_per_day)
     if tokens is None:
         tokens = bounds.tokens_per_day
-    if money is None and bounds.usd_per_day is not None:
-        money = micros(bounds.usd_per_day)
+    if money is None:
+        money = _micros(bounds.usd_per_day)
+    whole = _Amounts(tokens, money)
     used = tx.one(sa.select(USAGE).where(USAGE.c.tenant == tenant, USAGE.c.day == day))
     if used is None:
-        return _Left(tokens, money)
-    return _Left(
+        return _Day(whole, whole)
+    left = _Amounts(
         None if tokens is None else tokens - used.tokens - used.held_tokens,
         None if money is None else money - used.micros - used.held_micros,
     )
+    return _Day(whole, left)
 
 
 def _fullest(tx: Tx, bounds: Bounds) -> Fullest:
@@ -142,7 +160,7 @@ def _fullest(tx: Tx, bounds: Bounds) -> Fullest:
         .join(TENANT, TENANT.c.id == USAGE.c.tenant, isouter=True)
         .where(USAGE.c.day == today)
     )
-    everybody = None if bounds.usd_per_day is None else micros(bounds.usd_per_day)
+    everybody = _micros(bounds.usd_per_day)
     tokens, money = list[float](), list[float]()
     for row in tx.all(query):
         _add_share(tokens, row.tokens + row.held_tokens, own=row.tokens_per_day, everybody=bounds.tokens_per_day)
@@ -156,7 +174,7 @@ def _add_share(shares: list[float], used: int, *, own: int | None, everybody: in
         shares.append(used / budget if budget else 1.0)
 
 
-def _set_aside(tx: Tx, wish: Wish, day: str, *, granted: _Left) -> None:
+def _set_aside(tx: Tx, wish: Wish, day: str, *, granted: _Amounts) -> None:
     is_run = wish.wanted is Wanted.RUN
     nothing = {"runs": 0, "calls": 0, "tokens": 0, "micros": 0, "held_tokens": 0, "held_micros": 0}
     tx.add_new(USAGE, {"tenant": wish.tenant, "day": day, **nothing})
@@ -193,6 +211,10 @@ def _settle(tx: Tx, hold_id: str, *, tokens: int, spent: int) -> bool:
         )
     )
     return True
+
+
+def _micros(amount: float | None) -> int | None:
+    return None if amount is None else micros(amount)
 
 
 def _admitted(tokens: int | None, money: int | None) -> Admitted:

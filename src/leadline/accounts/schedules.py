@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import sqlalchemy as sa
@@ -19,6 +19,10 @@ from leadline.codec import encode
 from leadline.domain import Json
 from leadline.errors import LeaseLost, UnknownObject
 from leadline.ports.holdings import Due, Schedule
+
+LEAST_PAUSE: Final = 60.0
+MOST_PAUSE: Final = 3_600.0
+"""Seconds after which what could not be asked is tried again: at first, and at most."""
 
 
 class SqlSchedules:
@@ -70,7 +74,10 @@ class SqlSchedules:
 
         def work(tx: Tx) -> Schedule:
             at = None if paused else rule.next_after(tx.now)
-            tx.change(sa.update(SCHEDULE).where(SCHEDULE.c.id == schedule_id).values(next_at=at, reason=None))
+            # A pause that `postpone` made is over; who holds it holds it on.
+            lease = sa.case((SCHEDULE.c.owner.is_(None), sa.null()), else_=SCHEDULE.c.lease_until)
+            mine = sa.update(SCHEDULE).where(SCHEDULE.c.id == schedule_id)
+            tx.change(mine.values(next_at=at, reason=None, lease_until=lease))
             return _find(tx, tenant, schedule_id)
 
         return await self._database.write(work)
@@ -95,13 +102,30 @@ class SqlSchedules:
         def work(tx: Tx) -> Schedule:
             # Paused meanwhile, it stays so.
             following = sa.case((SCHEDULE.c.next_at.is_(None), sa.null()), else_=rule.next_after(tx.now))
-            return _give_back(tx, due, {"last_at": due.at, "last_run": run_id, "next_at": following})
+            return _give_back(tx, due, {"last_at": due.at, "last_run": run_id, "next_at": following, "reason": None})
 
         return await self._database.write(work)
 
     async def rest(self, due: Due, *, reason: str) -> Schedule:
         """See `Schedules.rest`."""
         return await self._database.write(lambda tx: _give_back(tx, due, {"next_at": None, "reason": reason}))
+
+    async def postpone(self, due: Due, *, reason: str) -> Schedule:
+        """See `Schedules.postpone`. Nobody holds it during its pause, but its lease runs on."""
+        schedule = due.schedule
+        rule = await asyncio.to_thread(parse, schedule.when, schedule.zone)
+
+        def work(tx: Tx) -> Schedule:
+            # Of a schedule that was late before it was first tried, the time that passed tells nothing.
+            passed = 0.0 if schedule.reason is None else tx.now - due.at
+            again = tx.now + min(max(passed, LEAST_PAUSE), MOST_PAUSE)
+            following = rule.next_after(tx.now)
+            again = again if following is None else min(again, following)
+            # Paused meanwhile, it says nothing.
+            told = sa.case((SCHEDULE.c.next_at.is_(None), sa.null()), else_=reason)
+            return _give_back(tx, due, {"reason": told}, again=again)
+
+        return await self._database.write(work)
 
 
 def _waiting(now: float, limit: int) -> sa.Select[Any]:
@@ -127,11 +151,11 @@ def _take(tx: Tx, owner: str, *, lease: float, limit: int) -> Sequence[Due]:
     return taken
 
 
-def _give_back(tx: Tx, due: Due, values: Mapping[str, Any]) -> Schedule:
-    """Write down what became of a schedule that this worker holds. Raises `LeaseLost`."""
+def _give_back(tx: Tx, due: Due, values: Mapping[str, Any], *, again: float | None = None) -> Schedule:
+    """Write down what became of a schedule that this worker holds; none takes it before `again`. Raises `LeaseLost`."""
     schedule = due.schedule
     mine = (SCHEDULE.c.id == schedule.id) & (SCHEDULE.c.fence == due.fence)
-    if not tx.change(sa.update(SCHEDULE).where(mine).values(**values, owner=None, lease_until=None)):
+    if not tx.change(sa.update(SCHEDULE).where(mine).values(**values, owner=None, lease_until=again)):
         raise LeaseLost(f"schedule {schedule.id} was taken by another worker, or is gone")
     return _find(tx, schedule.tenant, schedule.id)
 

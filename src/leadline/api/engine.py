@@ -138,6 +138,7 @@ class Leadline(Archive):
             if indexed is not None:
                 indexed(found)
             wanted = replace(wanted, corpora=(*wanted.corpora, corpus))
+        wanted = replace(wanted, not_read=self._running.corpora.not_read(wanted.corpora))
         if wanted.ledger_of is not None:
             wanted = replace(wanted, ledger_of=(await self.run(wanted.ledger_of)).id)
         new = NewRun(
@@ -164,6 +165,13 @@ class Leadline(Archive):
         running = self._running
         async with running.shipping(), firing(running), reading(running):
             await Slots(worker=self._worker, store=running.store, wake=running.wake, count=concurrency).serve(stop)
+
+    def follow_models(self, settings: Settings) -> None:
+        """Have the model servers that `settings` name from now on; calls under way end where they are.
+
+        Raises `SettingsError`, with nothing changed, where a model in use would be another one or none.
+        """
+        self._running.models.follow(settings)
 
     @property
     def tools(self) -> HeldTools:

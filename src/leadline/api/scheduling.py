@@ -8,23 +8,25 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any, Final
 
 from leadline.api import asking
+from leadline.api.amounts import wish_of, within
 from leadline.domain import Json, Length, Options, Origin, Policy, Question, StrategyName
 from leadline.errors import InputError, LeadlineError, LeaseLost, UnknownObject, UnknownRun, WrongState
-from leadline.ports import NewRun
-from leadline.ports.admission import Admission, Refused, Wanted, Wish
-from leadline.ports.holdings import Due
+from leadline.ports import MOST_PRIORITY, NewRun
+from leadline.ports.admission import Admission, Refused
+from leadline.ports.holdings import Due, Schedule
 from leadline.ports.signals import Rejected
 from leadline.settings import Settings
 from leadline.text.language import detect
 from leadline.version import __version__
 from leadline.wiring import Platform
 from leadline.wiring.accounts import Accounts, gate_of, open_accounts
+from leadline.wiring.corpora import not_read_of
 
 log = logging.getLogger("leadline.schedules")
 
@@ -33,7 +35,10 @@ _PASSED_ON: Final = 50
 """Runs without a report in a row, behind which a schedule begins anew."""
 
 LEASE_SECONDS: Final = 60.0
-"""Seconds for which a process holds what it fires; what could not be fired is tried again after them."""
+"""Seconds for which a process holds what it fires; after them another one may, should it have died."""
+
+_REASON: Final = 500
+"""Characters of why a schedule was not fired."""
 
 _KINDS: Final[Mapping[str, type]] = {
     **dict.fromkeys(("web", "scholar", "python", "approve", "clarify"), bool),
@@ -41,8 +46,9 @@ _KINDS: Final[Mapping[str, type]] = {
     **dict.fromkeys(("corpora", "urls", "sites", "exclude", "servers"), list),
     **dict.fromkeys(("budget", "json_schema"), dict),
     "researchers": int,
+    "priority": int,
 }
-_BESIDE: Final = frozenset({"budget", "continues", "language", "servers"})
+_BESIDE: Final = frozenset({"budget", "continues", "language", "servers", "priority"})
 """What a request says that is no field of `Options`, or not as it says it."""
 _LIMITS: Final[Mapping[str, tuple[type, ...]]] = {
     "steps": (int,),
@@ -67,9 +73,10 @@ class Scheduler:
         self._owner = owner
 
     async def fire(self) -> list[str]:
-        """Make a run for each schedule that is due and return their ids; what cannot be asked now is logged.
+        """Make a run for each schedule that is due and return their ids.
 
-        One whose corpus is gone is paused, and says why: nothing but its owner can help it.
+        One whose corpus is gone is paused, and says why: nothing but its owner can help it. What
+        cannot be asked now is postponed, and the log told once a reason.
         Raises `StoreUnavailable`, `StoreFull`.
         """
         made = []
@@ -79,9 +86,19 @@ class Scheduler:
                     made.append(due.run_id)
             except _Gone as error:
                 await self._rest(due, str(error.__cause__))
+            except LeaseLost:
+                continue  # whoever has it now made the same run
             except LeadlineError as error:
-                log.warning("schedule_not_fired", extra={"schedule": due.schedule.id, "reason": str(error)})
+                await self._postpone(due, str(error))
         return made
+
+    async def _postpone(self, due: Due, reason: str) -> None:
+        try:
+            postponed = await self._accounts.schedules.postpone(due, reason=reason[:_REASON])
+        except LeaseLost:
+            return  # whoever has it now comes to an end of its own
+        if postponed.reason not in {None, due.schedule.reason}:
+            log.warning("schedule_not_fired", extra={"schedule": due.schedule.id, "reason": postponed.reason})
 
     async def _rest(self, due: Due, reason: str) -> None:
         try:
@@ -92,29 +109,15 @@ class Scheduler:
 
     async def _fire(self, due: Due) -> bool:
         new = await self._new(due)
-        budget = new.options.budget
-        wish = Wish(
-            tenant=new.tenant,
-            key=f"schedule:{due.schedule.id}",
-            wanted=Wanted.RUN,
-            id=new.id,
-            characters=len(new.question.text),
-            tokens=budget.tokens,
-            usd=budget.usd,
-        )
-        answer = await self._admission.admit(wish)
+        named = limits_of(due.schedule.options)
+        answer = await self._admission.admit(wish_of(new, key=f"schedule:{due.schedule.id}", named=named))
         if isinstance(answer, Refused):
-            log.warning("schedule_not_fired", extra={"schedule": due.schedule.id, "reason": answer.message})
             signals = self._running.outgoing.signals
             signals.signal(Rejected(method=new.origin.method, reason=str(answer.limit)))
+            await self._postpone(due, answer.message)
             return False
-        budget = replace(
-            budget,
-            tokens=budget.tokens if answer.tokens is None else answer.tokens,
-            usd=budget.usd if answer.usd is None else answer.usd,
-        )
         try:
-            await self._running.store.create(replace(new, options=replace(new.options, budget=budget)))
+            await self._running.store.create(within(new, answer))
         except WrongState:
             log.info(
                 "schedule_fired_before", extra={"schedule": due.schedule.id}
@@ -129,7 +132,9 @@ class Scheduler:
         said, overrides = schedule.options, overrides_of(schedule.options)
         overrides.setdefault("web", not (overrides.get("corpora") or overrides.get("urls")))
         if overrides.get("corpora"):
-            overrides["corpora"] = await self._corpora(schedule.tenant, overrides["corpora"])
+            named = tuple(dict.fromkeys(overrides["corpora"]))
+            overrides["corpora"] = await self._corpora(schedule.tenant, named)
+            overrides["not_read"] = await not_read_of(self._accounts.corpora, schedule.tenant, named)
         earlier = await self._earlier(schedule.tenant, schedule.last_run)
         overrides["ledger_of"] = earlier or await self._earlier(schedule.tenant, _text(said.get("continues")))
         options: Options = asking.options_of(settings, overrides, can_compute=running.can_compute)
@@ -145,6 +150,7 @@ class Scheduler:
             options=options,
             # Of two processes that make the same run, each makes the same.
             seed=int.from_bytes(hashlib.blake2b(due.run_id.encode(), digest_size=4).digest()),
+            priority=priority_of(schedule, operators=settings.service.operators),
             software=__version__,
             origin=Origin(method="schedule", request=schedule.id),
         )
@@ -192,6 +198,18 @@ def overrides_of(options: Mapping[str, Json]) -> dict[str, Any]:
         if isinstance(value, list):
             found[name] = tuple(str(item) for item in value)
     return found
+
+
+def priority_of(schedule: Schedule, *, operators: Collection[str]) -> int:
+    """Return the priority of a schedule's runs, within its bounds.
+
+    Above 0 they go only where the service's operators wish it still: for their own tenants, and for
+    what was added on the machine itself.
+    """
+    said = schedule.options.get("priority")
+    wanted = max(-MOST_PRIORITY, min(MOST_PRIORITY, said)) if isinstance(said, int) else 0
+    above = schedule.tenant in operators or schedule.made_by.startswith("operator:")
+    return wanted if above else min(0, wanted)
 
 
 def limits_of(options: Mapping[str, Json]) -> dict[str, Any]:

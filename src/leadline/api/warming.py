@@ -18,8 +18,13 @@ from leadline.ports import Run
 from leadline.settings import Settings
 from leadline.text.language import detect
 from leadline.wiring import Platform, platform
+from leadline.wiring.accounts import are_kept
+from leadline.wiring.own_keys import SECRETS
 from leadline.wiring.warming import Wish, query_wish, wishes_of
 from leadline.worker import journal
+
+BEFORE: Final = 300.0
+"""Seconds before its end at which an answer is loaded anew, unless told."""
 
 MOST_LINES: Final = 100_000
 _LONGEST_RUN: Final = 30 * 86_400.0  # seconds: who began before this is not asked how it went on
@@ -48,9 +53,17 @@ class WarmReport:
 
 
 async def warm_cache(
-    settings: Settings, *, file: Path | None = None, history: float | None = None, allowance: Allowance | None = None
+    settings: Settings,
+    *,
+    file: Path | None = None,
+    history: float | None = None,
+    before: float = BEFORE,
+    allowance: Allowance | None = None,
 ) -> WarmReport:
     """Load what `file` lists, and what runs of the last `history` seconds asked of the web and got.
+
+    What is there and gets old within `before` seconds is loaded anew: with as many as lie between
+    two passes, what is asked for often is never old.
 
     Raises `InputError` for a line that cannot be understood, `SettingsError` where the cache is off.
     """
@@ -60,8 +73,11 @@ async def warm_cache(
         listed = [] if file is None else await asyncio.to_thread(read_list, file)
         wishes = [(wish, now) for wish in listed]
         if history is not None:
-            wishes += [pair async for pair in _history(running, since=now - history)]
-        done = await running.warming.warm(wishes, seconds=allowed.seconds, usd=allowed.usd, most=allowed.loads)
+            for tenant in await _tenants(running, settings):
+                wishes += [pair async for pair in _history(running, tenant, since=now - history)]
+        done = await running.warming.warm(
+            wishes, seconds=allowed.seconds, usd=allowed.usd, most=allowed.loads, before=before
+        )
     return WarmReport(
         loaded=done.loaded, fresh=done.fresh, failed=done.failed, skipped=done.skipped, usd=done.usd, led=done.led
     )
@@ -110,17 +126,35 @@ def _query(row: Mapping[str, Json]) -> Wish:
     return query_wish(question, row, tenant=LOCAL)
 
 
-async def _history(running: Platform, *, since: float) -> AsyncIterator[tuple[Wish, float]]:
-    async for run in _runs(running, since=since):
+async def _tenants(running: Platform, settings: Settings) -> list[str]:
+    """Return whose runs are looked through; each tenant's wishes stay its own.
+
+    Not of others than this machine's own user who have keys of their own: what those pay for is
+    for their runs to decide.
+    """
+    if not await asyncio.to_thread(are_kept, settings):
+        return [LOCAL]
+    accounts = await running.hosted.accounts()
+    found = [LOCAL]
+    for tenant in await accounts.tenants.list():
+        if tenant.id == LOCAL or tenant.disabled_at is not None:
+            continue
+        if not any(secret.name in SECRETS for secret in await accounts.vault.list(tenant.id)):
+            found.append(tenant.id)
+    return found
+
+
+async def _history(running: Platform, tenant: str, *, since: float) -> AsyncIterator[tuple[Wish, float]]:
+    async for run in _runs(running, tenant, since=since):
         for wish, at in wishes_of(run, await journal(running.store, run.id)):
             if at >= since:
                 yield wish, at
 
 
-async def _runs(running: Platform, *, since: float) -> AsyncIterator[Run]:
-    """Yield the runs that were worked on since."""
+async def _runs(running: Platform, tenant: str, *, since: float) -> AsyncIterator[Run]:
+    """Yield a tenant's runs that were worked on since."""
     before = None
-    while page := await running.store.runs(tenant=LOCAL, before=before, limit=PAGE):
+    while page := await running.store.runs(tenant=tenant, before=before, limit=PAGE):
         before = page[-1].cursor
         for run in page:
             if run.updated_at >= since:

@@ -9,7 +9,7 @@ In order of reading:
 - ``level1``: memory by bytes.
 - ``memory`` ``sqlite`` ``redis``: the stores.
 - ``envelope``: an entry as bytes.
-- ``searches`` ``pages`` ``summaries``: ports through the cache: search, scholarly works, pages of the
-  web, and what a model made of them.
+- ``searches`` ``pages`` ``summaries`` ``robots``: ports through the cache: search, scholarly works,
+  pages of the web, what a model made of them, and what hosts ask of programs.
 - ``warm``: loading what will be asked for, before it is asked for.
 """

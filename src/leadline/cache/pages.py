@@ -36,7 +36,7 @@ class CachedPages:
     `policy` is all that decides what is read and how: whose pages are allowed, which headers are
     sent, by which extractor. `canonical` returns what all addresses of one page share. `owner`
     names the tenant for whose pages others may not be served, `None` for a public page. `told`
-    hears where each page came from.
+    hears where each page came from. `before` is for warming, see `TieredCache.through`.
     """
 
     def __init__(
@@ -48,6 +48,7 @@ class CachedPages:
         canonical: Callable[[str], str],
         owner: Callable[[str], str | None],
         told: Told | None = None,
+        before: float = 0.0,
     ) -> None:
         self._pages = pages
         self._cache = cache
@@ -55,6 +56,7 @@ class CachedPages:
         self._canonical = canonical
         self._owner = owner
         self._told = told
+        self._before = before
 
     def reads(self, uri: str) -> bool:
         """See `ports.Reader`."""
@@ -78,7 +80,7 @@ class CachedPages:
 
         try:
             async with asyncio.timeout(deadline):
-                cached = await self._cache.through(asked, load, renew=renew, label=uri)
+                cached = await self._cache.through(asked, load, renew=renew, label=uri, before=self._before)
         except TimeoutError as error:
             raise FetchTimeout(f"{uri[:_MOST_TOLD]} took longer than {deadline:.3g} s") from error
         return self._read(uri, cached)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable
+from dataclasses import dataclass, replace
 from typing import Final
 
 from leadline import codec
@@ -14,7 +14,7 @@ from leadline.cache.types import Cached, Category, Loaded, Told
 from leadline.domain import Json
 from leadline.errors import ProviderUnavailable
 from leadline.ports import Found, Query, Search
-from leadline.wire.papers import Copies, Paper, Works
+from leadline.wire.papers import Copies, Listed, Paper, Works
 
 VERSION: Final = 1
 """Raised when what is made of a provider's reply changes."""
@@ -25,7 +25,8 @@ class CachedSearch:
 
     `address` tells two services of one name apart. What a public service says to the operator's
     own key is the same for every tenant, so the answers are public; where they are not, name the
-    `tenant`. `told` hears where each answer came from.
+    `tenant`. `told` hears where each answer came from. An answer from the cache cost nothing: who
+    caused a load pays for it. `before` is for warming, see `TieredCache.through`.
     """
 
     def __init__(
@@ -36,12 +37,14 @@ class CachedSearch:
         address: str = "",
         tenant: str | None = None,
         told: Told | None = None,
+        before: float = 0.0,
     ) -> None:
         self._search = search
         self._cache = cache
         self._address = address
         self._tenant = tenant
         self._told = told
+        self._before = before
 
     @property
     def name(self) -> str:
@@ -50,17 +53,19 @@ class CachedSearch:
 
     async def search(self, query: Query, *, deadline: float) -> Found:
         """See `ports.Search`."""
+        paid: list[float] = []
 
         async def load() -> Loaded:
             found = await self._search.search(query, deadline=deadline)
-            return Loaded(codec.encode(found), negative=not found.hits)
+            paid.append(found.usd)
+            return Loaded(codec.encode(replace(found, usd=0.0)), negative=not found.hits)
 
         asked = key(Category.SEARCH, _request(self.name, self._address, query), tenant=self._tenant)
         label = f"{self.name} {query.text}"
-        cached = await _in_time(self._cache.through(asked, load, label=label), self.name, deadline)
+        cached = await _in_time(self._cache.through(asked, load, label=label, before=self._before), self.name, deadline)
         if self._told is not None:
             self._told(Category.SEARCH, cached)
-        return codec.decode(Found, cached.body)
+        return replace(codec.decode(Found, cached.body), usd=sum(paid))
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +78,19 @@ class _Papers:
 class CachedWorks:
     """A scholarly service through the cache; see `CachedSearch`."""
 
-    def __init__(self, works: Works, cache: TieredCache, *, address: str = "", told: Told | None = None) -> None:
+    def __init__(
+        self,
+        works: Works,
+        cache: TieredCache,
+        *,
+        address: str = "",
+        tenant: str | None = None,
+        told: Told | None = None,
+    ) -> None:
         self._works = works
         self._cache = cache
         self._address = address
+        self._tenant = tenant
         self._told = told
 
     @property
@@ -88,19 +102,21 @@ class CachedWorks:
         """See `Works.ignored`."""
         return self._works.ignored(query)
 
-    async def papers(self, query: Query, *, deadline: float) -> Sequence[Paper]:
+    async def papers(self, query: Query, *, deadline: float) -> Listed:
         """See `Works.papers`."""
+        paid: list[float] = []
 
         async def load() -> Loaded:
-            papers = await self._works.papers(query, deadline=deadline)
-            return Loaded(codec.encode(_Papers(tuple(papers))), negative=not papers)
+            listed = await self._works.papers(query, deadline=deadline)
+            paid.append(listed.usd)
+            return Loaded(codec.encode(_Papers(listed.papers)), negative=not listed.papers)
 
-        asked = key(Category.SCHOLAR, _request(self.name, self._address, query), tenant=None)
+        asked = key(Category.SCHOLAR, _request(self.name, self._address, query), tenant=self._tenant)
         label = f"{self.name} {query.text}"
         cached = await _in_time(self._cache.through(asked, load, label=label), self.name, deadline)
         if self._told is not None:
             self._told(Category.SCHOLAR, cached)
-        return codec.decode(_Papers, cached.body).papers
+        return Listed(papers=codec.decode(_Papers, cached.body).papers, usd=sum(paid))
 
 
 class CachedCopies:

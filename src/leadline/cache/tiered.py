@@ -26,6 +26,8 @@ LEASE_SECONDS: Final = 4.0
 """Seconds after which others may load what a process that died was loading; one that lives renews its lease."""
 
 _JITTER: Final = 0.1
+# Of its time, that in which an answer is loaded anew for nobody: a second pass at once finds all it wants.
+_YOUNG: Final = 0.1
 # What could not be loaded anew is served from memory so long before the next try.
 _AFTER_ERROR: Final = 5.0
 _FIRST_LOOK: Final = 0.02
@@ -90,13 +92,19 @@ class TieredCache:
         await self._flights.__aexit__(kind, error, trace)
         await self._tasks.close()
 
-    async def through(self, key: Key, load: Load, *, renew: Renew | None = None, label: str = "") -> Cached:
+    async def through(
+        self, key: Key, load: Load, *, renew: Renew | None = None, label: str = "", before: float = 0.0
+    ) -> Cached:
         """Return the answer to `key`; `load` is called where there is none that may be served.
 
         `renew` is called instead where an older answer is still there. `label` is what a person
         calls the answer, for `sweep`: a query, an address. Raises what `load` raises, unless an
-        older answer can stand in.
+        older answer can stand in. With `before` an answer that gets old within so many seconds is
+        loaded anew as well: for warming, so that it never is; where that fails the error is raised,
+        and the answer stays.
         """
+        if before > 0.0:
+            return await self._in_advance(key, _Work(load, renew, label), before)
         held = self._level1.get(key.id)
         known = self._lookup.versions.get(key.namespace)
         now = self._now()
@@ -166,6 +174,19 @@ class TieredCache:
 
     # --- behind memory
 
+    async def _in_advance(self, key: Key, work: _Work, before: float) -> Cached:
+        version = await self._lookup.version(key.namespace)
+        entry = await self._lookup.get(key, version)
+        if entry is not None and self._lasts(entry, before):
+            return self._from_store(key, entry, work, version=version)
+        return await self._flights.run(key.id, partial(self._load, key, work, version=version, older=entry))
+
+    def _lasts(self, entry: Entry, seconds: float) -> bool:
+        """Tell whether an entry stays fresh so long; what was only just loaded counts as if it did."""
+        now = self._now()
+        young = entry.stored_at + _YOUNG * (entry.soft - entry.stored_at)
+        return now < entry.soft and (now + seconds < entry.soft or now < young)
+
     def _stale(self, key: Key, held: Held, work: _Work) -> Cached:
         self._counts["stale_served"] += 1
         self._refresh_later(key, work)
@@ -201,7 +222,7 @@ class TieredCache:
             raise  # what may not be had now is not had from yesterday either
         except LeadlineError:
             self._counts["failures"] += 1
-            if older is None or self._now() >= older.hard:
+            if older is None or not older.soft <= self._now() < older.hard:
                 raise
             self._counts["stale_on_error"] += 1
             return self._lookup.hold(key, older, version=version, origin=Origin.STORE, seconds=_AFTER_ERROR)

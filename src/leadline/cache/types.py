@@ -16,7 +16,7 @@ class Category(StrEnum):
     PAGE = "page"  # a page as it was fetched, by canonical address
     PASSAGES = "passages"  # what was made of a page, by its content's hash, goal and model
     SCHOLAR = "scholar"
-    OTHER = "other"
+    OTHER = "other"  # anything else: robots.txt files
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

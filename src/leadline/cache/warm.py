@@ -1,5 +1,7 @@
-"""Warming: what will be asked for is loaded before it is asked for, or before it gets old.
+"""Warming: what will be asked for is loaded before it is asked for, and anew before it gets old.
 
+Which of the answers that are there get old too soon is for each load to say: `before` of
+`TieredCache.through`. A pass at least that often keeps what is asked for often from ever being old.
 It goes the way of every live call, `TieredCache.through`, so that what was warmed is a hit, an
 error is never kept, and nobody else loads the same at the same time. Each item carries the tenant
 whose it is; nothing is warmed across tenants.
@@ -42,7 +44,7 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Warmed:
-    """What a pass did. `skipped` are those for which the budget or the time was not enough."""
+    """What a pass did: `loaded` for the first time or anew, `fresh` left as they were, `skipped` for want of budget."""
 
     loaded: int = 0
     fresh: int = 0

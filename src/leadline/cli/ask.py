@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from leadline.cli.engine import Engine, Estimated, Format
+from leadline.cli.engine import Engine, Estimated, Form
 from leadline.cli.follow import Told, exit_code
 from leadline.cli.keep import not_read
 from leadline.cli.lookup import find_run
@@ -25,6 +25,7 @@ from leadline.cli.options import (
     hosted,
     limits,
     person,
+    queued,
     reach,
     reached,
     sources,
@@ -32,7 +33,7 @@ from leadline.cli.options import (
     tools,
     watching,
 )
-from leadline.cli.output import check_writable, deliver, format_for
+from leadline.cli.output import check_form, check_writable, deliver, format_for
 from leadline.cli.person import attended, followed, wishes_in
 from leadline.cli.session import with_engine
 from leadline.cli.shell import Shell, pass_shell
@@ -69,7 +70,7 @@ class Wish:
     earlier: str | None
     strategy: StrategyName
     language: str | None
-    format: Format
+    format: Form
     output: Path | None
 
 
@@ -87,7 +88,7 @@ class Wish:
     "--format",
     "format_",
     type=click.Choice(FORMATS),
-    help="Format of the report.  [default: by the file's name, else md]",
+    help="Format of the report.  [default: by the file's name, else text on a terminal, md elsewhere]",
 )
 @click.option(
     "-o",
@@ -97,6 +98,7 @@ class Wish:
 )
 @click.option("--dry-run", is_flag=True, help="Only estimate what it would use.")
 @watching
+@queued
 @elsewhere
 @common
 @pass_shell
@@ -164,7 +166,7 @@ async def _options(engine: Engine, wish: Wish) -> Options:
 
 
 async def _research(shell: Shell, engine: Engine, wish: Wish) -> Told:
-    engine.check_format(wish.format)
+    check_form(engine, wish.format)
     options = await _options(engine, wish)
     with view_for(shell) as view:
         run_id = await engine.start(

@@ -20,6 +20,7 @@ from leadline.cli.options import (
     elsewhere,
     hosted,
     limits,
+    queued,
     reach,
     reached,
     setting_option,
@@ -47,7 +48,8 @@ Examples:
   leadline batch questions.jsonl --out answers.jsonl --retry-failed
 
 A line of QUESTIONS is {"id": "q1", "question": "..."}. A line of the output is the
-report in JSON with that `id`, or {"id", "run_id", "error": {"code", "message"}}. What
+report in JSON with that `id`, or {"id", "run_id", "error": {"code", "message"}}. A
+report with `failure` is what could be done after one, and counts as failed. What
 is in the output is not asked again: call it again to go on after a crash. Ctrl-C once:
 begin no more, and write what there is. Twice: stop.
 """
@@ -88,6 +90,7 @@ class Order:
 @written
 @limits
 @watching
+@queued
 @elsewhere
 @common
 @pass_shell

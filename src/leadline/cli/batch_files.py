@@ -17,6 +17,7 @@ from typing import Any, BinaryIO, Final, Self, TypeAlias
 
 import orjson
 
+from leadline.domain import StopReason
 from leadline.errors import InputError, MissingPath, StoreFull
 
 RowId: TypeAlias = str | int
@@ -73,7 +74,8 @@ def _question(line: bytes, place: str) -> Row:
 class Answers:
     """The output of a batch, open for one process. `answered` and `failed` are ids in it.
 
-    `spent` is what the answers in it cost, in US dollars.
+    A report that was written in spite of a failure counts as failed: asked again, there may be a
+    better one. `spent` is what the answers in it cost, in US dollars.
     """
 
     def __init__(self, path: Path) -> None:
@@ -118,18 +120,13 @@ class Answers:
     def write(self, row: Row, body: Mapping[str, Any]) -> None:
         """Append a row, whole and durable, `id` first. Raises `StoreFull`."""
         _append(self._out, {"id": row.id, **body})
-        if "error" in body:
-            self.failed.add(row.id)
-        else:
-            self.answered.add(row.id)
-            self.failed.discard(row.id)
-            self.spent += cost_of(body)
+        self._take(row.id, body)
 
     def forget_failures(self) -> None:
         """Take the failed rows out of the output, in one step, so that they are asked again."""
         if not self.failed or self._out is None:
             return
-        kept = [line for line, value in _rows(_whole_lines(self._out), self._path) if "error" not in value]
+        kept = [line for line, value in _rows(_whole_lines(self._out), self._path) if not is_failed(value)]
         temporary = self._path.with_name(f".{self._path.name}.{os.getpid()}")
         temporary.write_bytes(b"".join(kept))
         temporary.replace(self._path)
@@ -145,12 +142,15 @@ class Answers:
 
     def _count(self, data: bytes) -> None:
         for _, value in _rows(data, self._path):
-            if "error" in value:
-                self.failed.add(value["id"])
-            else:
-                self.answered.add(value["id"])
-                self.spent += cost_of(value)
-        self.failed -= self.answered
+            self._take(value["id"], value)
+
+    def _take(self, id_: RowId, body: Mapping[str, Any]) -> None:
+        self.spent += cost_of(body)
+        if not is_failed(body):
+            self.answered.add(id_)
+            self.failed.discard(id_)
+        elif id_ not in self.answered:
+            self.failed.add(id_)
 
 
 def _locked(path: Path) -> BinaryIO:
@@ -205,6 +205,11 @@ def _append(file: BinaryIO | None, value: Mapping[str, Any]) -> None:
         os.fsync(file.fileno())
     except OSError as error:
         raise StoreFull(f"cannot write {file.name}: {error.strerror}") from error
+
+
+def is_failed(body: Mapping[str, Any]) -> bool:
+    """Whether a row of the output holds a failure, or a report that was written in spite of one."""
+    return "error" in body or "failure" in body or body.get("stop_reason") == StopReason.ERROR
 
 
 def cost_of(body: Mapping[str, Any]) -> float:

@@ -139,7 +139,10 @@ class Batch:
                     await asyncio.to_thread(self._answers.write, row, body)
 
     async def _answered(self, row: Row, limit: float | None) -> Mapping[str, Any] | None:
-        """Return the row's line: a report, or its failure; `None` where its reader stopped it."""
+        """Return the row's line: a report, a failure, or both where it was written in spite of one.
+
+        `None` where its reader stopped it.
+        """
         run_id: str | None = None
         try:
             run_id = await self._begun(row, limit)
@@ -149,17 +152,17 @@ class Batch:
                 await self._tell(run_id, self._wish)
             report = await self._engine.result(run_id)
             text = await self._engine.render(report, "json")
+            failure = (await self._engine.run(run_id)).failure
         except _ALL_FAIL:
             raise
         except LeadlineError as error:
             if run_id is not None and (await self._engine.run(run_id)).state is RunState.CANCELLED:
                 return None
-            failure = {"code": error.code, "message": str(error)}
-            return {"run_id": run_id, "error": failure}
+            return {"run_id": run_id, "error": {"code": error.code, "message": str(error)}}
         finally:
             self._at_work.pop(row.id, None)
         body: dict[str, Any] = orjson.loads(text)
-        return body
+        return body | ({"failure": {"code": failure.code, "message": failure.message}} if failure else {})
 
     async def _begun(self, row: Row, limit: float | None) -> str:
         """Return the run that answers a row: the one that an earlier batch began, or a new one."""

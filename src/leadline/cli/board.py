@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, Final, Protocol, Self
 
-from leadline.cli.batch_files import RowId, cost_of
+from leadline.cli.batch_files import RowId, cost_of, is_failed
 from leadline.cli.engine import Indexing
 from leadline.cli.shell import Shell
 from leadline.cli.story import clock, money
@@ -82,14 +82,14 @@ class Board:
             return
         self._done += 1
         self._working = max(0, self._working - 1)
-        error = body.get("error")
-        self._failed += error is not None
+        failed = is_failed(body)
+        self._failed += failed
         self._usd += cost_of(body)
-        state = str(body.get("stop_reason", "")) if error is None else f"failed: {error['message']}"
+        stop = str(body.get("stop_reason", ""))
         if self._shell.events:
-            self._shell.event({"type": "row", "id": id, "ok": error is None, "state": state})
+            self._shell.event({"type": "row", "id": id, "ok": not failed, "state": _state(body, stop)})
         else:
-            self.say(f"[{self._done:,}/{self._total:,}] {id}: {state.replace('_', ' ')}")
+            self.say(f"[{self._done:,}/{self._total:,}] {id}: {_state(body, stop.replace('_', ' '))}")
         self._status.update(self._line())
 
     def say(self, text: str) -> None:
@@ -106,6 +106,15 @@ class Board:
         if self._usd:
             parts.append(money(self._usd))
         return " · ".join([*parts, clock(time.monotonic() - self._began)])
+
+
+def _state(body: Mapping[str, Any], stop: str) -> str:
+    """Return how a row ended; `stop` is why its run did."""
+    if "error" in body:
+        return f"failed: {body['error']['message']}"
+    if "failure" not in body:
+        return stop
+    return f"{stop}: this report is what could be done after a failure: {body['failure']['message']}"
 
 
 class Still:

@@ -80,6 +80,7 @@ Examples:
   leadline cache warm queries.txt
   leadline cache warm --history 7d --budget-usd 0.50
   leadline cache warm --history 12h --max-loads 200 --budget-seconds 60
+  leadline cache warm --history 1d --before 10m
 
 A line of FILE is an address, words to search, or {"query", "num_results", "filter_year",
 "language"}. From the history come the queries and pages of runs over the web, those asked often,
@@ -88,6 +89,13 @@ lately and at a price first; runs with documents are left out.
 )
 @click.argument("file", required=False, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--history", metavar="SPAN", help="What runs asked in this time: `7d`, `12h`, `90m`, `2w`.")
+@click.option(
+    "--before",
+    metavar="SPAN",
+    default="5m",
+    show_default=True,
+    help="Load anew what gets old within this time: as long as from one pass to the next.",
+)
 @click.option("--max-loads", type=click.IntRange(1), default=1_000, show_default=True, help="Loads at most.")
 @click.option(
     "--budget-seconds",
@@ -108,6 +116,7 @@ def warm(
     *,
     file: Path | None,
     history: str | None,
+    before: str,
     max_loads: int,
     budget_seconds: float,
     budget_usd: float | None,
@@ -122,7 +131,9 @@ def warm(
         raise InputError("there is nothing to load: name a file, or `--history 7d`")
     allowance = Allowance(seconds=budget_seconds, usd=math.inf if budget_usd is None else budget_usd, loads=max_loads)
     span = None if history is None else seconds_of(history)
-    done = on_loop(warm_cache(settings_of(shell), file=file, history=span, allowance=allowance))
+    done = on_loop(
+        warm_cache(settings_of(shell), file=file, history=span, before=seconds_of(before), allowance=allowance)
+    )
     write(warm_text(done))
     return 0 if done.led else 1
 

@@ -42,8 +42,8 @@ def doctor(shell: Shell, *, as_json: bool, paid: bool, page: str | None, only: t
 
     Models answer, tools search and read, stores are written to and read back, a program runs in the
     sandbox; all side by side, each within its own time. Exits with 13 where something that is set
-    does not work; warnings and what is off leave it at 0. `--server` has a service examine itself,
-    for which an admin key of its tenant `local` shows the most.
+    does not work; warnings and what is off leave it at 0. `--server` has a service examine itself: causes
+    are shown to admin keys of the tenants that run it (its setting `service.operators`).
     """
     quiet_log(debug=shell.debug)
     from leadline.ops.doctor import shown_text  # noqa: PLC0415 the whole platform: only where it is looked at

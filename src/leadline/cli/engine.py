@@ -15,6 +15,8 @@ from leadline.settings import Settings
 TextFormat: TypeAlias = Literal["md", "html", "json", "bibtex", "ris", "csl"]
 BinaryFormat: TypeAlias = Literal["docx", "pdf"]
 Format: TypeAlias = TextFormat | BinaryFormat
+Form: TypeAlias = Format | Literal["text"]
+"""A form of a report here: an engine's, or text for a terminal, which is made of the report alone."""
 
 
 class Failed(Protocol):

@@ -62,6 +62,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
     },
     "Model servers": {
         "serve-models": Entry("serve_models", "serve_models", "Put model servers behind one address."),
+        "pool": Entry("pool", "pool", "List, add, drain and remove servers of a running gateway."),
         "vllm-command": Entry("vllm", "vllm_command", "Print how to start a vLLM server."),
     },
     "Tenants": {

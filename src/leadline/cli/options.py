@@ -16,7 +16,7 @@ from leadline.errors import InputError
 F = TypeVar("F", bound=Callable[..., Any])
 Decorator = Callable[[F], F]
 
-FORMATS = ("md", "html", "json", "docx", "pdf", "bibtex", "ris", "csl")
+FORMATS = ("text", "md", "html", "json", "docx", "pdf", "bibtex", "ris", "csl")
 
 
 def setting_option(flag: str, name: str, **rest: Any) -> Callable[[F], F]:  # noqa: ANN401 click's own options
@@ -70,6 +70,16 @@ def elsewhere(command: F) -> F:
         "server.url",
         metavar="URL",
         help="Ask the service at this address, with the key LEADLINE_SERVER__KEY.",
+    )(command)
+
+
+def queued(command: F) -> F:
+    """Add when a service takes up a run."""
+    return setting_option(
+        "--priority",
+        "server.priority",
+        type=click.IntRange(-10, 10),
+        help="With `--server`: before or after other runs that wait; above 0 for operators alone.",
     )(command)
 
 

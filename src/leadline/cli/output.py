@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias, cast
 
-from leadline.cli.engine import Engine, Format
+from leadline.cli.engine import Engine, Form
 from leadline.cli.options import FORMATS
 from leadline.cli.shell import write, write_bytes
 from leadline.domain import Report
 from leadline.errors import InputError, MissingPath
+from leadline.research.plain import to_text
+from leadline.telling.artefacts import paths
 
 _SUFFIXES: Final[Mapping[str, str]] = {
+    ".txt": "text",
     ".md": "md",
     ".markdown": "md",
     ".html": "html",
@@ -26,21 +30,32 @@ _SUFFIXES: Final[Mapping[str, str]] = {
     ".ris": "ris",
 }
 
+_BIBLIOGRAPHIES: Final = frozenset({"bibtex", "ris", "csl"})
 
-def format_for(chosen: str | None, output: Path | None) -> Format:
-    """Return the format that was chosen, else the one that the file's name tells, else Markdown."""
+
+def format_for(chosen: str | None, output: Path | None) -> Form:
+    """Return the format that was chosen, else the one that the file's name tells, else text on a terminal.
+
+    Markdown's escapes are for programs: a pipe and a file without an ending get it, a person does not.
+    """
     if chosen is not None:
-        return cast("Format", chosen)
+        return cast("Form", chosen)
     suffix = "" if output is None else output.suffix.lower()
     if not suffix or output is None:
-        return "md"
+        return "text" if output is None and sys.stdout.isatty() else "md"
     if suffix not in _SUFFIXES:
         raise InputError(f"no format is known for {output.name}; choose one with `--format`: " + ", ".join(FORMATS))
-    return cast("Format", _SUFFIXES[suffix])
+    return cast("Form", _SUFFIXES[suffix])
+
+
+def check_form(engine: Engine, form: Form) -> None:
+    """Raise `MissingExtra` where a form could not be made here, before anything was spent for it."""
+    if form != "text":
+        engine.check_format(form)
 
 
 def _lines(text: str) -> bytes:
-    return (text if text.endswith("\n") else f"{text}\n").encode("utf-8", "backslashreplace")
+    return (text if not text or text.endswith("\n") else f"{text}\n").encode("utf-8", "backslashreplace")
 
 
 def check_writable(output: Path | None) -> None:
@@ -64,8 +79,16 @@ class Printed(NamedTuple):
 Result: TypeAlias = str | bytes | Printed
 
 
-async def printed(engine: Engine, report: Report, form: Format, *, output: Path | None) -> Printed:
-    """Return a report in a form, with what belongs beside the file that it goes to."""
+async def printed(
+    engine: Engine, report: Report, form: Form, *, output: Path | None, say: Callable[[str], None]
+) -> Printed:
+    """Return a report in a form, with what belongs beside the file that it goes to; `say` hears what a reader misses."""
+    if form in _BIBLIOGRAPHIES and not report.sources:
+        say(f"the report of run {report.run_id} cites no source, so there is nothing to list")
+    if form == "text":
+        beside = await engine.beside(report) if report.artefacts else {}
+        names = paths(report)
+        return Printed(to_text(report, {names[place]: body for place, body in beside.items()}), {})
     wanted = output is not None and form == "md" and report.artefacts
     return Printed(await engine.render(report, form), await engine.beside(report) if wanted else {})
 

@@ -13,11 +13,11 @@ from typing import Any, Final
 import click
 import orjson
 
-from leadline.cli.engine import Engine, Format
+from leadline.cli.engine import Engine, Form
 from leadline.cli.follow import Told, exit_code, follow, told
 from leadline.cli.lookup import find_run, take_up
 from leadline.cli.options import FORMATS, common, elsewhere, watching
-from leadline.cli.output import check_writable, deliver, format_for, printed
+from leadline.cli.output import check_form, check_writable, deliver, format_for, printed
 from leadline.cli.session import with_engine
 from leadline.cli.shell import Shell, pass_shell, write_error
 from leadline.cli.views import View, view_for
@@ -34,7 +34,7 @@ _NO: Final = "no"
 Reply = Mapping[str, Json]
 
 
-def attended(shell: Shell, work: Callable[[], Told], *, form: Format, output: Path | None) -> Told:
+def attended(shell: Shell, work: Callable[[], Told], *, form: Form, output: Path | None) -> Told:
     """Return what `work` gives; where its run waits, ask the person at the terminal, and go on with the answer.
 
     Raises `RunWaits` where nobody is there, or the answer is to come later.
@@ -49,7 +49,7 @@ def attended(shell: Shell, work: Callable[[], Told], *, form: Format, output: Pa
             work = going_on(shell, waits.run_id, reply, form=form, output=output)
 
 
-def going_on(shell: Shell, run_id: str, reply: Reply, *, form: Format, output: Path | None) -> Callable[[], Told]:
+def going_on(shell: Shell, run_id: str, reply: Reply, *, form: Form, output: Path | None) -> Callable[[], Told]:
     """Return what answers a run, follows it and gives its report."""
 
     async def work(engine: Engine) -> Told:
@@ -60,10 +60,10 @@ def going_on(shell: Shell, run_id: str, reply: Reply, *, form: Format, output: P
     return lambda: with_engine(shell, work)
 
 
-async def followed(engine: Engine, run_id: str, view: View, *, form: Format, output: Path | None) -> Told:
+async def followed(engine: Engine, run_id: str, view: View, *, form: Form, output: Path | None) -> Told:
     """Show a run until its end and return its report as it is printed."""
     report = await follow(engine, run_id, view)
-    return await told(engine, run_id, await printed(engine, report, form, output=output))
+    return await told(engine, run_id, await printed(engine, report, form, output=output, say=view.say))
 
 
 def asked(shell: Shell, waits: RunWaits) -> Reply | None:
@@ -211,7 +211,7 @@ def approve(
     reply = _reply(plan, answer, reject=reject)
 
     async def work(engine: Engine) -> Told | None:
-        engine.check_format(form)
+        check_form(engine, form)
         run_id = await find_run(engine, run)
         await engine.reply(run_id, reply)
         if reject:
@@ -249,7 +249,7 @@ def resume(shell: Shell, *, run: str, format_: str | None, output: Path | None) 
     form = format_for(format_, output)
 
     async def work(engine: Engine) -> Told:
-        engine.check_format(form)
+        check_form(engine, form)
         run_id = await find_run(engine, run)
         with view_for(shell) as view:
             await take_up(engine, run_id, view.say)
@@ -258,7 +258,7 @@ def resume(shell: Shell, *, run: str, format_: str | None, output: Path | None) 
     return _delivered(shell, lambda: with_engine(shell, work), form=form, output=output)
 
 
-def _delivered(shell: Shell, work: Callable[[], Told | None], *, form: Format, output: Path | None) -> int:
+def _delivered(shell: Shell, work: Callable[[], Told | None], *, form: Form, output: Path | None) -> int:
     """Print what a run comes to, its reader asked where it waits, and return the exit code."""
     rejected = False
 

@@ -239,6 +239,7 @@ class RemoteEngine:
             continues=options.ledger_of,
             json_schema=options.schema,
             servers=tuple(servers),
+            priority=settings.server.priority,
             **flags,
             **given,
         )
@@ -260,7 +261,7 @@ def row_of(run: RunView) -> Run:
         seed=0,
         state=run.state,
         engine=ENGINE,
-        priority=0,
+        priority=run.priority,
         created_at=_moment(run.created_at),
         updated_at=_moment(run.updated_at),
         attempts=0,

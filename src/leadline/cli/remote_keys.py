@@ -51,13 +51,19 @@ def key_of(view: KeyView) -> Key:
         name=view.name,
         role=Role(view.role),
         scopes=None if view.scopes is None else frozenset(map(Action, view.scopes)),
-        created_at=_moment(view.created_at) or 0.0,
+        created_at=at(view.created_at),
         made_by=view.made_by,
-        expires_at=_moment(view.expires_at),
-        last_used_at=_moment(view.last_used_at),
-        revoked_at=_moment(view.revoked_at),
+        expires_at=moment_of(view.expires_at),
+        last_used_at=moment_of(view.last_used_at),
+        revoked_at=moment_of(view.revoked_at),
     )
 
 
-def _moment(at: str | None) -> float | None:
-    return None if at is None else datetime.fromisoformat(at).timestamp()
+def at(told: str) -> float:
+    """Return the Unix seconds of a time that a service tells."""
+    return datetime.fromisoformat(told).timestamp()
+
+
+def moment_of(told: str | None) -> float | None:
+    """Return the Unix seconds of a time that may be none."""
+    return None if told is None else at(told)

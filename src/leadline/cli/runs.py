@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from leadline.cli.engine import Engine
+from leadline.cli.engine import Engine, Form
 from leadline.cli.lookup import find_run
 from leadline.cli.options import FORMATS, common, elsewhere
 from leadline.cli.output import Result, check_writable, deliver, format_for, printed
@@ -22,6 +22,7 @@ from leadline.domain import RunState
 from leadline.errors import InputError, WrongState
 from leadline.ports import Run
 from leadline.research.markdown import changes_to_markdown
+from leadline.research.plain import changes_to_text
 from leadline.telling.changes import changes, gist
 
 RUN_HELP: Final = "RUN is an id, the beginning of one, or `last`."
@@ -72,7 +73,9 @@ Examples:
 )
 @click.argument("run")
 @click.option("--raw", is_flag=True, help="The run's journal as JSON lines.")
-@click.option("--since", metavar="EARLIER", help="What changed since this run, instead of the report; md or json.")
+@click.option(
+    "--since", metavar="EARLIER", help="What changed since this run, instead of the report; text, md or json."
+)
 @click.option("--format", "format_", type=click.Choice(FORMATS), help="Format of the report.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write to a file.")
 @elsewhere
@@ -85,8 +88,8 @@ def show(shell: Shell, *, run: str, raw: bool, since: str | None, format_: str |
     """
     check_writable(output)
     format_of = "md" if raw else format_for(format_, output)
-    if since is not None and (raw or format_of not in {"md", "json"}):
-        raise click.UsageError("`--since` prints Markdown or JSON, and goes without `--raw`")
+    if since is not None and (raw or format_of not in {"text", "md", "json"}):
+        raise click.UsageError("`--since` prints text, Markdown or JSON, and goes without `--raw`")
 
     async def work(engine: Engine) -> Result:
         run_id = await find_run(engine, run)
@@ -96,8 +99,8 @@ def show(shell: Shell, *, run: str, raw: bool, since: str | None, format_: str |
         if row.report is None:
             raise WrongState(_without_report(row))
         if since is not None:
-            return await _changes(engine, await find_run(engine, since), run_id, as_json=format_of == "json")
-        return await printed(engine, await engine.report(run_id), format_of, output=output)
+            return await _changes(engine, await find_run(engine, since), run_id, form=format_of)
+        return await printed(engine, await engine.report(run_id), format_of, output=output, say=shell.say)
 
     deliver(with_engine(shell, work), output)
 
@@ -141,14 +144,17 @@ def cancel(shell: Shell, *, run: str) -> None:
     shell.say(f"run {with_engine(shell, work)} is stopped")
 
 
-async def _changes(engine: Engine, earlier_id: str, run_id: str, *, as_json: bool) -> str:
+async def _changes(engine: Engine, earlier_id: str, run_id: str, *, form: Form) -> str:
     if earlier_id == run_id:
         raise InputError(f"run {run_id} cannot be compared with itself")
     earlier, later = await engine.run(earlier_id), await engine.report(run_id)
     if earlier.report is None:
         raise WrongState(_without_report(earlier))
     found = changes(gist(await engine.report(earlier_id)), later)
-    return line_of(orjson_tree(found)) if as_json else changes_to_markdown(replace(later, changes=found))
+    if form == "json":
+        return line_of(orjson_tree(found))
+    compared = replace(later, changes=found)
+    return changes_to_text(compared) if form == "text" else changes_to_markdown(compared)
 
 
 def _without_report(run: Run) -> str:

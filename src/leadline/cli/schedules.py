@@ -5,10 +5,13 @@ from __future__ import annotations
 import click
 
 from leadline.cli.held import as_format, moment, noted, of_tenant, operator, table, with_accounts
-from leadline.cli.options import common
+from leadline.cli.options import common, elsewhere
+from leadline.cli.remote_held import schedule_of
+from leadline.cli.remote_keys import served, with_service
 from leadline.cli.shell import Shell, line_of, pass_shell, write
 from leadline.codec import orjson_tree
 from leadline.domain import Json, StrategyName
+from leadline.ports import MOST_PRIORITY
 from leadline.ports.holdings import Schedule
 
 
@@ -18,6 +21,7 @@ Examples:
   leadline schedules add "What changed in the cache?" --every "Monday 08:00" --zone Europe/Berlin
   leadline schedules add "Which papers are new?" --cron "0 8 1 * *" --web
   leadline schedules pause 3fd1c2b0a9e84d55
+  leadline schedules list --server https://research.example.org
 """
 )
 def schedules() -> None:
@@ -39,7 +43,15 @@ def schedules() -> None:
     "--corpus", "corpora", multiple=True, metavar="ID", help="A corpus to search; may be given several times."
 )
 @click.option("--strategy", type=click.Choice([s.value for s in StrategyName]), help="How evidence is gathered.")
+@click.option(
+    "--priority",
+    type=click.IntRange(-MOST_PRIORITY, MOST_PRIORITY),
+    default=0,
+    show_default=True,
+    help="Before or after other runs that wait; at a service, above 0 for operators alone.",
+)
 @of_tenant
+@elsewhere
 @common
 @pass_shell
 def add(
@@ -53,6 +65,7 @@ def add(
     web: bool,
     corpora: tuple[str, ...],
     strategy: str | None,
+    priority: int,
     tenant: str,
 ) -> None:
     """Add a schedule for QUESTION and print its id."""
@@ -60,23 +73,32 @@ def add(
         raise click.UsageError("say when with either `--every` or `--cron`")
     when = cron if every is None else f"every {every.removeprefix('every ')}"
     options: dict[str, Json] = {"web": web, "corpora": list(corpora)}
-    if strategy is not None:
-        options["strategy"] = strategy
-    made = noted(
-        shell,
-        lambda accounts: accounts.schedules.create(
-            tenant,
-            name=name or question[:80],
-            question=question,
-            when=when or "",
-            zone=zone,
-            made_by=operator(),
-            options=options,
-        ),
-        tenant=tenant,
-        action="schedules:add",
-        object=_id_of,
-    )
+    options |= {"strategy": strategy} if strategy is not None else {}
+    options |= {"priority": priority} if priority else {}
+    called = name or question[:80]
+    if served(shell, tenant):
+        asked = {**options, "corpora": corpora}
+        made = schedule_of(
+            with_service(
+                shell, lambda client: client.schedules.add(question, when=when or "", zone=zone, name=called, **asked)
+            )
+        )
+    else:
+        made = noted(
+            shell,
+            lambda accounts: accounts.schedules.create(
+                tenant,
+                name=called,
+                question=question,
+                when=when or "",
+                zone=zone,
+                made_by=operator(),
+                options=options,
+            ),
+            tenant=tenant,
+            action="schedules:add",
+            object=_id_of,
+        )
     shell.say(f"first at {moment(made.next_at)}")
     write(made.id)
 
@@ -84,11 +106,15 @@ def add(
 @schedules.command("list")
 @of_tenant
 @as_format
+@elsewhere
 @common
 @pass_shell
 def list_(shell: Shell, *, tenant: str, format_: str) -> None:
     """List a tenant's schedules."""
-    found = with_accounts(shell, lambda accounts: accounts.schedules.list(tenant))
+    if served(shell, tenant):
+        found = [schedule_of(one) for one in with_service(shell, lambda client: client.schedules.list())]
+    else:
+        found = list(with_accounts(shell, lambda accounts: accounts.schedules.list(tenant)))
     if format_ == "json":
         text = "".join(line_of(orjson_tree(one)) for one in found)
     else:
@@ -102,6 +128,7 @@ def list_(shell: Shell, *, tenant: str, format_: str) -> None:
 @schedules.command("pause")
 @click.argument("schedule_id", metavar="SCHEDULE")
 @of_tenant
+@elsewhere
 @common
 @pass_shell
 def pause(shell: Shell, *, schedule_id: str, tenant: str) -> None:
@@ -112,6 +139,7 @@ def pause(shell: Shell, *, schedule_id: str, tenant: str) -> None:
 @schedules.command("resume")
 @click.argument("schedule_id", metavar="SCHEDULE")
 @of_tenant
+@elsewhere
 @common
 @pass_shell
 def resume(shell: Shell, *, schedule_id: str, tenant: str) -> None:
@@ -122,28 +150,40 @@ def resume(shell: Shell, *, schedule_id: str, tenant: str) -> None:
 @schedules.command("remove")
 @click.argument("schedule_id", metavar="SCHEDULE")
 @of_tenant
+@elsewhere
 @common
 @pass_shell
 def remove(shell: Shell, *, schedule_id: str, tenant: str) -> None:
     """Forget SCHEDULE; its runs stay."""
-    noted(
-        shell,
-        lambda accounts: accounts.schedules.delete(tenant, schedule_id),
-        tenant=tenant,
-        action="schedules:remove",
-        object=schedule_id,
-    )
+    if served(shell, tenant):
+        with_service(shell, lambda client: client.schedules.remove(schedule_id))
+    else:
+        noted(
+            shell,
+            lambda accounts: accounts.schedules.delete(tenant, schedule_id),
+            tenant=tenant,
+            action="schedules:remove",
+            object=schedule_id,
+        )
     shell.say(f"schedule {schedule_id} is removed")
 
 
 def _switch(shell: Shell, tenant: str, schedule_id: str, *, paused: bool) -> None:
-    found = noted(
-        shell,
-        lambda accounts: accounts.schedules.pause(tenant, schedule_id, paused=paused),
-        tenant=tenant,
-        action="schedules:pause" if paused else "schedules:resume",
-        object=schedule_id,
-    )
+    if served(shell, tenant):
+        found = schedule_of(
+            with_service(
+                shell,
+                lambda client: client.schedules.pause(schedule_id) if paused else client.schedules.resume(schedule_id),
+            )
+        )
+    else:
+        found = noted(
+            shell,
+            lambda accounts: accounts.schedules.pause(tenant, schedule_id, paused=paused),
+            tenant=tenant,
+            action="schedules:pause" if paused else "schedules:resume",
+            object=schedule_id,
+        )
     shell.say("paused" if found.next_at is None else f"next at {moment(found.next_at)}")
 
 
@@ -153,7 +193,8 @@ def _id_of(schedule: Schedule) -> str:
 
 def _line(schedule: Schedule) -> tuple[str, ...]:
     paused = "paused" if schedule.reason is None else f"paused: {schedule.reason}"
-    following = paused if schedule.next_at is None else f"next {moment(schedule.next_at)}"
+    waits = "" if schedule.reason is None else f", not started yet: {schedule.reason}"
+    following = paused if schedule.next_at is None else f"next {moment(schedule.next_at)}{waits}"
     return (
         schedule.id,
         following,

@@ -7,12 +7,15 @@ from typing import IO, Final
 import click
 
 from leadline.cli.held import as_format, moment, noted, of_tenant, table, with_accounts
-from leadline.cli.options import common
+from leadline.cli.options import common, elsewhere
+from leadline.cli.remote_held import secret_of
+from leadline.cli.remote_keys import served, with_service
+from leadline.cli.session import settings_of
 from leadline.cli.shell import Shell, line_of, pass_shell, write
 from leadline.cli.story import plural
 from leadline.codec import orjson_tree
-from leadline.errors import InputError
 from leadline.ports.access import LOCAL
+from leadline.wiring.own_keys import checked_secret, is_used
 
 _LIMIT: Final = 1 << 16
 
@@ -22,6 +25,7 @@ _LIMIT: Final = 1 << 16
 Examples:
   leadline secrets set search.serper --tenant acme --file - < key.txt
   leadline secrets list --tenant acme
+  leadline secrets set search.serper --server https://research.example.org --file key.txt
   leadline secrets rotate
 """
 )
@@ -36,13 +40,19 @@ def secrets() -> None:
 @click.argument("name")
 @of_tenant
 @click.option("--file", "file", type=click.File("r"), default="-", help="File with the secret; `-` is stdin.")
+@elsewhere
 @common
 @pass_shell
 def set_(shell: Shell, *, name: str, tenant: str, file: IO[str]) -> None:
-    """Set the secret NAME, such as `search.serper`."""
-    value = file.read(_LIMIT).strip()
-    if not value:
-        raise InputError("the secret is empty")
+    """Set the secret NAME, such as `search.serper`: a key, or several on lines of their own.
+
+    Within 15 seconds every process asks that provider with it for the tenant's runs.
+    """
+    value = checked_secret(name, file.read(_LIMIT))
+    if served(shell, tenant):
+        with_service(shell, lambda client: client.secrets.set(name, value))
+        shell.say(f"secret {name} is set")
+        return
     noted(
         shell,
         lambda accounts: accounts.vault.put(tenant, name, value),
@@ -51,16 +61,22 @@ def set_(shell: Shell, *, name: str, tenant: str, file: IO[str]) -> None:
         object=name,
     )
     shell.say(f"secret {name} of tenant {tenant} is set")
+    if not is_used(settings_of(shell), name):
+        shell.say("the settings of this machine ask no such provider: the secret rests until they do")
 
 
 @secrets.command("list")
 @of_tenant
 @as_format
+@elsewhere
 @common
 @pass_shell
 def list_(shell: Shell, *, tenant: str, format_: str) -> None:
     """List which secrets a tenant has, and by which key they are encrypted."""
-    found = with_accounts(shell, lambda accounts: accounts.vault.list(tenant))
+    if served(shell, tenant):
+        found = [secret_of(one) for one in with_service(shell, lambda client: client.secrets.list())]
+    else:
+        found = list(with_accounts(shell, lambda accounts: accounts.vault.list(tenant)))
     if format_ == "json":
         text = "".join(line_of(orjson_tree(one)) for one in found)
     else:
@@ -74,17 +90,21 @@ def list_(shell: Shell, *, tenant: str, format_: str) -> None:
 @secrets.command("remove")
 @click.argument("name")
 @of_tenant
+@elsewhere
 @common
 @pass_shell
 def remove(shell: Shell, *, name: str, tenant: str) -> None:
     """Forget the secret NAME."""
-    noted(
-        shell,
-        lambda accounts: accounts.vault.delete(tenant, name),
-        tenant=tenant,
-        action="secrets:remove",
-        object=name,
-    )
+    if served(shell, tenant):
+        with_service(shell, lambda client: client.secrets.remove(name))
+    else:
+        noted(
+            shell,
+            lambda accounts: accounts.vault.delete(tenant, name),
+            tenant=tenant,
+            action="secrets:remove",
+            object=name,
+        )
     shell.say(f"secret {name} is removed")
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import click
 
 from leadline.cli.options import common, setting_option
-from leadline.cli.session import on_fast_loop, settings_of
+from leadline.cli.session import following, on_fast_loop, settings_of
 from leadline.cli.shell import Shell, pass_shell, write
 from leadline.cli.story import plural
 from leadline.settings import Settings
@@ -39,7 +40,8 @@ def serve_models(shell: Shell, *, new_key: bool) -> None:
 
     Clients are kept on the server that knows their conversation, and are sent on where one fails.
     `GET /metrics`, `/readyz` and `/healthz` tell how it does. SIGTERM lets answers under way end
-    first; a second one does not.
+    first; a second one does not. SIGHUP reads the settings again and takes the servers that they
+    name now; `leadline pool` changes them without.
     """
     if new_key:
         from leadline.wiring.serving import new_key as made  # noqa: PLC0415 aiohttp is slow to import
@@ -57,7 +59,7 @@ def serve_models(shell: Shell, *, new_key: bool) -> None:
 
 async def _serve(shell: Shell, settings: Settings) -> None:
     from leadline.service.serving import Leaving, Listen, serve  # noqa: PLC0415 an extra behind it
-    from leadline.wiring.serving import open_gateway  # noqa: PLC0415 aiohttp is slow to import
+    from leadline.wiring.serving import follow_settings, open_gateway  # noqa: PLC0415 aiohttp is slow to import
 
     section = settings.gateway
 
@@ -69,6 +71,6 @@ async def _serve(shell: Shell, settings: Settings) -> None:
         shell.say("answers under way may end; nothing new is taken")
         await gateway.drain()
 
-    async with open_gateway(settings) as gateway:
+    async with open_gateway(settings) as gateway, following(shell, partial(follow_settings, gateway)):
         listen = Listen(host=section.host, port=section.port, drain=_LAST_BYTES, cuts=False)
         await serve(gateway, listen, leaving=Leaving(), started=started, emptied=emptied)

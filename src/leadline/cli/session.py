@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+import signal
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import click
 
 from leadline.cli.engine import Engine
 from leadline.cli.shell import TERMINATED, Shell
+from leadline.errors import InputError, LeadlineError
 from leadline.settings import Settings, load
+
+log = logging.getLogger("leadline.cli")
 
 T = TypeVar("T")
 
@@ -34,6 +38,8 @@ def engine_of(shell: Shell, settings: Settings) -> Engine:
         from leadline.cli.remote import RemoteEngine  # noqa: PLC0415 only where a service is asked
 
         return RemoteEngine(settings)
+    if settings.sources.get("server.priority") == "flag":
+        raise InputError("`--priority` is for runs that wait at a service: name it with `--server URL`")
     from leadline.api import Leadline  # noqa: PLC0415 the whole engine: only where one is needed
 
     return Leadline(settings, method="cli")
@@ -64,6 +70,36 @@ def on_loop(work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run(work)
     except asyncio.CancelledError:
         raise click.exceptions.Exit(TERMINATED) from None
+
+
+@asynccontextmanager
+async def following(shell: Shell, follow: Callable[[Settings], None]) -> AsyncIterator[None]:
+    """While the context is open, have SIGHUP read the settings again; `follow` takes what may change meanwhile.
+
+    Settings that are refused change nothing; the log says why.
+    """
+    asked = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    async def keep() -> None:
+        while True:
+            await asked.wait()
+            asked.clear()
+            try:
+                follow(await asyncio.to_thread(load, flags=shell.flags, config=shell.config))
+            except LeadlineError as error:
+                log.warning("settings_not_reloaded", extra={"reason": str(error)})
+            else:
+                log.info("settings_reloaded")
+
+    loop.add_signal_handler(signal.SIGHUP, asked.set)
+    task = loop.create_task(keep(), name="settings")
+    try:
+        yield
+    finally:
+        loop.remove_signal_handler(signal.SIGHUP)
+        task.cancel()
+        await asyncio.wait([task])
 
 
 def on_fast_loop(work: Coroutine[Any, Any, None]) -> None:

@@ -75,11 +75,22 @@ class Shell:
     def misuse(self, error: click.ClickException) -> int:
         """Report a wrong call: what is wrong, and how to see what is right."""
         path = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else ""
+        if isinstance(error, click.exceptions.NoArgsIsHelpError):
+            return self._without_command(error, path)
         text = error.format_message()
         if self.events:
             self.event({"type": "error", "code": "usage", "message": text, "exit": error.exit_code})
         else:
             write_error(f"leadline: {text}" + (f" (see: {path} --help)" if path else ""))
+        return error.exit_code
+
+    def _without_command(self, error: click.exceptions.NoArgsIsHelpError, path: str) -> int:
+        """Show what there is where only the name of the program, or of a group of commands, was given."""
+        if self.events:
+            text = f"a command is missing (see: {path} --help)"
+            self.event({"type": "error", "code": "usage", "message": text, "exit": error.exit_code})
+        else:
+            write_error(error.format_message())
         return error.exit_code
 
     def bug(self, error: BaseException) -> int:
@@ -98,7 +109,7 @@ def write(text: str) -> None:
     if sys.stdout.isatty():
         text = clean(text)
     try:
-        sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
+        sys.stdout.write(text if not text or text.endswith("\n") else f"{text}\n")
         sys.stdout.flush()
     except BrokenPipeError:
         # The reader has what it wanted; nothing more can be written, not even at exit.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from leadline.cli.held import as_format, moment, noted, of_tenant, table, with_accounts
-from leadline.cli.options import common
+from leadline.cli.options import common, elsewhere
+from leadline.cli.remote_held import audit_of
+from leadline.cli.remote_keys import served, with_service
 from leadline.cli.shell import Shell, line_of, pass_shell, write
 from leadline.codec import orjson_tree
-from leadline.errors import CheckFailed
+from leadline.errors import CheckFailed, InputError
 from leadline.ports.accounts import AuditEntry, Tenant
 
 
@@ -100,6 +102,7 @@ Examples:
   leadline audit --tenant acme --limit 20
   leadline audit --verify
   leadline audit --verify --entry 1204 --hash 5f3a...
+  leadline audit --server https://research.example.org
 """
 )
 @of_tenant
@@ -108,6 +111,7 @@ Examples:
 @click.option("--entry", type=click.IntRange(1), help="With `--verify`: this entry must have the hash `--hash`.")
 @click.option("--hash", "head", help="A hash that an earlier `--verify` printed.")
 @as_format
+@elsewhere
 @common
 @pass_shell
 def audit(
@@ -118,10 +122,16 @@ def audit(
     `--verify` prints the number of the last entry and its hash. Kept elsewhere, they show later
     that the log was not cut or written anew: give them back with `--entry` and `--hash`.
     """
+    remote = served(shell, tenant)
     if verify:
+        if remote:
+            raise InputError("the chain is everybody's: `--verify` is for the machine that keeps it")
         _verify(shell, entry, head)
         return
-    found = with_accounts(shell, lambda accounts: accounts.audit.list(tenant, limit=limit))
+    if remote:
+        found = with_service(shell, lambda client: audit_of(client, limit))
+    else:
+        found = with_accounts(shell, lambda accounts: accounts.audit.list(tenant, limit=limit))
     if format_ == "json":
         text = "".join(line_of(orjson_tree(one)) for one in found)
     else:

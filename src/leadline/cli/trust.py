@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -13,7 +14,9 @@ from leadline.cli.output import Result, check_writable, deliver, format_for, pri
 from leadline.cli.session import with_engine
 from leadline.cli.shell import Shell, pass_shell, write
 from leadline.cli.story import plural
-from leadline.errors import CheckFailed
+from leadline.errors import CheckFailed, InputError
+
+_CHECKED: Final = frozenset({".zip", ".json"})
 
 
 @click.command(
@@ -34,7 +37,12 @@ def verify(shell: Shell, *, target: str) -> None:
     JSON. Exits with 8 when a quote does not stand.
     """
     path = Path(target)
-    is_file = path.suffix.lower() in {".zip", ".json"} or path.is_file()
+    is_file = path.suffix.lower() in _CHECKED or path.is_file()
+    if is_file and path.suffix.lower() not in _CHECKED:
+        raise InputError(
+            f"{path} cannot be checked: only JSON and an export hold what it is checked by; name its run, the run's "
+            "export (`leadline export`), or its report in JSON (`--format json`)"
+        )
 
     async def work(engine: Engine) -> None:
         found = await engine.verify(path if is_file else await find_run(engine, target))
@@ -65,7 +73,7 @@ def replay(shell: Shell, *, run: str, format_: str | None, output: Path | None) 
 
     async def work(engine: Engine) -> Result:
         report = await engine.replay(await find_run(engine, run))
-        return await printed(engine, report, format_of, output=output)
+        return await printed(engine, report, format_of, output=output, say=shell.say)
 
     deliver(with_engine(shell, work), output)
 

@@ -9,7 +9,7 @@ from contextlib import AsyncExitStack
 import click
 
 from leadline.cli.options import common, setting_option
-from leadline.cli.session import on_loop, settings_of
+from leadline.cli.session import following, on_loop, settings_of
 from leadline.cli.shell import Shell, pass_shell, write
 from leadline.cli.story import plural
 
@@ -39,7 +39,8 @@ def worker(shell: Shell, *, concurrency: int | None) -> None:
     """Take runs from the queue and carry them through, until stopped.
 
     SIGTERM or Ctrl-C hands back what is held, and other workers go on at once; a second one ends
-    the process as it stands, and they go on when its leases have run out.
+    the process as it stands, and they go on when its leases have run out. SIGHUP reads the settings
+    again and takes the model servers that they name now; calls under way end where they are.
     """
     from leadline.api import Leadline  # noqa: PLC0415 the whole engine: only where one is needed
     from leadline.wiring import Telemetry, telemetry  # noqa: PLC0415 as above
@@ -59,6 +60,7 @@ def worker(shell: Shell, *, concurrency: int | None) -> None:
 
         async with AsyncExitStack() as stack:
             engine = await stack.enter_async_context(Leadline(settings, telemetry=told))
+            await stack.enter_async_context(following(shell, engine.follow_models))
             if port is not None:
                 taken = await stack.enter_async_context(told.served(settings.metrics.host, port))
                 write(f"metrics at http://{settings.metrics.host}:{taken}/metrics")

@@ -12,16 +12,28 @@ with a stream where it broke off, and raise the errors of `leadline.errors`.
 from leadline.client.aio import AsyncClient
 from leadline.client.asked import Ask
 from leadline.client.corpora import AsyncCorpora
+from leadline.client.held import AsyncSchedules, AsyncSecrets, AsyncShares, AsyncWebhooks
+from leadline.client.held_sync import Schedules, Secrets, Shares, Webhooks
 from leadline.client.shapes import (
+    AuditPage,
+    AuditView,
     CorpusView,
+    DayView,
+    DeliveryView,
     DocumentView,
     KeyView,
     MadeKey,
+    MadeShare,
+    MadeWebhook,
     RunsPage,
     RunView,
+    ScheduleView,
+    SecretView,
+    ShareView,
     SourceText,
     Span,
     Synced,
+    WebhookView,
 )
 from leadline.client.sync import Client, Corpora
 
@@ -29,15 +41,33 @@ __all__ = [
     "Ask",
     "AsyncClient",
     "AsyncCorpora",
+    "AsyncSchedules",
+    "AsyncSecrets",
+    "AsyncShares",
+    "AsyncWebhooks",
+    "AuditPage",
+    "AuditView",
     "Client",
     "Corpora",
     "CorpusView",
+    "DayView",
+    "DeliveryView",
     "DocumentView",
     "KeyView",
     "MadeKey",
+    "MadeShare",
+    "MadeWebhook",
     "RunView",
     "RunsPage",
+    "ScheduleView",
+    "Schedules",
+    "SecretView",
+    "Secrets",
+    "ShareView",
+    "Shares",
     "SourceText",
     "Span",
     "Synced",
+    "WebhookView",
+    "Webhooks",
 ]

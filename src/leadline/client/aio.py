@@ -13,12 +13,12 @@ from types import TracebackType
 from typing import Any, BinaryIO, Final, Literal, Self, TypeAlias
 from urllib.parse import quote
 
-from leadline import codec
 from leadline.client.asked import Ask
 from leadline.client.corpora import AsyncCorpora
 from leadline.client.decoding import decoded, parsed
+from leadline.client.held import AsyncSchedules, AsyncSecrets, AsyncShares, AsyncWebhooks, listed
 from leadline.client.http import PATIENCE, Reply, Sent, ServiceHttp
-from leadline.client.shapes import KeyView, MadeKey, RunsPage, RunView, SourceText
+from leadline.client.shapes import AuditPage, DayView, KeyView, MadeKey, RunsPage, RunView, SourceText
 from leadline.client.stream import Following, record_of
 from leadline.domain import Json, Report, RunState
 from leadline.errors import MissingPath, RunCancelled, RunFailed, RunWaits, ServiceError
@@ -39,13 +39,17 @@ class AsyncClient:
     `key` is sent as `Authorization: Bearer`. A request with all its tries may take `patience`
     seconds. `ca` is a file of the authorities that are trusted instead of the system's. Every method
     raises the errors of `leadline.errors`: `Unauthenticated`, `NotPermitted`, `UnknownRun`,
-    `InputError`, `ServiceLimited`, `ServiceUnavailable` and others. `corpora` has the documents that
-    the tenant keeps there.
+    `InputError`, `ServiceLimited`, `ServiceUnavailable` and others. What the tenant keeps there is in
+    `corpora`, `schedules`, `webhooks`, `shares` and `secrets`.
     """
 
     def __init__(self, url: str, *, key: str | None = None, patience: float = PATIENCE, ca: Path | None = None) -> None:
         self.http = ServiceHttp(url, key=key, patience=patience, ca=ca)
         self.corpora = AsyncCorpora(self.http)
+        self.schedules = AsyncSchedules(self.http)
+        self.webhooks = AsyncWebhooks(self.http)
+        self.shares = AsyncShares(self.http)
+        self.secrets = AsyncSecrets(self.http)
         self._stack = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
@@ -172,7 +176,7 @@ class AsyncClient:
         finally:
             await asyncio.to_thread(temporary.unlink, missing_ok=True)
 
-    # -- tools and keys -----------------------------------------------------------------------
+    # -- tools and accounts -------------------------------------------------------------------
 
     async def tool(self, name: Literal["search", "visit", "scholar", "python"], arguments: Mapping[str, Json]) -> Any:  # noqa: ANN401 JSON by nature
         """Call one tool of the service and return its JSON."""
@@ -181,10 +185,7 @@ class AsyncClient:
 
     async def keys(self) -> Sequence[KeyView]:
         """List the keys of one's own tenant, newest first, without their secrets."""
-        try:
-            return [codec.build(KeyView, one) for one in parsed(await self._get("/v1/keys"))]
-        except (ValueError, TypeError) as error:
-            raise ServiceError("the service listed keys in no form that this version knows") from error
+        return await listed(KeyView, self.http, "/v1/keys")
 
     async def make_key(
         self, *, name: str, role: str, scopes: Sequence[str] | None = None, expires_in_days: float | None = None
@@ -203,6 +204,19 @@ class AsyncClient:
         """Refuse a key from now on, for good."""
         path = f"/v1/keys/{quote(key_id, safe='')}"
         return decoded(KeyView, await self.http.ask(Sent(method="DELETE", path=path)))
+
+    async def usage(self, *, since: str | None = None, until: str | None = None) -> Sequence[DayView]:
+        """Return what the tenant used, day by day (`2026-11-23`, UTC), newest first; of 30 days unless told otherwise.
+
+        Raises `InputError` for what is no span of days, or more than a year.
+        """
+        given = {name: day for name, day in (("since", since), ("until", until)) if day}
+        return await listed(DayView, self.http, "/v1/usage", **given)
+
+    async def audit(self, *, limit: int = 50, cursor: str | None = None) -> AuditPage:
+        """Return who did what in the tenant, newest first, from `cursor` (see `AuditPage.next`) on."""
+        given = {"limit": str(limit)} | ({"cursor": cursor} if cursor else {})
+        return decoded(AuditPage, await self._get("/v1/audit", given))
 
     # -- inside -------------------------------------------------------------------------------
 

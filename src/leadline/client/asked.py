@@ -16,8 +16,9 @@ class Ask:
     """A question and how it is to be researched; what is left out is as the service has it set.
 
     `corpora` are ids of the tenant's documents, `continues` a run whose evidence is at hand,
-    `servers` tool servers of the service's settings. `steps`, `tokens`, `seconds` and `usd` are
-    its budget.
+    `servers` tool servers of the service's settings. Of waiting runs those with more `priority` (-10
+    to 10) go first; above 0 it takes an admin of the tenants that run the service. `steps`,
+    `tokens`, `seconds` and `usd` are its budget.
     """
 
     question: str
@@ -42,6 +43,7 @@ class Ask:
     json_schema: Mapping[str, Json] | None = None
     researchers: int | None = None
     servers: tuple[str, ...] = ()
+    priority: int = 0
     approve: bool = False
     clarify: bool = False
 

@@ -56,7 +56,7 @@ class Sent:
     for each try. `patience` goes before the client's own.
     """
 
-    method: Literal["GET", "POST", "PUT", "DELETE"]
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
     path: str
     params: Mapping[str, str] = field(default_factory=dict)
     json: Any = None

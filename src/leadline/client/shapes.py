@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from leadline.domain import Failure, Json, RunState, Source, Usage
 
@@ -23,6 +23,7 @@ class RunView:
     web: bool = False
     corpora: tuple[str, ...] = ()
     continues: str | None = None
+    priority: int = 0
     last_event: int = 0
     flag: str | None = None
     waits_for: str | None = None
@@ -135,3 +136,134 @@ class Synced:
     same: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     refused: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ScheduleView:
+    """A question that is asked again and again; `options` are those of its runs, as a request has them.
+
+    `next_at` is `None` while it is paused. `reason` says why it was paused where nobody asked for
+    that, or why a run that is due could not be started yet.
+    """
+
+    id: str
+    name: str
+    question: str
+    when: str
+    zone: str
+    created_at: str
+    made_by: str
+    options: Mapping[str, Json] = field(default_factory=dict)
+    next_at: str | None = None
+    reason: str | None = None
+    last_at: str | None = None
+    last_run: str | None = None
+    last_state: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WebhookView:
+    """An address that is told of events, without its secret."""
+
+    id: str
+    url: str
+    events: tuple[str, ...]
+    created_at: str
+    made_by: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MadeWebhook:
+    """A webhook that was just made; the `secret` that deliveries are signed with is told this once."""
+
+    webhook: WebhookView
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DeliveryView:
+    """An event for a webhook. `state` is `pending`, `delivered` or `failed`; `status` the last answer's."""
+
+    id: str
+    event: str
+    run_id: str
+    state: str
+    attempts: int
+    created_at: str
+    next_at: str | None = None
+    status: int | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShareView:
+    """A read-only link to a run's report, without its token."""
+
+    id: str
+    run_id: str
+    created_at: str
+    made_by: str
+    expires_at: str | None = None
+    revoked_at: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MadeShare:
+    """A link that was just made; its `token`, which is sent as `X-Leadline-Share`, is told this once."""
+
+    id: str
+    run_id: str
+    created_at: str
+    made_by: str
+    expires_at: str | None = None
+    revoked_at: str | None = None
+    token: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SecretView:
+    """A key of the tenant's own at a provider, without the key.
+
+    `key_id` names what it is encrypted with. `used` is false while the service asks no such provider.
+    """
+
+    name: str
+    key_id: str
+    updated_at: str
+    used: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DayView:
+    """What the tenant used on a day (UTC), and what is set aside of that day's budget."""
+
+    day: str
+    runs: int
+    calls: int
+    tokens: int
+    usd: float
+    held_tokens: int
+    held_usd: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditView:
+    """Who did what, on which object, from where, and how it ended: `done`, `denied` or `failed`."""
+
+    number: int
+    at: str
+    actor: str
+    action: str
+    kind: str
+    object: str
+    source: str
+    outcome: str
+    hash: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditPage:
+    """Some of the audit log, newest first; `next` is the cursor of what follows, `None` after the last."""
+
+    items: tuple[AuditView, ...]
+    next: str | None = None

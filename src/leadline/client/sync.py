@@ -13,9 +13,12 @@ from typing import Any, Final, Self, TypeVar
 from leadline.client.aio import AsyncClient, Format
 from leadline.client.asked import Ask
 from leadline.client.corpora import AsyncCorpora
+from leadline.client.held_sync import Schedules, Secrets, Shares, Webhooks
 from leadline.client.http import PATIENCE
 from leadline.client.shapes import (
+    AuditPage,
     CorpusView,
+    DayView,
     DocumentView,
     KeyView,
     MadeKey,
@@ -104,6 +107,10 @@ class Client:
     def __init__(self, url: str, *, key: str | None = None, patience: float = PATIENCE, ca: Path | None = None) -> None:
         self._client = AsyncClient(url, key=key, patience=patience, ca=ca)
         self.corpora = Corpora(self._client.corpora, self._do)
+        self.schedules = Schedules(self._client.schedules, self._do)
+        self.webhooks = Webhooks(self._client.webhooks, self._do)
+        self.shares = Shares(self._client.shares, self._do)
+        self.secrets = Secrets(self._client.secrets, self._do)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
 
@@ -223,6 +230,14 @@ class Client:
     def revoke_key(self, key_id: str) -> KeyView:
         """See `AsyncClient.revoke_key`."""
         return self._do(self._client.revoke_key(key_id))
+
+    def usage(self, *, since: str | None = None, until: str | None = None) -> Sequence[DayView]:
+        """See `AsyncClient.usage`."""
+        return self._do(self._client.usage(since=since, until=until))
+
+    def audit(self, *, limit: int = 50, cursor: str | None = None) -> AuditPage:
+        """See `AsyncClient.audit`."""
+        return self._do(self._client.audit(limit=limit, cursor=cursor))
 
     # -- inside -------------------------------------------------------------------------------
 

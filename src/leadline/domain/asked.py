@@ -69,12 +69,29 @@ class Budget:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class NotRead:
+    """Documents of a run that gave no text when it began: how many, and of the first the reasons by name."""
+
+    count: int = 0
+    named: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unread:
+    """Documents of a run that gave no text when it began: how many, and of the first the reasons by name."""
+
+    count: int = 0
+    named: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
     """Everything about a run that may change its course; recorded with it and used again on resume.
 
-    `corpora` are ids of document indexes. `web` allows the open web. `urls`, `sites`, `exclude`
-    and `since` (ISO date) narrow it. `model` is the model's name at the server, `None` without
-    one. `window` is the model's context in tokens; 0 is asked of its servers at the start.
+    `corpora` are ids of document indexes, `not_read` what these could not take. `web` allows the
+    open web. `urls`, `sites`, `exclude` and `since` (ISO date) narrow it. `model` is the model's
+    name at the server, `None` without one. `window` is the model's context in tokens; 0 is asked of
+    its servers at the start.
     `ledger_of` names an earlier run whose evidence is at hand from the start. `python` and `scholar`
     offer those tools; with `keeps_state` programs find names and files of earlier ones.
     `instructions` are a person's wishes about the report, `schema` a JSON schema that the answer
@@ -88,6 +105,7 @@ class Options:
     length: Length = Length.NORMAL
     budget: Budget = field(default_factory=Budget)
     corpora: tuple[str, ...] = ()
+    not_read: NotRead = field(default_factory=NotRead)
     web: bool = False
     urls: tuple[str, ...] = ()
     sites: tuple[str, ...] = ()

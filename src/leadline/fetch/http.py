@@ -25,7 +25,7 @@ from leadline.fetch.guard import Guard, GuardedConnector
 from leadline.fetch.headers import RequestHeaders, Validators, kept
 from leadline.fetch.hosts import Hosts
 from leadline.fetch.robots import MOST_BYTES as MOST_ROBOTS
-from leadline.fetch.robots import Robots, RobotsPolicy
+from leadline.fetch.robots import Kept, Robots, RobotsPolicy
 from leadline.fetch.urls import Target, join, shortened
 from leadline.ports import Clock
 from leadline.resilience import Deadline, Monotonic
@@ -102,7 +102,8 @@ class Fetcher:
     `contact` is an address or URL for operators of sites, sent in User-Agent. `per_host` are the
     operator's own headers, see `RequestHeaders`. `proxy` is an outgoing proxy of the operator's:
     names are then resolved and refused here first, and resolved again by the proxy, which the
-    guard cannot pin. `tls` replaces the system's certificates.
+    guard cannot pin. `tls` replaces the system's certificates. `rules` keeps robots.txt files beyond
+    this process.
     """
 
     def __init__(
@@ -113,6 +114,7 @@ class Fetcher:
         contact: str = "",
         limits: FetchLimits | None = None,
         robots: RobotsPolicy = "obey",
+        rules: Kept | None = None,
         hosts: Hosts | None = None,
         per_host: Mapping[str, Mapping[str, str]] | None = None,
         proxy: str | None = None,
@@ -127,7 +129,7 @@ class Fetcher:
         self._headers = RequestHeaders(agent=user_agent(contact), per_host=per_host)
         self._proxy = _checked_proxy(proxy)
         self._tls = tls
-        self._robots = Robots(self._load_robots, agent=PRODUCT, monotonic=monotonic)
+        self._robots = Robots(self._load_robots, agent=PRODUCT, kept=rules, monotonic=monotonic)
         self._stack = AsyncExitStack()
         self._session: aiohttp.ClientSession | None = None
 

@@ -10,7 +10,7 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import quote
@@ -20,7 +20,15 @@ import orjson
 from yarl import URL
 
 from leadline.domain import Fetched
-from leadline.errors import FetchFailed, FetchTimeout, FetchUnreadable, Forbidden, NotFound, SettingsError
+from leadline.errors import (
+    FetchFailed,
+    FetchRateLimited,
+    FetchTimeout,
+    FetchUnreadable,
+    Forbidden,
+    NotFound,
+    SettingsError,
+)
 from leadline.fetch.body import Sizes, read_body
 from leadline.fetch.failures import of_status, retry_after, translated
 from leadline.fetch.guard import Guard
@@ -106,15 +114,22 @@ class ReaderApi:
         """See `ports.Pages`; a service cannot be asked whether a page has changed."""
         return PageRead(fetched=await self.read(uri, deadline=deadline))
 
-    async def read(self, uri: str, *, deadline: float) -> Fetched:
-        """See `ports.Reader`. Raises `Forbidden`, `NotFound` and `FetchFailed` subclasses."""
+    def with_key(self, api_key: str) -> Pages:
+        """Return the same reader with another key, over the same connections."""
+        return _Keyed(self, api_key)
+
+    async def read(self, uri: str, *, deadline: float, api_key: str | None = None) -> Fetched:
+        """See `ports.Reader`; `api_key` is sent in place of the reader's own.
+
+        Raises `Forbidden`, `NotFound` and `FetchFailed` subclasses.
+        """
         if not is_web(uri):
             raise NotFound(f"not an address on the web: {shortened(uri)}")
         limit = Deadline(min(deadline, self._seconds))
         try:
             async with asyncio.timeout(limit.left()):
                 target = await self._guard.admit(uri)
-                reply, truncated = await self._ask(target)
+                reply, truncated = await self._ask(target, api_key)
         except TimeoutError as error:
             raise FetchTimeout(f"the reader took longer than {min(deadline, self._seconds):.3g} s") from error
         if reply.status >= 400:
@@ -135,18 +150,40 @@ class ReaderApi:
         )
         return Fetched(source=source, text=extracted.text, raw=raw, links=addresses(extracted.links))
 
-    async def _ask(self, target: Target) -> tuple[Read, bool]:
+    async def _ask(self, target: Target, api_key: str | None) -> tuple[Read, bool]:
         if self._session is None:
             raise RuntimeError("the reader is not open")
         address = URL(f"{self._base}/{quote(target.url, safe='')}", encoded=True)
+        own = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
         with translated(self._base):
-            async with self._session.get(address, allow_redirects=False) as response:
+            async with self._session.get(address, headers=own, allow_redirects=False) as response:
                 if response.status != 200:
                     wait = retry_after(response.headers.get("Retry-After"), now=self._clock.now())
                     raise _of_reader(response.status, wait)
                 body = await read_body(response, sizes=self._sizes, url=_NAME)
         is_json = "json" in (response.content_type or "")
         return (_from_json(body.data) if is_json else read_text(body.data.decode("utf-8", "replace"))), body.truncated
+
+
+@dataclass(frozen=True, slots=True)
+class _Keyed:
+    """A reader's service with another key."""
+
+    service: ReaderApi
+    api_key: str = field(repr=False)
+
+    def reads(self, uri: str) -> bool:
+        return self.service.reads(uri)
+
+    async def read(self, uri: str, *, deadline: float) -> Fetched:
+        try:
+            return await self.service.read(uri, deadline=deadline, api_key=self.api_key)
+        except FetchRateLimited as error:  # of this key: no verdict on a reader that others ask with theirs
+            raise FetchFailed("the reader asks the key that was given to wait", status=error.status) from error
+
+    async def page(self, uri: str, *, deadline: float, mark: str = "") -> PageRead | None:
+        del mark
+        return PageRead(fetched=await self.read(uri, deadline=deadline))
 
 
 class FallbackReader:

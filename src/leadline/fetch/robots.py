@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Final, Literal, NamedTuple, Self
+from typing import Final, Literal, NamedTuple, Protocol, Self
 
 from protego import Protego
 
@@ -51,19 +51,33 @@ class _Rules:
     failure: str = ""
 
 
+class Kept(Protocol):
+    """The files that other processes have fetched, by origin."""
+
+    async def through(self, origin: str, load: Callable[[], Awaitable[bytes]]) -> bytes:
+        """Return the file that is kept, else what `load` brings, and keep it. Raises what `load` raises."""
+        ...
+
+
 class Robots:
     """The robots.txt files of the hosts that are read; an asynchronous context manager.
 
-    `load` fetches the one for a page. `agent` is the product name that rules may name. A file
+    `load` fetches the one for a page, past what `kept` has. `agent` is the product name that rules may name. A file
     that the server has not (4xx) allows all; one that it cannot give (5xx) forbids all, for five
     minutes; for a minute, a host that cannot be reached at all is not tried again.
     """
 
     def __init__(
-        self, load: Callable[[Target], Awaitable[bytes]], *, agent: str, monotonic: Monotonic = time.monotonic
+        self,
+        load: Callable[[Target], Awaitable[bytes]],
+        *,
+        agent: str,
+        kept: Kept | None = None,
+        monotonic: Monotonic = time.monotonic,
     ) -> None:
         self._load = load
         self._agent = agent
+        self._shared = kept
         self._monotonic = monotonic
         self._kept: OrderedDict[str, _Rules] = OrderedDict()
         self._flights: SingleFlight[str, _Rules] = SingleFlight("robots")
@@ -103,7 +117,7 @@ class Robots:
 
     async def _read(self, target: Target) -> _Rules:
         try:
-            body = await self._load(target)
+            body = await self._file(target)
         except NotFound:
             return _Rules(until=self._monotonic() + _KEPT)
         except FetchFailed as error:
@@ -111,6 +125,11 @@ class Robots:
         text = body[:MOST_BYTES].decode("utf-8", "replace")
         parsed = Protego.parse(text) if len(body) <= _AT_ONCE else await asyncio.to_thread(Protego.parse, text)
         return _Rules(until=self._monotonic() + _KEPT, parsed=parsed, size=len(body))
+
+    async def _file(self, target: Target) -> bytes:
+        if self._shared is None:
+            return await self._load(target)
+        return await self._shared.through(target.origin, lambda: self._load(target))
 
     def _without(self, error: FetchFailed) -> _Rules:
         """Return what holds where there is no file to read (RFC 9309 section 2.3.1)."""

@@ -3,9 +3,9 @@
     uvicorn.run(Gateway([ServerSpec(url="http://10.0.0.1:8000/v1"), ...]), port=8080)
 
 `POST /v1/chat/completions`, `/v1/completions`, `/v1/embeddings`, `/v1/rerank`; `GET /v1/models`,
-`/metrics`, `/healthz` (it runs), `/readyz` (a server is in service and it is not draining). Bodies
-go through as the bytes that they are. Absent by design: rewriting of requests, caching, retries
-after the first byte.
+`/metrics`, `/healthz` (it runs), `/readyz` (a server is in service and it is not draining); for
+operators `GET`, `POST` and `DELETE /admin/servers`. Bodies go through as the bytes that they are.
+Absent by design: rewriting of requests, caching, retries after the first byte.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from leadline.errors import ModelDenied, ModelError, ModelRateLimited, NotPermit
 from leadline.model.attempt import Clocks, Relay
 from leadline.model.budgets import Budgets
 from leadline.model.connect import open_session, read_up_to
+from leadline.model.gateway_admin import PATH as ADMIN_PATH
+from leadline.model.gateway_admin import Admin, Operators
 from leadline.model.gateway_forward import Asking, Forwarder, Passed, PassedOn
 from leadline.model.gateway_http import (
     ClientLeft,
@@ -70,8 +72,8 @@ class Gateway:
 
     `keys` tell clients' tenants; without, no key is asked for, and the process should listen on
     loopback only. `readers` tells who may read metrics, by address and headers; without it whoever may
-    call models. `probe_model` is what probes ask for;
-    without it a server's own first model. `budgets` are opened with it.
+    call models. `operators` tells who may change the servers; without it nobody. `probe_model` is what
+    probes ask for; without it a server's own first model. `budgets` are opened with it.
     """
 
     def __init__(
@@ -85,6 +87,7 @@ class Gateway:
         whole: float = 300.0,
         keys: Keys | None = None,
         readers: Callable[[str, Mapping[str, str]], bool] | None = None,
+        operators: Operators | None = None,
         budgets: AbstractAsyncContextManager[Budgets] | None = None,
         max_body: int = 64 * 1024 * 1024,
         max_answer: int = 64 * 1024 * 1024,
@@ -100,6 +103,7 @@ class Gateway:
         self._whole = whole
         self._keys = keys
         self._readers = readers
+        self._admin = Admin(self.pool, operators)
         self._opening = budgets
         self._budgets: Budgets | None = None
         self._max_body = max_body
@@ -128,6 +132,7 @@ class Gateway:
                 self.pool,
                 ask=self._ask,
                 read_gauges=partial(read_gauges, session, proxy=self._proxy),
+                look=self._look,
                 probing=self._probing,
             )
         )
@@ -184,6 +189,9 @@ class Gateway:
             return
         if path == "/metrics" and method == "GET":
             await self._metrics(scope, send)
+            return
+        if path.startswith(ADMIN_PATH):
+            await self._admin.answer(scope, receive, send)
             return
         tenant = await self._tenant(scope)
         if path in _FORWARDED and method == "POST":
@@ -318,11 +326,17 @@ class Gateway:
         named = [entry for entry in entries if isinstance(entry, dict) and isinstance(entry.get("id"), str)]
         return [entry for entry in named if not spec.models or entry["id"] in spec.models]
 
-    async def _ask(self, spec: ServerSpec) -> None:
-        """Get one token from a server."""
-        client = OpenAIModel(
+    def _client(self, spec: ServerSpec) -> OpenAIModel:
+        return OpenAIModel(
             spec.url, session=self._session, api_key=spec.api_key, backoff=Backoff(attempts=1), proxy=self._proxy
         )
+
+    async def _look(self, spec: ServerSpec) -> None:
+        await self._client(spec).models(deadline=self._probing.look_deadline)
+
+    async def _ask(self, spec: ServerSpec) -> None:
+        """Get one token from a server."""
+        client = self._client(spec)
         limit = Deadline(self._probing.deadline)
         names = [self._probe_model] if self._probe_model else sorted(spec.models)
         names = names or [served.name for served in await client.models(deadline=limit.left())]

@@ -11,16 +11,17 @@ import asyncio
 import logging
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from leadline.errors import InputError, ModelDenied, ModelError, ModelRateLimited, ModelUnavailable
-from leadline.model.connect import base_url, shown_url
+from leadline.errors import ModelDenied, ModelError, ModelRateLimited, ModelUnavailable
+from leadline.model.connect import shown_url
 from leadline.model.fair import FairQueue
 from leadline.model.gauges import Gauges
 from leadline.model.pool_choice import affine, least_connections
+from leadline.model.pool_roster import Roster
+from leadline.model.pool_seats import Seats
 from leadline.model.pool_server import Server
 from leadline.model.pool_types import HealthChange, Outcome, PoolPolicy, PoolView, ServerSpec, ServerView
 from leadline.resilience import BreakerState, Deadline, Monotonic
@@ -47,12 +48,6 @@ class Wanted:
 class _Waiter:
     wanted: Wanted
     handed: asyncio.Future[Lease]
-
-
-@dataclass(slots=True)
-class _Seat:
-    url: str
-    used_at: float
 
 
 class Lease:
@@ -104,7 +99,7 @@ class Lease:
             pool.ended(self, self._server, outcome, reason=reason, wait=wait)
 
 
-class Pool:
+class Pool(Roster):
     """Servers, who sits where, and who waits.
 
     `on_health` is told each change of a server's health, besides the log; `on_call` each call's end.
@@ -119,63 +114,21 @@ class Pool:
         on_health: Callable[[HealthChange], None] | None = None,
         on_call: Callable[[Lease, Outcome], None] | None = None,
     ) -> None:
-        self.monotonic = monotonic
+        super().__init__(policy=policy or PoolPolicy(), monotonic=monotonic)
         self._on_call = on_call
-        self._policy = policy or PoolPolicy()
         self._on_health = on_health
-        self._servers: dict[str, Server] = {}
-        self._seats: OrderedDict[str, _Seat] = OrderedDict()
+        self._seats = Seats(self._servers, policy=self._policy, monotonic=monotonic)
         self._queue: FairQueue[_Waiter] = FairQueue()
         self._leases: set[Lease] = set()
-        self._changed = asyncio.Event()
         self._handed = 0
-        self._kept = 0
-        self._moved = 0
         for spec in servers:
             self._put(spec, fresh=False)
 
-    # --- servers ---
-
-    @property
-    def specs(self) -> tuple[ServerSpec, ...]:
-        """The servers, by URL."""
-        return tuple(self._servers[url].spec for url in sorted(self._servers))
-
-    def add(self, spec: ServerSpec) -> None:
-        """Take a server in, with a small share first. Raises `InputError` for one that is there."""
-        self._put(spec, fresh=True)
-        self._told_change()
-        self._wake()
-
-    def drain(self, url: str) -> None:
-        """Send nothing new to a server; what it has goes on. Raises `InputError` for an unknown one."""
-        self._known(url).draining = True
-
-    async def drained(self, url: str, *, deadline: float) -> bool:
-        """Return whether a server is empty within `deadline` seconds."""
-        server = self._known(url)
-        try:
-            async with asyncio.timeout(deadline):
-                await server.idle.wait()
-        except TimeoutError:
-            return False
-        return True
-
-    def remove(self, url: str) -> None:
-        """Forget a server; calls at it go on and end as they may."""
-        del self._servers[self._known(url).url]
-        self._told_change()
-        self._wake()
-
-    async def changed(self) -> None:
-        """Return when a server is next added or removed."""
-        await self._changed.wait()
-
     def view(self) -> PoolView:
         """Return how the pool stands."""
-        self._prune()
+        self._seats.prune()
         servers = tuple(self._servers[url].view() for url in sorted(self._servers))
-        return PoolView(servers=servers, waiting=len(self._queue), kept=self._kept, moved=self._moved)
+        return PoolView(servers=servers, waiting=len(self._queue), kept=self._seats.kept, moved=self._seats.moved)
 
     # --- leases ---
 
@@ -217,6 +170,7 @@ class Pool:
         if self._on_call is not None:
             self._on_call(lease, outcome)
         self._judge(server, outcome, reason=reason, wait=wait)
+        self._let_go(server)
         self._wake()
 
     def reap(self) -> int:
@@ -267,22 +221,6 @@ class Pool:
 
     # --- inside ---
 
-    def _told_change(self) -> None:
-        self._changed.set()
-        self._changed = asyncio.Event()
-
-    def _put(self, spec: ServerSpec, *, fresh: bool) -> None:
-        spec = replace(spec, url=base_url(spec.url))
-        if spec.url in self._servers:
-            raise InputError(f"the pool has this model server already: {shown_url(spec.url)}")
-        self._servers[spec.url] = Server(spec, self._policy, monotonic=self.monotonic, fresh=fresh)
-
-    def _known(self, url: str) -> Server:
-        server = self._servers.get(base_url(url))
-        if server is None:
-            raise InputError(f"no such model server in the pool: {shown_url(url)}")
-        return server
-
     def _fit(self, wanted: Wanted) -> list[Server]:
         return [s for s in self._servers.values() if s.serves(wanted.model) and s.url not in wanted.exclude]
 
@@ -329,10 +267,9 @@ class Pool:
         self._handed += 1
         move = "new"
         if session and self._policy.balance == "affinity":
-            self._prune()
-            seat = self._seats.get(session)
-            server = affine(session, roomy, at=seat.url if seat else None, policy=self._policy)
-            move = self._sit(session, seat, server)
+            self._seats.prune()
+            server = affine(session, roomy, at=self._seats.at(session), policy=self._policy)
+            move = self._seats.sit(session, server)
         else:
             server = least_connections(session or str(self._handed), roomy)
         server.breaker.allow()  # half open, this call is the trial
@@ -340,32 +277,6 @@ class Pool:
         lease = Lease(self, server, move)
         self._leases.add(lease)
         return lease
-
-    def _sit(self, session: str, seat: _Seat | None, server: Server) -> str:
-        kept = seat is not None and seat.url == server.url
-        if seat is not None and not kept:
-            self._moved += 1
-            self._left(seat)
-        self._kept += kept
-        server.sessions += not kept
-        self._seats[session] = _Seat(server.url, self.monotonic())
-        self._seats.move_to_end(session)
-        return "kept" if kept else "new" if seat is None else "moved"
-
-    def _prune(self) -> None:
-        """Let go of sessions that are over: the least recent come first."""
-        limit = self.monotonic() - self._policy.session_seconds
-        while self._seats:
-            session, seat = next(iter(self._seats.items()))
-            if seat.used_at >= limit and len(self._seats) <= self._policy.most_sessions:
-                return
-            del self._seats[session]
-            self._left(seat)
-
-    def _left(self, seat: _Seat) -> None:
-        server = self._servers.get(seat.url)
-        if server is not None and server.sessions:
-            server.sessions -= 1
 
     def _judge(self, server: Server, outcome: Outcome, *, reason: str, wait: float | None) -> None:
         server.report(outcome, reason=reason, wait=wait)

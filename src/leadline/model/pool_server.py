@@ -23,6 +23,7 @@ class Server:
         self.spec = spec
         self.breaker = Breaker(threshold=policy.failures, cooldown=policy.cooldown, monotonic=monotonic)
         self.draining = False
+        self.leaving = False  # forgotten once nothing is in flight
         self.in_flight = 0
         self.idle = asyncio.Event()
         self.idle.set()
@@ -164,6 +165,7 @@ class Server:
             healthy=self.healthy,
             breaker=self.breaker.state,
             draining=self.draining,
+            leaving=self.leaving,
             in_flight=self.in_flight,
             load=self.load,
             sessions=self.sessions,

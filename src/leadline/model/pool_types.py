@@ -27,7 +27,8 @@ class ServerSpec:
     how many requests of ours it may hold (vLLM's `max_num_seqs` where it is ours alone), `None` for
     no bound. `models` are the names it serves; empty: all that are asked for. A `priced` server is
     never hedged to. `api_key` is sent to it alone. It is asked for one token now and then where it
-    is `probed`, and its `/metrics` are read where it has `gauges`.
+    is `probed`, else for its list of models where it is `looked_at`: that costs nothing. Its `/metrics`
+    are read where it has `gauges`.
     """
 
     url: str
@@ -37,6 +38,7 @@ class ServerSpec:
     priced: bool = False
     api_key: str | None = field(default=None, repr=False)
     probed: bool = True
+    looked_at: bool = False
     gauges: bool = True
 
 
@@ -114,6 +116,7 @@ class HealthChange:
 class ServerView:
     """A server as it stands now. `load` counts other processes' requests where its gauges tell.
 
+    It is `leaving` where it is forgotten once nothing is in flight.
     `first_token` is the 95th percentile in seconds, 0 before enough calls. `retry_in` is how long
     until it may be tried.
     """
@@ -122,6 +125,7 @@ class ServerView:
     healthy: bool
     breaker: BreakerState
     draining: bool
+    leaving: bool
     in_flight: int
     load: float
     sessions: int

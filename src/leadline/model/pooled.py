@@ -40,7 +40,7 @@ _SUSPECT_AFTER: Final = 10.0
 class PooledModel:
     """Several servers of one model as one `Model`; an asynchronous context manager.
 
-    `probe_model` is the model that probes ask for, a token at a time; without it no probes are sent.
+    `probe_model` is the model that probes ask for, a token at a time; without it no probes are sent, nor looks.
     `hedging` is off unless given, and never asks a priced server. Failed rounds over all servers are
     tried again by `backoff` within a call's deadline.
     """
@@ -72,7 +72,7 @@ class PooledModel:
         self._proxy = proxy
         self._clock: Clock = clock or SystemClock()
         self._random = random or Random()  # noqa: S311 jitter of retries, no secret
-        self._clients: dict[str, StreamedModel] = {}
+        self._clients: dict[str, tuple[ServerSpec, StreamedModel]] = {}
         self._stack = AsyncExitStack()
         self._session: aiohttp.ClientSession | None = None
         self._tasks = Owned("model-calls")
@@ -87,6 +87,7 @@ class PooledModel:
             self.pool,
             ask=self._ask,
             read_gauges=partial(read_gauges, self._session, proxy=self._proxy),
+            look=self._look,
             probing=probing,
             clock=self._clock,
             random=self._random,
@@ -235,13 +236,16 @@ class PooledModel:
     # --- clients, probes ---
 
     def _client(self, spec: ServerSpec) -> StreamedModel:
-        client = self._clients.get(spec.url)
-        if client is None:
-            if self._session is None:
-                raise ModelError("the model pool is not open; use it in `async with`")
-            client = self._make(spec, self._session)
-            self._clients[spec.url] = client
-        return client
+        if self._session is None:
+            raise ModelError("the model pool is not open; use it in `async with`")
+        known = self._clients.get(spec.url)
+        if known is None or known[0] != spec:  # a server may come back with another key
+            known = spec, self._make(spec, self._session)
+            self._clients[spec.url] = known
+        return known[1]
+
+    async def _look(self, spec: ServerSpec) -> None:
+        await self._client(spec).models(deadline=self._probing.look_deadline)
 
     async def _ask(self, spec: ServerSpec) -> None:
         request = ModelRequest(

@@ -10,14 +10,13 @@ Written for vLLM 0.11.1 and later, which took `--rope-scaling` out in favour of 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from leadline.codec import encode
 from leadline.domain import Json
 from leadline.errors import SettingsError
-from leadline.model.pool_types import ServerSpec
+from leadline.model.vllm_window import CONFIG, OwnWindow, own_window
 from leadline.wire.hosts import is_loopback
 
 KEY_VARIABLE: Final = "VLLM_API_KEY"
@@ -28,13 +27,14 @@ KEY_VARIABLE: Final = "VLLM_API_KEY"
 class VllmServer:
     """One vLLM server.
 
-    - `model`, `dtype`, `max_model_len` (tokens): what is served.
+    - `model`, `dtype`: what is served. `max_model_len`: its window in tokens; `None`: the model's own.
     - `host`, `port`; `keyed` false serves without a key, which only loopback may.
     - `tensor_parallel_size` GPUs share the model, each giving `gpu_memory_utilization` of its memory;
       `max_num_seqs` requests are computed at once.
     - `enable_prefix_caching`, `enable_chunked_prefill`: as vLLM names them.
     - `native_window`: tokens that the model was trained for, `max_position_embeddings` of its
-      config.json. A longer `max_model_len` needs `rope_theta` of the same file, and gets YaRN; a
+      config.json; `None`: as that file or the model's published card says. A longer `max_model_len`
+      is stretched by YaRN where `rope_theta` of the same file asks for it, and refused without; a
       factor applies to short texts too, so ask for no more than you use.
     - `tool_call_parser`, `reasoning_parser`: names vLLM knows (`hermes` for Qwen and Tongyi).
     - `served_model_name`: what clients call it, where not `model`.
@@ -43,7 +43,7 @@ class VllmServer:
 
     model: str
     dtype: str = "auto"
-    max_model_len: int = 32_768
+    max_model_len: int | None = None
     host: str = "127.0.0.1"
     port: int = 8000
     keyed: bool = True
@@ -97,8 +97,9 @@ def checked(server: VllmServer) -> VllmServer:
     if not 0.0 < server.gpu_memory_utilization <= 1.0:
         raise SettingsError(f"`gpu_memory_utilization` is a share between 0 and 1: {server.gpu_memory_utilization}")
     for name in ("max_model_len", "tensor_parallel_size", "max_num_seqs"):
-        if getattr(server, name) < 1:
-            raise SettingsError(f"`{name}` must be at least 1: {getattr(server, name)}")
+        value = getattr(server, name)
+        if value is not None and value < 1:
+            raise SettingsError(f"`{name}` must be at least 1: {value}")
     if not server.keyed and not is_loopback(server.host):
         raise SettingsError(f"a server without a key may listen on loopback only, not on {server.host}")
     _scaling(server)
@@ -112,7 +113,7 @@ def command(server: VllmServer) -> tuple[str, ...]:
     checked(server)
     options: list[tuple[str, str | None]] = [
         ("--dtype", server.dtype),
-        ("--max-model-len", str(server.max_model_len)),
+        *([("--max-model-len", str(server.max_model_len))] if server.max_model_len is not None else []),
         ("--host", server.host),
         ("--port", str(server.port)),
         ("--tensor-parallel-size", str(server.tensor_parallel_size)),
@@ -145,24 +146,6 @@ def shell_lines(server: VllmServer) -> str:
             lines[-1] += " " + shlex.quote(word)
     told = f"# The key comes from the environment: export {KEY_VARIABLE}=...\n" if server.keyed else ""
     return told + " \\\n  ".join(lines) + "\n"
-
-
-def server_spec(server: VllmServer, url: str, *, api_key: str | None = None) -> ServerSpec:
-    """Return what the pool should know of this server at `url`: no more requests than it computes at once."""
-    return ServerSpec(
-        url=url,
-        concurrency=server.max_num_seqs,
-        models=frozenset({server.served_model_name or server.model}),
-        api_key=api_key,
-    )
-
-
-def window_of(config: Mapping[str, Json]) -> int | None:
-    """Return the window that a model's own config.json tells, in tokens."""
-    inner = config.get("text_config")
-    source = inner if isinstance(inner, dict) else config
-    found = source.get("max_position_embeddings")
-    return found if isinstance(found, int) and found > 0 else None
 
 
 def systemd_unit(
@@ -222,18 +205,53 @@ def _switch(name: str, *, on: bool) -> str:
 
 
 def _scaling(server: VllmServer) -> dict[str, Json] | None:
-    """Return the rope parameters that a window beyond the model's own needs, `None` where it needs none."""
-    native = server.native_window
-    if native is None or server.max_model_len <= native:
+    """Return the rope parameters that a window beyond the model's own needs, `None` where it needs none.
+
+    Raises `SettingsError` where the model's own window is not known, and where it would have to be
+    stretched and may not be, or nobody asked for it.
+    """
+    wanted = server.max_model_len
+    if wanted is None:
         return None
-    if server.rope_theta is None:
+    own = _own(server, wanted)
+    if wanted <= own.tokens:
+        return None
+    told = f"`vllm.max_model_len` {wanted} is more than the model's own window of {own.tokens} tokens ({own.source})"
+    if own.scaled:
         raise SettingsError(
-            f"`max_model_len` {server.max_model_len} is more than the model's own {native}; "
-            "set `rope_theta` from its config.json to stretch it, or ask for less"
+            f"{told}, whose positions are scaled already: set `vllm.max_model_len` to {own.tokens} or less"
+        )
+    if server.rope_theta is None:
+        theta = "of its config.json" if own.rope_theta is None else f"to {own.rope_theta:.0f}"
+        raise SettingsError(
+            f"{told}: set `vllm.max_model_len` to {own.tokens} or less, "
+            f"or `vllm.rope_theta` {theta} to stretch it by YaRN"
+        )
+    if own.rope_theta is not None and own.rope_theta != server.rope_theta:
+        raise SettingsError(
+            f"`vllm.rope_theta` is {server.rope_theta:.0f}, the model's own {own.rope_theta:.0f} ({own.source})"
         )
     return {
         "rope_type": "yarn",
         "rope_theta": server.rope_theta,
-        "factor": float(-(-server.max_model_len // native)),
-        "original_max_position_embeddings": native,
+        "factor": float(-(-wanted // own.tokens)),
+        "original_max_position_embeddings": own.tokens,
     }
+
+
+def _own(server: VllmServer, wanted: int) -> OwnWindow:
+    """Return the model's own window: what is set goes before a card, and never beyond its config.json."""
+    known, native = own_window(server.model), server.native_window
+    if native is None:
+        if known is None:
+            raise SettingsError(
+                f"`vllm.max_model_len` is {wanted}, and the own window of {server.model} is not known: set "
+                "`vllm.native_window` to `max_position_embeddings` of its config.json, "
+                "or leave `vllm.max_model_len` out"
+            )
+        return known
+    if known is None:
+        return OwnWindow(tokens=native, source="`vllm.native_window`")
+    if native > known.tokens and known.source == CONFIG:
+        raise SettingsError(f"`vllm.native_window` is {native}, the model's own {known.tokens} ({known.source})")
+    return replace(known, tokens=native, source="`vllm.native_window`")

@@ -226,17 +226,24 @@ def _locations(limit: str) -> list[str]:
         "            proxy_request_buffering off;",
         "            proxy_pass http://leadline;",
         "        }",
+        "        # Whoever has a link to a report has no key: the service looks at its token, and counts by it.",
+        "        location /v1/shared/ {",
+        *_open(limit),
+        "        }",
         "        location /v1/ {",
         *_checked(limit),
         "            proxy_pass http://leadline;",
         "        }",
         "        # The pages, shared reports, and the health that a balancer above asks for.",
         "        location / {",
-        limit,
-        "            error_page 429 = /leadline-slower;",
-        "            proxy_pass http://leadline;",
+        *_open(limit),
         "        }",
     ]
+
+
+def _open(limit: str) -> list[str]:
+    """Return the lines of a location that asks nobody for a key."""
+    return [limit, "            error_page 429 = /leadline-slower;", "            proxy_pass http://leadline;"]
 
 
 def _checked(limit: str) -> list[str]:

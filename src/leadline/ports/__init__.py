@@ -10,6 +10,7 @@ One contract suite a port runs over all its adapters (tests/contract). `wiring` 
     EventSink     a log that others read                        eventlog/
     Model         one conversation turn with a model            model/
     Embedder      texts -> vectors                              model/
+    Ranker        a query, texts -> how well each fits          model/
     Tool, Tools   what a model may call                         tools/
     Search        queries -> hits                               search/
     Documents     names -> addresses                            search/corpus
@@ -35,10 +36,10 @@ from __future__ import annotations
 
 from leadline.ports.bodies import Blobs, Bodies, Inventory, Links, TextReader
 from leadline.ports.eventlog import LAG_ROWS, EventFeed, EventSink, Fed, Lag, Message, Store, Turn
-from leadline.ports.models import Embedder, Model
+from leadline.ports.models import Embedder, Model, Ranker
 from leadline.ports.programs import KilledBy, OutFile, Part, Program, Ran, Sandbox
-from leadline.ports.runs import FLAGS, QUEUE, Beat, Cursor, Depth, NewRun, Run, RunFigures, RunStore
-from leadline.ports.search import Documents, Found, PageRead, Pages, Query, Reader, Search
+from leadline.ports.runs import FLAGS, MOST_PRIORITY, QUEUE, Beat, Cursor, Depth, NewRun, Run, RunFigures, RunStore
+from leadline.ports.search import Documents, Found, PageRead, Pages, Query, Reader, Search, Unanswered
 from leadline.ports.signals import Quiet, Signals
 from leadline.ports.summaries import NoSummary, Said, Summarizer
 from leadline.ports.tools import CallContext, Tool, Tools
@@ -49,6 +50,7 @@ __all__ = [
     "FLAGS",
     "LAG_ROWS",
     "MANY",
+    "MOST_PRIORITY",
     "QUEUE",
     "Beat",
     "Blobs",
@@ -81,6 +83,7 @@ __all__ = [
     "Query",
     "Quiet",
     "Ran",
+    "Ranker",
     "Reader",
     "Run",
     "RunFigures",
@@ -95,5 +98,6 @@ __all__ = [
     "Tool",
     "Tools",
     "Turn",
+    "Unanswered",
     "Wake",
 ]

@@ -37,7 +37,8 @@ class Wish:
     """What is to be let in.
 
     `id` is the run's id, or one of a call's own: asked again for the same id, the answer is the
-    first one. `tokens` and `usd` are what it may use at most, `None` where it has no bound itself.
+    first one. `tokens` and `usd` are what was asked for: so much, or a refusal. Where nothing was,
+    it is content with less than `usual_tokens` and `usual_usd`, what is set for everybody.
     """
 
     tenant: str
@@ -47,6 +48,8 @@ class Wish:
     characters: int = 0
     tokens: int | None = None
     usd: float | None = None
+    usual_tokens: int | None = None
+    usual_usd: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +91,11 @@ class Admission(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Bounds:
-    """Limits over what is under way and what was used; `None`: there is none."""
+    """Limits over what is under way and what was used; `None`: there is none.
+
+    `run_share` is how much of a day's budget (above 0, to 1) a wish gets at most that asked for no
+    amount: one of them must not keep the others out.
+    """
 
     key_runs: int | None = None
     key_waiting: int | None = None
@@ -96,6 +103,7 @@ class Bounds:
     waiting: int | None = None
     tokens_per_day: int | None = None
     usd_per_day: float | None = None
+    run_share: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

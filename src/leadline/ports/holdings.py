@@ -71,8 +71,8 @@ class Schedule:
     """A question that is asked again and again.
 
     `when` is a rule such as `every Monday 08:00` or `0 8 * * 1`, in the time of `zone`. `options`
-    are the run's options as a request has them. `next_at` is `None` while it is paused; `reason` says
-    why where that was not its owner's doing.
+    are the run's options as a request has them. `next_at` is `None` while it is paused. `reason` says
+    why it is paused where that was not its owner's doing, or why what is due could not be asked yet.
     """
 
     id: str
@@ -154,6 +154,14 @@ class Schedules(Protocol):
 
     async def rest(self, due: Due, *, reason: str) -> Schedule:
         """Pause what can not be asked any more, until its owner lets it go on. Raises as `fired`."""
+        ...
+
+    async def postpone(self, due: Due, *, reason: str) -> Schedule:
+        """Note why what is due cannot be asked now; it stays due, and may be taken again after a pause.
+
+        The pause is a minute at first and grows with the time that has passed, to an hour; it ends at the
+        schedule's next time at the latest. Raises as `fired`.
+        """
         ...
 
 

@@ -42,3 +42,11 @@ class Embedder(Protocol):
     async def embed(self, texts: Sequence[str], *, deadline: float) -> Sequence[Sequence[float]]:
         """Return a vector a text, in order, all finite and of one length. Raises `ModelError` as `Model` does."""
         ...
+
+
+class Ranker(Protocol):
+    """Tells how much texts have to do with a query."""
+
+    async def scores(self, query: str, texts: Sequence[str], *, deadline: float) -> Sequence[float]:
+        """Return a finite number a text, in order, higher where it fits better. Raises `ModelError` as `Model` does."""
+        ...

@@ -33,9 +33,13 @@ class Cursor(NamedTuple):
     run_id: str
 
 
+MOST_PRIORITY: Final = 10
+"""The priority of a run lies between this and its negative."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NewRun:
-    """A run to be stored. `seed` fixes all that is random in it."""
+    """A run to be stored. `seed` fixes all that is random in it. Of runs that wait more `priority` goes first."""
 
     id: str
     tenant: str

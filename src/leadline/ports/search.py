@@ -26,14 +26,27 @@ class Query:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Unanswered:
+    """A service that gave no answer beside others that did: its error's code and message."""
+
+    provider: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Found:
     """The reply to a query; no hits means that there is nothing, never that something failed.
 
     `ignored` names filters that the provider could not honour, and `vectors` where only words could be asked.
+    `failures` are services of several that were asked and gave nothing, with nobody in their place. `usd` is what
+    the reply cost in US dollars, nothing where it came from a cache.
     """
 
     hits: tuple[Hit, ...]
     ignored: tuple[str, ...] = ()
+    failures: tuple[Unanswered, ...] = ()
+    usd: float = 0.0
 
 
 class Search(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from leadline.domain import Checks, Citation, Verdict
 from leadline.research.evidence import Ledger
@@ -14,6 +14,7 @@ from leadline.research.statements import Statement
 from leadline.research.values import Finding, Setting, check_names, check_remnants, check_values, with_opening_name
 from leadline.research.words import coverage, holds, longest_gap, opposite_pair, phrases, units, weight
 from leadline.text.language import CJK, CJK_MARKS
+from leadline.text.lines import on_one_line
 from leadline.text.spans import fold
 
 # The share of a claim's words that its evidence must hold. Chosen on tests/quality.
@@ -29,13 +30,14 @@ _LEAST_SAID: Final = 1.0
 # As many Chinese characters in a row that the evidence lacks are a word of their own.
 _GAP_ZH: Final = 3
 _FOLDING: Final = 20
-# Up to this many characters, without a full stop or a figure, a line is a heading.
+# Up to this many characters, without a full stop, a line is a heading, or a row of a table.
 _HEADING: Final = 60
+_MARKED: Final = re.compile(r"\s*#{1,6}\s")
 # Blanks where a line of Chinese was broken.
 _BROKEN: Final = re.compile(rf"(?<=[{CJK}{CJK_MARKS}])\s+(?=[{CJK}{CJK_MARKS}])")
 # What a pronoun stands for, put before a quotation.
 _RESOLVED: Final = re.compile(r"\A\s*\[[^\[\]]{1,80}\]\s*")
-_STOPS: Final = (".", "。", "!", "！", "?", "？", ";", "；", "”", '"', ")", "）")
+_STOPPED: Final = re.compile(r"""[.。!！?？;；…”"][)\]）】]*(?:\[\d+\])*\Z""")
 _OPENING: Final = re.compile(r"[A-Z][a-z]{2,30}(?<!ing)\b")
 # What the score is made of; chosen on human labels of attribution (docs/benchmarks.md).
 _ALL, _WINDOW, _PHRASES, _MISSING = 0.4, 0.4, 0.2, 0.2
@@ -68,7 +70,7 @@ class Evidence:
 
 def compare(claim: Statement, evidence: Evidence, *, ledger: Ledger) -> Checked:
     """Return the verdict on `claim`, with the sentences that decide as citations."""
-    repeated = _repeated(claim, evidence)
+    repeated = _repeated(claim, evidence, ledger=ledger)
     if repeated is not None:
         return _told(claim, _Ruling(Verdict.SUPPORTED, "quote"), shown=[repeated], score=1.0, ledger=ledger)
     if not (claim.wanted or claim.facts):
@@ -91,25 +93,46 @@ def compare(claim: Statement, evidence: Evidence, *, ledger: Ledger) -> Checked:
     ruling = _SILENT if not chosen else _rule(findings, share, gap=longest_gap(claim.wanted, held))
     if ruling.verdict is Verdict.SUPPORTED and sum(unit.weight for unit in claim.wanted) < _LEAST_SAID:
         ruling = replace(ruling, verdict=Verdict.PARTIAL, reasons=("it says too little to be compared",))
-    shown = [f.statement for f in findings if f.conflict and f.statement] or _without_headings(chosen)
+    shown = [f.statement for f in findings if f.conflict and f.statement] or _said(
+        claim, chosen, context=evidence.titles
+    )
     return _told(claim, ruling, shown=shown, score=score, ledger=ledger)
 
 
-def _without_headings(chosen: Sequence[Statement]) -> list[Statement]:
-    """Return the sentences that say something; a heading completes them, but is no evidence of its own."""
-    said = [s for s in chosen if s.facts or len(s.text) > _HEADING or s.text.rstrip().endswith(_STOPS)]
+def _said(
+    claim: Statement, chosen: Sequence[Statement], *, context: frozenset[str], words: bool = True
+) -> list[Statement]:
+    """Return the sentences that say something.
+
+    A heading completes them; it is evidence of its own only where it holds a value that they lack.
+    """
+    said = [s for s in chosen if not _is_heading(s)]
+    valued = [s for s in chosen if _is_heading(s) and s.facts]
+    if said and valued:
+        alone = check_values(claim, Setting(said, context=context), words=words)
+        if not all(finding.stands for finding in alone):
+            return [s for s in chosen if s in said or s in valued]
     return said or list(chosen)
 
 
-def _repeated(claim: Statement, evidence: Evidence) -> Statement | None:
+def _is_heading(statement: Statement) -> bool:
+    """Whether a line has a heading's mark, or is short and ends as no sentence does."""
+    text = statement.text.rstrip()
+    return bool(_MARKED.match(text)) or (len(text) <= _HEADING and not _STOPPED.search(text))
+
+
+def _repeated(claim: Statement, evidence: Evidence, *, ledger: Ledger) -> Statement | None:
     """Return the sentence of the evidence that the claim repeats, but for its full stop."""
     said = _RESOLVED.sub("", claim.text)
     wanted = _bare(said)
     if not wanted:
         return None
     for statement in evidence.statements:
+        text = statement.text
+        if "\n" in text:  # set in lines: justified with blanks, its words divided
+            text = on_one_line(text, within=ledger.text(statement.source_id))
         # Folding changes a length a little at most.
-        if abs(len(statement.text) - len(said)) <= _FOLDING and _bare(statement.text) == wanted:
+        if abs(len(text) - len(said)) <= _FOLDING and _bare(text) == wanted:
             return statement
     return None
 
@@ -178,7 +201,8 @@ def _foreign(claim: Statement, statements: Sequence[Statement], *, ledger: Ledge
     """Judge a claim whose evidence is in another language: values may refute it, words not."""
     findings = check_values(claim, Setting(statements, context=frozenset()), words=False)
     missing = tuple(f.reason for f in findings if not f.stands)
-    shown = [f.statement for f in findings if f.statement] or list(statements[:1])
+    bound = list(dict.fromkeys(f.statement for f in findings if f.statement))
+    shown = _said(claim, bound or statements, context=frozenset(), words=False)[: len(bound) or 1]
     if missing:
         ruling = _Ruling(Verdict.UNSUPPORTED, "values", missing)
     else:
@@ -292,16 +316,30 @@ def _told(
 
 
 def citations_of(shown: Sequence[Statement], *, ledger: Ledger) -> tuple[Citation, ...]:
-    """Return the sentences as spans, neighbours joined, the best first."""
-    spans: list[tuple[str, int, int]] = []
+    """Return the sentences as spans, neighbours joined, the best first.
+
+    No quotation of a sentence begins or ends with a heading: those stand by themselves, last.
+    """
+    spans: list[_Place] = []
     for statement in dict.fromkeys(shown):
-        made = (statement.source_id, statement.start, statement.start + len(statement.text))
-        for index, (source, start, end) in enumerate(spans):
-            low, high = min(start, made[1]), max(end, made[2])
-            between = ledger.text(source)[min(end, made[2]) : max(start, made[1])]
-            if source == made[0] and not between.strip():
-                spans[index] = (source, low, high)
+        end = statement.start + len(statement.text)
+        made = _Place(_is_heading(statement), statement.source_id, statement.start, end)
+        for index, kept in enumerate(spans):
+            between = ledger.text(kept.source)[min(kept.end, made.end) : max(kept.start, made.start)]
+            if kept[:2] == made[:2] and not between.strip():
+                low, high = min(kept.start, made.start), max(kept.end, made.end)
+                spans[index] = kept._replace(start=low, end=high)
                 break
         else:
             spans.append(made)
-    return tuple(ledger.citation(*span) for span in spans)
+    ordered = sorted(spans, key=lambda place: place.heading)
+    return tuple(ledger.citation(place.source, place.start, place.end) for place in ordered)
+
+
+class _Place(NamedTuple):
+    """A span of a source that is cited."""
+
+    heading: bool
+    source: str
+    start: int
+    end: int

@@ -25,9 +25,21 @@ _QUOTE: Final = 300
 _LISTED: Final = 200
 """Lines of a program that are listed; the whole of it lies beside the report."""
 
+# Endings after which renderers take a bare name for a host: countries' (ISO 3166, as the root zone has them) and
+# the common ones.
+_ENDINGS: Final = (
+    r"(?:a[cdefgilmnoqrstuwxz]|b[abdefghijmnorstvwyz]|c[acdfghiklmnoruvwxyz]|d[ejkmoz]|e[cegrstu]|f[ijkmor]"
+    r"|g[abdefghilmnpqrstuwy]|h[kmnrtu]|i[delmnoqrst]|j[emop]|k[eghimnprwyz]|l[abcikrstuvy]|m[acdeghklmnopqrstuvwxyz]"
+    r"|n[acefgilopruz]|om|p[aefghklmnrstwy]|qa|r[eosuw]|s[abcdeghijklmnorstuvxyz]|t[cdfghjklmnortvwz]|u[agksyz]"
+    r"|v[aceginu]|w[fs]|y[et]|z[amw]"
+    r"|biz|com|edu|gov|net|org|pro|web|xxx|aero|asia|coop|info|museum|name|shop|рф)\b"
+)
 # Only what some renderer would act on: text full of backslashes cannot be read in a terminal.
 _ACTIVE: Final = re.compile(
-    r"[`*~]"
+    # A file or host that stands alone among words, `notes.md`: as code it is no link and reads as it is.
+    r"""(?P<named>(?<![^\s(\["'“‘（《，、：；。])(?=[\w./-]*[^\W_]\.""" + _ENDINGS + r")"
+    r"""/?[^\W_][\w-]*(?:[./][\w-]+)+(?=[.,;:!?)\]"'”’，。；：！？、）》…]*(?:\s|$)))"""
+    r"|[`*~]"
     # Words in brackets are no link: where `[` is escaped, no text can define what they would lead to.
     r"|\[(?!\w[^\[\]\\^`*_~<>&@!$#{}/:|]+\]\s\w)"
     r"|\\(?=[!-/:-@\[-`{-~]|$)"
@@ -40,7 +52,7 @@ _ACTIVE: Final = re.compile(
     r"|(?<=\s)#(?=#*$)"  # the end of a heading
     # what renderers turn into links by themselves
     r"|/(?=/)|(?<=\bmailto):|(?<=\bxmpp):|(?<=\bwww)\.|(?<=\S)@(?=\S)"
-    r"|(?<=[^\W_])\.(?=(?:[a-z]{2}|biz|com|edu|gov|net|org|pro|web|xxx|aero|asia|coop|info|museum|name|shop|рф)\b)",
+    r"|(?<=[^\W_])\.(?=" + _ENDINGS + r")",
     re.IGNORECASE,
 )
 _OPENING: Final = re.compile(r"\A([#>+=:!|-]|\d+(?=[.)](?:\s|$)))")
@@ -86,7 +98,9 @@ def escape(text: str) -> str:
 
 
 def _inert(found: re.Match[str]) -> str:
-    """Return what was found, escaped; underscores within a word are no emphasis."""
+    """Return what was found, escaped; underscores within a word are no emphasis, names of files and hosts code."""
+    if found["named"]:
+        return f"`{found[0]}`"
     whole, start, end = found.string, found.start(), found.end()
     before, behind = whole[max(0, start - 1) : start], whole[end : end + 1]
     if found[0].startswith("_") and before.isalnum() and behind.isalnum():

@@ -95,6 +95,10 @@ _PHRASES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "en": "Found but not read: {count} more documents",
             "zh": "检索到但未阅读：另有 {count} 篇文档",
         },
+        "failed_more": {
+            "en": "Could not be read: {count} more documents",
+            "zh": "无法读取：另有 {count} 篇文档",
+        },
         "failed_search": {"en": "Not searched: {queries} ({reason})", "zh": "未能检索：{queries}（{reason}）"},
         "failed_source": {"en": "Could not be read: {uri} ({reason})", "zh": "无法读取：{uri}（{reason}）"},
         "steps": {"en": "all steps were used", "zh": "步数已用完"},

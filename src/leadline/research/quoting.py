@@ -17,10 +17,13 @@ from leadline.research.antecedents import antecedent
 from leadline.research.asking import key_of, words_of
 from leadline.research.evidence import Ledger
 from leadline.research.hops import Survey, sigmoid, survey
+from leadline.research.lines import Line
 from leadline.research.phrases import phrase
 from leadline.research.pointing import answering, point
 from leadline.research.ranking import Ranked, bearing, choose, ranked
-from leadline.text.language import CJK, CJK_MARKS, has_cjk
+from leadline.research.sufficing import Sufficient, facts, is_plain, sufficient
+from leadline.text.language import CJK, has_cjk
+from leadline.text.lines import on_one_line
 from leadline.text.tokens import is_stop, terms
 
 EXTRACTIVE = "extractive"
@@ -60,8 +63,8 @@ class Signs(NamedTuple):
 
 RELEVANT = Signs(-5.3, 0.3, 4.9, 2.1, 1.4, 3.2, 2.2, -2.5)
 
-_BREAK = re.compile(rf"(?<=[{CJK}{CJK_MARKS}])\s*\n\s*(?=[{CJK}{CJK_MARKS}])")
 _CJK_CHAR = re.compile(f"[{CJK}]")
+_BRACKETS = str.maketrans("[]", "()")
 
 
 class Extract(NamedTuple):
@@ -80,16 +83,26 @@ class Extract(NamedTuple):
 def extract(question: str, ledger: Ledger, length: Length) -> Extract:
     """Choose the sentences of a report; none where the ledger does not bear on the question. Pure."""
     seen = survey(question, ledger)
-    best = ranked(seen)
-    if not relevant(seen, best):
-        return Extract(None, (), (), (), {})
+    enough = sufficient(seen)
+    strict = is_plain(seen)
+    best = ranked(seen, also=frozenset(one.line.page for one in enough))
+    if not enough and (strict or not relevant(seen, best)):
+        return Extract(None, (), (), _lacking(seen, strict=strict), {})
     direct = answer(seen)
     first = () if direct else answering(point(seen, ledger), seen)
+    if strict:
+        best, first = _only(enough, best, seen), _only(enough, first, seen)
     limit = SENTENCES[length] - (2 if direct else len(first))
     words = WORDS[length] - _length(first, ledger)
     chosen = _within(choose(best, seen, limit=limit, said=first), ledger, words=words)
     said = {sentence: _subject(seen, ledger, sentence) for sentence in (*first, *chosen)}
     return Extract(direct, first, chosen, _uncovered(seen), said)
+
+
+def _only(enough: Sequence[Sufficient], found: Sequence[Ranked], seen: Survey) -> tuple[Ranked, ...]:
+    """Return those of the found sentences that suffice."""
+    places = {(seen.pages[one.line.page].source.id, one.line.start) for one in enough}
+    return tuple(one for one in found if (one.source_id, one.start) in places)
 
 
 def relevant(seen: Survey, best: Sequence[Ranked]) -> bool:
@@ -146,13 +159,44 @@ def length_of(text: str) -> int:
 
 
 def _subject(seen: Survey, ledger: Ledger, sentence: Ranked) -> str:
-    """Return what a sentence leaves unsaid: what its pronoun stands for, or the heading it answers under."""
+    """Return what a sentence leaves unsaid: what its pronoun stands for, its columns, or what it stands under."""
+    line = _line_of(seen, sentence)
+    if line is not None and line.cells:
+        return _columns(seen, line.cells)
     named = antecedent(ledger, sentence.source_id, sentence.start)
     if named or sentence.under is None:
         return named
-    heading = on_one_line(ledger.text(sentence.source_id)[slice(*sentence.under)]).strip("#*= \t")
+    heading = on_one_line(ledger.text(sentence.source_id)[slice(*sentence.under)]).strip("#*=` \t").translate(_BRACKETS)
+    if len(heading) > SHOWN_HEADING:
+        return ""
     new = frozenset(terms(heading)) - sentence.terms - frozenset(terms(ledger.source(sentence.source_id).title))
-    return heading if not new.isdisjoint(seen.asked.terms) and len(heading) <= SHOWN_HEADING else ""
+    return heading if (line is not None and line.entry) or not new.isdisjoint(seen.asked.terms) else ""
+
+
+def _line_of(seen: Survey, sentence: Ranked) -> Line | None:
+    """Return the line that a sentence was made of."""
+    lines = next((page.lines for page in seen.pages if page.source.id == sentence.source_id), ())
+    return next((line for line in lines if line.start == sentence.start), None)
+
+
+def _columns(seen: Survey, cells: Sequence[tuple[str, str]]) -> str:
+    """Return the cells of a row under their heads: the first, and those that the question asks for, else all."""
+    if not all(head for head, _ in cells):
+        return ""
+    asked = frozenset(seen.asked.terms)
+    meant = [cell for cell in cells[1:] if not asked.isdisjoint(terms(cell[0]))]
+    told = ""
+    for head, cell in (cells[0], *(meant or cells[1:])):
+        longer = f"{told}; {head}: {cell}" if told else f"{head}: {cell}"
+        if len(longer) > SHOWN_HEADING:
+            break
+        told = longer
+    return told.translate(_BRACKETS)
+
+
+def _lacking(seen: Survey, *, strict: bool) -> tuple[str, ...]:
+    """Return the figures of the question that no sentence bears which says the rest of it."""
+    return facts(seen.asked) if strict else ()
 
 
 def _uncovered(seen: Survey) -> tuple[str, ...]:
@@ -203,13 +247,8 @@ def _direct(made: Answer | None, ledger: Ledger) -> tuple[DraftSentence, ...]:
 
 def _quoted(ledger: Ledger, sentence: Ranked, *, subject: str) -> DraftSentence:
     excerpt = ledger.excerpt(sentence.source_id, sentence.start, sentence.end, snap=False)
-    text = on_one_line(ledger.quote(excerpt))
+    text = on_one_line(ledger.quote(excerpt), within=ledger.text(sentence.source_id))
     return DraftSentence(text=f"[{subject}] {text}" if subject else text, excerpt_ids=(excerpt.id,))
-
-
-def on_one_line(text: str) -> str:
-    """Return a text without line breaks; between CJK characters nothing takes their place."""
-    return " ".join(_BREAK.sub("", text).split())
 
 
 def _gaps(made: Extract, language: str) -> tuple[DraftSentence, ...]:

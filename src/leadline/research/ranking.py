@@ -105,8 +105,8 @@ def rank(question: str, ledger: Ledger, limit: int) -> tuple[Ranked, ...]:
     return ranked(survey(question, ledger))[:limit]
 
 
-def ranked(seen: Survey) -> tuple[Ranked, ...]:
-    """Return the sentences of the pages that bear on the question, best first."""
+def ranked(seen: Survey, *, also: frozenset[int] = frozenset()) -> tuple[Ranked, ...]:
+    """Return the sentences of the pages that bear on the question, and of those in `also`, best first."""
     found = [
         Ranked(
             source_id=seen.pages[line.page].source.id,
@@ -118,17 +118,18 @@ def ranked(seen: Survey) -> tuple[Ranked, ...]:
             prose=line.prose,
             terms=line.terms,
         )
-        for line, merits in weighed(seen)
+        for line, merits in weighed(seen, also=also)
     ]
     found.sort(key=lambda r: (-r.score, r.source_id, r.start))
     return tuple(found)
 
 
-def weighed(seen: Survey) -> list[tuple[Line, Merits]]:
-    """Return the sentences of the pages that bear on the question, with what speaks for each."""
+def weighed(seen: Survey, *, also: frozenset[int] = frozenset()) -> list[tuple[Line, Merits]]:
+    """Return the sentences of the pages that bear on the question or are `also` named, with what speaks for each."""
     bridges = _bridges(seen)
     found = []
-    for index in [*(first := bearing(seen)), *_fuller(seen, first)]:
+    first = bearing(seen)
+    for index in dict.fromkeys([*first, *_fuller(seen, first), *sorted(also)]):
         page = seen.pages[index]
         left = _left(seen, index)
         held = [line.terms | heading_terms(seen, line) for line in page.lines]

@@ -12,14 +12,16 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from leadline.domain import Source
-from leadline.research.asking import Word, key_of, words_of
+from leadline.research.asking import Word, key_of
 from leadline.research.evidence import Ledger
+from leadline.research.lines import Line, Told, lines_of
 from leadline.research.passages import find
 from leadline.research.relations import GENERIC, related
 from leadline.text.language import has_cjk
 from leadline.text.offsets import Span
-from leadline.text.sentences import split
 from leadline.text.tokens import is_stop, terms
+
+__all__ = ["Line", "Names", "Page", "names_of", "read"]
 
 WHOLE_DOCUMENT = 8_000
 """Up to this many characters all sentences of a document are read; beyond, the passages that serve the goal."""
@@ -30,15 +32,11 @@ PASSAGES = 16
 OPENING = 600
 """Characters of a longer document's beginning that are read."""
 
-MIN_SENTENCE = 20
-MIN_CJK_SENTENCE = 6
-MAX_SENTENCE = 600
 MOST_PASSAGE = 1_500
 """Characters of one passage of a longer document."""
 
-MOST_HEADING = 120
-HEADING_REACH = 600
-"""Characters behind a heading or label in which sentences are read under it."""
+TABLES = frozenset(["text/csv", "text/tab-separated-values"])
+"""What a text is served as that is one table."""
 
 REPEATED = 3
 """Pages from which on the same label is no page's own: running heads, menus, notices."""
@@ -52,37 +50,6 @@ _OPENER = re.compile(
     r"|[\u201c\u300a\u300c]?(?P<han>[^\W_][^\u3002\uff0c\uff08(\u201d\u300b\u300d\n]{0,14}?)[\u201d\u300b\u300d]?"
     r"(?:\uff08|\(|\uff0c|\u662f|\u4f4d\u4e8e|\u4f4d\u65bc)"
 )
-# Marks of headings, numbers of sections, directives and fields of reStructuredText.
-_HEADING = re.compile(r"\s*(?:#{1,6}\s|={2,}|\d+(?:\.\d+)+\.?\s.{1,60}\Z|\.\.\s|:\w+:\s)")
-_MARKUP = re.compile(r"</?(?:a|b|code|div|em|i|li|p|pre|script|span|strong|table|td|tr|ul)(?:\s[^<>]*)?>")
-_DATA = re.compile(r"\"\s?:\s?[\[{\"\d]")
-_PLACEHOLDER = re.compile(r"\[(?!\d)|<(?=[A-Za-z])")
-_SYNOPSIS = 5
-"""Words for each placeholder below which a line shows how a command is written."""
-_END = re.compile(
-    r"[.!?\u3002\uff01\uff1f\uff1b;:\uff1a\u2026][\"'\u201d\u2019)\]\u300d\u300f\uff09]*(?:\[\d+\])*\s*\Z"
-)
-
-
-class Line(NamedTuple):
-    """A sentence of a page: where it stands, its terms, and whether it is prose rather than a heading or label.
-
-    `flat` are its folded words between blanks, for finding names in it; `under` is the heading or
-    label that stands close before it.
-    """
-
-    page: int
-    start: int
-    end: int
-    terms: frozenset[str]
-    prose: bool
-    flat: str
-    words: tuple[Word, ...]
-    under: Span | None
-
-    def holds(self, key: str) -> bool:
-        """Whether a name stands in the sentence, given as `asking.key_of` returns it."""
-        return key in self.flat if has_cjk(key) else f" {key} " in self.flat
 
 
 class Page(NamedTuple):
@@ -117,7 +84,9 @@ def read(goal: str, ledger: Ledger) -> tuple[Page, ...]:
 
 def _page(index: int, source: Source, *, goal: str, ledger: Ledger) -> Page:
     text = ledger.text(source.id)
-    lines = tuple(_lines(index, source.title, text=text, spans=_spans(goal, ledger, source, text=text)))
+    table = source.content_type.partition(";")[0] in TABLES or source.uri.lower().endswith((".csv", ".tsv"))
+    told = Told(page=index, title=source.title, text=text, table=table)
+    lines = tuple(lines_of(told, _spans(goal, ledger, source, text=text)))
     opening = next((text[line.start : line.end] for line in lines if line.prose), "")
     return Page(
         number=index,
@@ -142,48 +111,6 @@ def _spans(goal: str, ledger: Ledger, source: Source, *, text: str) -> list[Span
         else:
             spans.append(span)
     return spans
-
-
-def _lines(index: int, title: str, *, text: str, spans: Sequence[Span]) -> list[Line]:
-    found: list[Line] = []
-    own = key_of(title)
-    for low, high in spans:
-        head: Span | None = None
-        for span in split(text[low:high]):
-            line = text[low + span.start : low + span.end]
-            prose = _is_prose(line)
-            if not prose and len(line) <= MOST_HEADING:
-                head = span.shift(low)
-            least = MIN_CJK_SENTENCE if has_cjk(line) else MIN_SENTENCE
-            if (
-                not least <= len(line) <= MAX_SENTENCE
-                or not _has_words(line)
-                or (len(line) < 2 * len(title) + 8 and key_of(line) == own)
-            ):
-                continue
-            words = tuple(words_of(line))
-            flat = f" {' '.join(word.folded for word in words)} "
-            under = head if prose and head and low + span.start - head.end <= HEADING_REACH else None
-            held = frozenset(terms(line))
-            found.append(Line(index, low + span.start, low + span.end, held, prose, flat, words, under))
-    return found
-
-
-def _is_prose(line: str) -> bool:
-    """Whether a line is a sentence rather than a heading, a label, navigation or code."""
-    return bool(_END.search(line)) and not _HEADING.match(line) and " | " not in line and not _is_synopsis(line)
-
-
-def _is_synopsis(line: str) -> bool:
-    """Whether a line shows how a command is written: `git diff [<options>] [--] [<path>...]`."""
-    holes = len(_PLACEHOLDER.findall(line))
-    return holes > 1 and holes * _SYNOPSIS >= len(line.split())
-
-
-def _has_words(line: str) -> bool:
-    """Whether letters make up most of a line: drawings, tables of numbers, markup and code are no sentences."""
-    prose = sum(map(str.isalpha, line)) * 2 > len(line)
-    return prose and _MARKUP.search(line) is None and len(_DATA.findall(line)) < 2
 
 
 def names_of(title: str, opening: str = "") -> list[tuple[str, float]]:

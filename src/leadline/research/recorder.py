@@ -184,10 +184,15 @@ class Recorder:
         if self._outbox is not None:
             await self._outbox.close()
 
-    async def hand_over(self, reason: str, owner: str) -> None:
-        """Give the run back for another worker to go on."""
+    def leave(self) -> None:
+        """Wait for a store that is away no longer than a worker on its way out can; also in a write under way."""
         if self._outbox is not None:
             self._outbox.leave()
+
+    async def hand_over(self, reason: str, owner: str) -> None:
+        """Give the run back for another worker to go on."""
+        self.leave()
+        if self._outbox is not None:
             await self._outbox.write(self._entry("", RunHandedOver(owner=owner, reason=reason)))
 
     async def wait(self, waiting: RunWaiting) -> None:

@@ -27,6 +27,7 @@ from leadline.research.checking import Findings
 from leadline.research.evidence import Ledger
 from leadline.research.phrases import phrase, spoken
 from leadline.research.write import EXTRACTIVE
+from leadline.telling.addresses import readable
 
 UNREAD_NAMED = 8
 UNSEARCHED_NAMED = 3
@@ -104,7 +105,12 @@ def _unexamined(ending: Ending) -> tuple[str, ...]:
     named = [phrase("unread", language, title=title) for title in ending.unread[:UNREAD_NAMED]]
     if len(ending.unread) > UNREAD_NAMED:
         named.append(phrase("unread_more", language, count=len(ending.unread) - UNREAD_NAMED))
-    failed = [phrase("failed_source", language, uri=uri, reason=why) for uri, why in ending.failed.items()]
+    missed = ending.options.not_read
+    reasons = (*missed.named.items(), *ending.failed.items())
+    failed = [phrase("failed_source", language, uri=readable(uri), reason=why) for uri, why in reasons]
+    if missed.count > len(missed.named):
+        more = phrase("failed_more", language, count=missed.count - len(missed.named))
+        failed.insert(len(missed.named), more)
     return (*ending.gaps, *named, *failed, *_unsearched(ending))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Final
@@ -16,7 +16,7 @@ from leadline.scholar.merge import merge
 from leadline.scholar.types import Ask, Source
 from leadline.wire.http import Http, Request
 from leadline.wire.keys import KeyRing
-from leadline.wire.papers import Copies, Paper, Papers, Works
+from leadline.wire.papers import Copies, Listed, Paper, Papers, Works
 from leadline.wire.queries import asked_filters, days_of
 from leadline.wire.service import Service, Turns
 
@@ -58,7 +58,7 @@ class ScholarService:
         """Return the filters of a query that cannot be sent."""
         return (self._source.ignores | _NO_FILTER) & asked_filters(query)
 
-    async def papers(self, query: Query, *, deadline: float) -> Sequence[Paper]:
+    async def papers(self, query: Query, *, deadline: float) -> Listed:
         """Return works, best first. Raises `ProviderFailed`, `LimitReached`."""
         first, last = days_of(query)
 
@@ -67,23 +67,26 @@ class ScholarService:
 
         reply = await self._service.ask(build, deadline=deadline)
         papers = [paper for paper in self._source.read(reply) if paper.title and _fits(paper, first, last)]
-        return papers[: query.limit]
+        return Listed(papers=tuple(papers[: query.limit]))
 
 
 class Library:
     """`Scholar` over services; one that fails costs only itself.
 
-    `told` hears of each failure. `unpaywall` resolves full texts of the first works that have none.
+    `weights` says how much a service's ranks count, by its name; 1 unless given. `told` hears of
+    each failure. `unpaywall` resolves full texts of the first works that have none.
     """
 
     def __init__(
         self,
         services: Sequence[Works],
         *,
+        weights: Mapping[str, float] | None = None,
         unpaywall: Copies | None = None,
         told: Callable[[str, ToolFailed], None] | None = None,
     ) -> None:
         self._services = tuple(services)
+        self._weights = weights or {}
         self._unpaywall = unpaywall
         self._told = told
 
@@ -97,19 +100,21 @@ class Library:
         async with asyncio.TaskGroup() as asking:
             tasks = [asking.create_task(_ask(one, query, deadline * _SHARE)) for one in self._services]
         replies = [task.result() for task in tasks]
-        answers = [(one, reply) for one, reply in zip(self._services, replies, strict=True) if not _is_failure(reply)]
-        failures = [(one.name, reply) for one, reply in zip(self._services, replies, strict=True) if _is_failure(reply)]
-        errors = tuple((name, error) for name, error in failures if isinstance(error, ToolFailed))
+        asked = list(zip(self._services, replies, strict=True))
+        answers = [(one, reply) for one, reply in asked if isinstance(reply, Listed)]
+        errors = tuple((one.name, reply) for one, reply in asked if isinstance(reply, ToolFailed))
         for name, error in errors:
             if self._told is not None:
                 self._told(name, error)
         if errors and not answers:
             raise _none_answered(errors)
-        lists = [reply for _, reply in answers if not isinstance(reply, ToolFailed)]
-        papers = [with_arxiv(paper) for paper in merge(lists)[: query.limit]]
+        weights = [self._weights.get(one.name, 1.0) for one, _ in answers]
+        merged = merge([reply.papers for _, reply in answers], weights=weights)
+        papers = [with_arxiv(paper) for paper in merged[: query.limit]]
         ignored = frozenset[str]().union(*(one.ignored(query) for one, _ in answers))
         resolved = await self._resolved(papers, left)
-        return Papers(papers=tuple(resolved), ignored=tuple(sorted(ignored)), failures=errors)
+        paid = sum(reply.usd for _, reply in answers)
+        return Papers(papers=tuple(resolved), ignored=tuple(sorted(ignored)), failures=errors, usd=paid)
 
     async def _resolved(self, papers: Sequence[Paper], left: Deadline) -> Sequence[Paper]:
         """Return the works, the first of them with a free copy where Unpaywall knows one in time."""
@@ -132,11 +137,7 @@ class Library:
         ]
 
 
-def _is_failure(reply: Sequence[Paper] | ToolFailed) -> bool:
-    return isinstance(reply, ToolFailed)
-
-
-async def _ask(service: Works, query: Query, deadline: float) -> Sequence[Paper] | ToolFailed:
+async def _ask(service: Works, query: Query, deadline: float) -> Listed | ToolFailed:
     try:
         return await service.papers(query, deadline=deadline)
     except ToolFailed as error:

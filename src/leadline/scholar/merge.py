@@ -14,17 +14,21 @@ _RRF_K: Final = 60
 _YEARS_APART: Final = 3
 
 
-def merge(lists: Sequence[Sequence[Paper]]) -> list[Paper]:
-    """Return works by reciprocal rank, merged by DOI, arXiv id and title; ties go to the earlier list."""
+def merge(lists: Sequence[Sequence[Paper]], *, weights: Sequence[float] | None = None) -> list[Paper]:
+    """Return works by reciprocal rank, merged by DOI, arXiv id and title; ties go to the earlier list.
+
+    `weights` says how much each list counts; 1 unless given.
+    """
     groups: list[_Group] = []
     known: dict[str, _Group] = {}
-    for papers in lists:
+    for number, papers in enumerate(lists):
+        weight = 1.0 if weights is None else weights[number]
         for rank, paper in enumerate(papers, start=1):
             group = _group_of(paper, known)
             if group is None:
                 group = _Group()
                 groups.append(group)
-            group.add(paper, 1.0 / (_RRF_K + rank))
+            group.add(paper, weight / (_RRF_K + rank))
             for key in group.keys:
                 known.setdefault(key, group)
     return [group.paper() for group in sorted(groups, key=lambda group: -group.score())]

@@ -19,6 +19,12 @@ class FailedFile(NamedTuple):
     code: str
     reason: str
 
+    @property
+    def why(self) -> str:
+        """The reason, without the document's name where it begins with that."""
+        called, _, rest = self.reason.removeprefix("`").partition("` ")
+        return rest if rest and self.reason.startswith("`") and self.name.endswith(called) else self.reason
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IndexProgress:

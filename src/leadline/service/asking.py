@@ -5,16 +5,16 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple
 
 from leadline.api import asking
+from leadline.api.amounts import wish_of, within
 from leadline.codec import canonical
 from leadline.domain import Budget, Length, Options, Policy, Question, StrategyName, sha256
 from leadline.domain.run import Origin
-from leadline.errors import InputError, LeadlineError, SettingsError, StoreError, UnknownRun, WrongState
+from leadline.errors import InputError, LeadlineError, NotPermitted, SettingsError, StoreError, UnknownRun, WrongState
 from leadline.ports import NewRun, Run
-from leadline.ports.access import Caller
-from leadline.ports.admission import Admitted, Wanted, Wish
+from leadline.ports.access import Caller, Role
 from leadline.ports.signals import Rejected
 from leadline.service.door import Door, Limited
 from leadline.service.runs import Runs, corpus_name
@@ -24,8 +24,7 @@ from leadline.text.language import detect
 from leadline.version import __version__
 from leadline.wiring import Platform
 from leadline.wiring.accounts import Accounts
-
-N = TypeVar("N", int, float)
+from leadline.wiring.corpora import not_read_of
 
 SCOPE: Final = "research:"
 """What keys of repeated requests begin with here, so that other resources may have the same keys."""
@@ -67,42 +66,44 @@ class Asking:
             raise
 
     async def _started(self, taken: ResearchTaken, caller: Caller, *, origin: Origin, repeat: str | None) -> Asked:
+        self._check_priority(taken, caller)
         text = asking.checked_question(taken.question)
         question = Question(text=text, language=taken.language or detect(text))
         options = await self._options(taken, text, caller)
         run_id = asking.new_run_id(self._platform.clock.now())
         if repeat is not None:
             run_id = await self._accounts.once.first(
-                caller.tenant, SCOPE + repeat, body_hash=sha256(canonical(taken.model_dump())), object=run_id
+                caller.tenant, SCOPE + repeat, body_hash=_hash_of(taken), object=run_id
             )
             known = await self._known(run_id, caller)
             if known is not None:
                 return Asked(known, new=False)
-        budget = options.budget
-        wish = Wish(
-            tenant=caller.tenant,
-            key=caller.key,
-            wanted=Wanted.RUN,
-            id=run_id,
-            characters=len(text),
-            tokens=budget.tokens,
-            usd=budget.usd,
-        )
-        budget = within(budget, await self._door.admit(wish))
         new = NewRun(
             id=run_id,
             tenant=caller.tenant,
             question=question,
-            options=replace(options, budget=budget),
+            options=options,
             seed=secrets.randbits(32),
+            priority=taken.priority,
             software=__version__,
             origin=origin,
         )
-        return await self._stored(new, caller)
+        wish = wish_of(new, key=caller.key, named=limits_named(taken))
+        return await self._stored(within(new, await self._door.admit(wish)), caller)
 
     async def check(self, taken: ResearchTaken, caller: Caller) -> None:
-        """Refuse what cannot be asked now, without asking it. Raises `InputError`, `UnknownObject`, `UnknownRun`."""
+        """Refuse what cannot be asked now, without asking it.
+
+        Raises `InputError`, `NotPermitted`, `UnknownObject`, `UnknownRun`.
+        """
+        self._check_priority(taken, caller)
         await self._options(taken, asking.checked_question(taken.question), caller)
+
+    def _check_priority(self, taken: ResearchTaken, caller: Caller) -> None:
+        """Let nobody go before other tenants but those who run the service. Raises `NotPermitted`."""
+        operator = caller.role is Role.ADMIN and caller.tenant in self._settings.service.operators
+        if taken.priority > 0 and not operator:
+            raise NotPermitted("a priority above 0 takes an admin key of the tenants that run the service")
 
     async def _stored(self, new: NewRun, caller: Caller) -> Asked:
         try:
@@ -126,6 +127,8 @@ class Asking:
         overrides = overrides_of(taken)
         if taken.corpora:
             overrides["corpora"] = await self._corpora(taken.corpora, caller)
+            corpora = tuple(dict.fromkeys(taken.corpora))
+            overrides["not_read"] = await not_read_of(self._accounts.corpora, caller.tenant, corpora)
         if taken.continues is not None:
             overrides["ledger_of"] = (await self._runs.get(taken.continues, tenant=caller.tenant)).id
         try:
@@ -163,19 +166,17 @@ def overrides_of(taken: ResearchTaken) -> dict[str, Any]:
 
 def budget_of(taken: ResearchTaken, default: Budget) -> Budget:
     """Return a run's budget: what the request names, else what is set."""
-    given = {name: value for name, value in taken.budget.model_dump().items() if value is not None}
-    return replace(default, **given)
+    return replace(default, **limits_named(taken))
 
 
-def within(budget: Budget, admitted: Admitted) -> Budget:
-    """Return the budget with no more than what was set aside."""
-    return replace(budget, tokens=_least(budget.tokens, admitted.tokens), usd=_least(budget.usd, admitted.usd))
+def _hash_of(taken: ResearchTaken) -> str:
+    """Return what equal requests share, also with those of before there were priorities."""
+    return sha256(canonical(taken.model_dump(exclude=None if taken.priority else {"priority"})))
 
 
-def _least(one: N | None, other: N | None) -> N | None:
-    if one is None or other is None:
-        return other if one is None else one
-    return min(one, other)
+def limits_named(taken: ResearchTaken) -> dict[str, Any]:
+    """Return what the request names of a run's budget, by field name of `Budget`."""
+    return {name: value for name, value in taken.budget.model_dump().items() if value is not None}
 
 
 def _wants(taken: ResearchTaken) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final, Literal
 
@@ -12,7 +13,7 @@ from leadline.domain import Report, StrategyName, Usage
 from leadline.errors import InputError, UnknownObject
 from leadline.events import Event, PlanMade, RunStarted, ToolAnswered, ToolAsked
 from leadline.service.shapes import ResearchTaken
-from leadline.telling.addresses import address, linkable, name
+from leadline.telling.addresses import address, linkable, name, readable
 from leadline.telling.numbering import Numbers
 from leadline.text.clean import squeeze, visible
 
@@ -39,7 +40,8 @@ _WORDS: Final[Mapping[str, Mapping[str, str]]] = {
         "python": "计算",
     },
 }
-_SHOWN: Final = ("query", "url", "goal")
+_SHOWN: Final = ("query", "url", "files", "goal")
+_ADDRESS: Final = re.compile(r"(?:document|file):\S+\Z")
 
 
 class ChatMessage(BaseModel):
@@ -150,8 +152,9 @@ def told(event: Event, language: str) -> str:
 
 
 def _said(value: object) -> str:
+    """Return what a call is about, documents by the names that a person knows."""
     items = value if isinstance(value, list) else [value]
-    return _line("; ".join(str(item) for item in items))
+    return _line("; ".join(readable(str(item)) if _ADDRESS.match(str(item)) else str(item) for item in items))
 
 
 def _line(text: str) -> str:

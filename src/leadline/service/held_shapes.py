@@ -1,10 +1,10 @@
-"""What the service takes and gives of schedules, webhooks and links."""
+"""What the service takes and gives of schedules, webhooks, links and secrets."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, SecretStr, StringConstraints
 
 from leadline.service.shapes import Given, Line, ResearchTaken, RunStateName, Taken, Url
 
@@ -40,7 +40,9 @@ class ScheduleShown(Given):
     created_at: str
     made_by: str
     next_at: str | None = Field(description="When it is asked next; null while it is paused.")
-    reason: str | None = Field(description="Why it was paused, where nobody asked for that: what it searches is gone.")
+    reason: str | None = Field(
+        description="Why it was paused where nobody asked for that, or why a run that is due could not be started yet."
+    )
     last_at: str | None = Field(description="The moment that the last run stands for.")
     last_run: str | None
     last_state: RunStateName | None = Field(
@@ -107,3 +109,20 @@ class ShareMade(ShareShown):
     """A link that was just made."""
 
     token: str = Field(description="What is sent as `X-Leadline-Share`. It is shown this once.")
+
+
+class SecretTaken(Taken):
+    """A tenant's own key at a provider."""
+
+    value: Annotated[SecretStr, Field(min_length=1, max_length=2_000)] = Field(
+        description="The key; several that are taken in turn stand on lines of their own. It is never shown again."
+    )
+
+
+class SecretShown(Given):
+    """A tenant's own key at a provider, without the key. Times are UTC, ISO 8601."""
+
+    name: str
+    key_id: str = Field(description="Which of the operator's keys it is encrypted with.")
+    updated_at: str
+    used: bool = Field(description="Whether this service asks the provider at all; else the key rests until it does.")

@@ -97,6 +97,11 @@ class ResearchTaken(Taken):
     servers: Annotated[list[Line], Field(max_length=20)] = Field(
         default_factory=list, description="Tool servers of this service whose pinned tools the model may call."
     )
+    priority: Annotated[int, Field(ge=-10, le=10)] = Field(
+        default=0,
+        description="Of the runs that wait for a worker those with more go first, whose ever they are. More than 0 "
+        "takes an admin of the tenants that run the service.",
+    )
     approve: bool = Field(default=False, description="Wait for a person after the plan.")
     clarify: bool = Field(default=False, description="A question may be asked back before the plan.")
 
@@ -148,6 +153,7 @@ class RunShown(Given):
     web: bool
     corpora: list[str]
     continues: str | None
+    priority: int
     created_at: str
     updated_at: str
     last_event: int = Field(description="The number of the last event.")

@@ -34,6 +34,7 @@ def run_shown(run: Run, *, asks: Any = None) -> RunShown:  # noqa: ANN401 JSON b
         web=options.web,
         corpora=[name.partition("@")[0] for name in options.corpora],
         continues=options.ledger_of,
+        priority=run.priority,
         created_at=iso(run.created_at),
         updated_at=iso(run.updated_at),
         last_event=run.last_seq,

@@ -65,3 +65,8 @@ class AdmissionSettings:
     usd_per_day: float | None = setting(
         None, OrNone(Number(0, above=True)), "US dollars that a tenant may use in a day (UTC), as before."
     )
+    run_share: float = setting(
+        0.25,
+        Number(0, 1, above=True),
+        "Share of a tenant's day that a run gets at most which was asked without tokens or dollars of its own.",
+    )

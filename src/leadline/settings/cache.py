@@ -83,7 +83,9 @@ class CachingSettings:
     scholar_seconds: float = setting(
         86_400.0, Number(0, above=True), "Seconds for which what a scholarly service answered is fresh."
     )
-    other_seconds: float = setting(3_600.0, Number(0, above=True), "Seconds for which anything else is fresh.")
+    other_seconds: float = setting(
+        3_600.0, Number(0, above=True), "Seconds for which anything else is fresh: robots.txt files."
+    )
     nothing_seconds: float = setting(
         45.0, Number(0, above=True), "Seconds for which it is believed that there is nothing: no hits, no such page."
     )

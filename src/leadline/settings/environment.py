@@ -18,3 +18,8 @@ def environment_secrets(environ: Mapping[str, str] | None = None) -> frozenset[s
     found = {text for name, text in given.items() if _NAMES.search(name)}
     found |= {word for text in given.values() for words in _SIGNED.findall(text) for word in words if word}
     return frozenset(text for text in found if len(text) >= _LEAST and not text.startswith("/"))
+
+
+def holds_secret(name: str, text: str) -> bool:
+    """Return whether a variable looks like one that holds a secret: by its name, or by a password in an address."""
+    return _NAMES.search(name) is not None or _SIGNED.search(text) is not None

@@ -20,6 +20,7 @@ from leadline.settings.masking import masked
 from leadline.settings.models import check_model
 from leadline.settings.prices import load_prices
 from leadline.settings.registry import PREFIX, Item, items
+from leadline.settings.rerank import check_rerank
 from leadline.settings.s3 import check_s3
 from leadline.settings.scholar import NEED_KEYS
 from leadline.settings.sections import APP, Settings
@@ -263,6 +264,7 @@ def _check_others(settings: Settings) -> None:
         raise SettingsError("`embed.url` is set, but `embed.name` is not: name the model that the server offers")
     if embed.name is not None and embed.url is None:
         raise SettingsError(f"`embed.name` is {embed.name}, but `embed.url` is not set: name its server")
+    check_rerank(settings.rerank)
     check_summarizer(settings.summarizer, model=bool(model.urls), given="summarizer.use" in settings.sources)
     check_tools(settings.tools, sandbox=settings.sandbox)
 
@@ -277,7 +279,10 @@ def _check_auth(settings: Settings) -> None:
 
 
 def _check_search(settings: Settings) -> None:
-    """Refuse a service that searches the web and lacks what it cannot do without."""
+    """Refuse a service that searches the web and lacks what it cannot do without, and more than there are at once."""
+    most, known = settings.search.fuse, len(settings.search.providers)
+    if 0 < known < most:
+        raise SettingsError(f"`search.fuse` is {most}, but `search.providers` names {known}: name more")
     if "search.providers" not in settings.sources:
         return
     for name in settings.search.providers:

@@ -122,8 +122,8 @@ class ModelSettings:
     concurrency: tuple[int, ...] = setting(
         (),
         Several(Whole(1)),
-        "Requests that a server gets at a time (`max_num_seqs` of a vLLM that is yours alone): one number for all "
-        "servers, or one for each of `urls` in their order. Empty: no bound.",
+        "Requests that a server gets at a time from this process: one number for all servers, or one for each of "
+        "`urls` in their order. Empty: `vllm.max_num_seqs` where the section `vllm` starts this model, else no bound.",
     )
     weights: tuple[float, ...] = setting(
         (),
@@ -135,7 +135,8 @@ class ModelSettings:
         "auto",
         Choice(("auto", "all", "none")),
         "Which servers are asked for one real token now and then, so that a dead one is known before a call meets "
-        "it. `auto`: those whose calls cost nothing: `free`, or in one's own network and without a price.",
+        "it. `auto`: those whose calls cost nothing: `free`, or in one's own network and without a price; others, and "
+        "a lone one, are only asked for their list of models, which is free.",
     )
     probe_seconds: float = setting(
         30.0, Number(0.1), "Seconds between two such probes of a server, and some by chance."
@@ -191,6 +192,12 @@ class GatewaySettings:
     tenant_tokens: int | None = setting(
         None, OrNone(Whole(1)), "Tokens a minute of a tenant that has no number of its own."
     )
+    admin_key: Secret | None = setting(  # noqa: RUF009 makes a dataclass field
+        None,
+        OrNone(Key()),
+        "The key by which an operator adds, drains and removes servers while the gateway runs (`leadline pool`); "
+        "never printed. `none`: nobody can.",
+    )
     drain_seconds: float = setting(600.0, Number(0), "How long answers under way may take when it is stopped.")
     whole_seconds: float = setting(300.0, Number(0, above=True), "How long an answer that is not streamed may take.")
     max_body: int = setting(64 << 20, Size(1024), "Size of a request, in bytes.")
@@ -203,14 +210,20 @@ class VllmSettings:
     model: str | None = setting(None, OrNone(Text()), "What is served: a name at a hub, or a folder.")
     served_model_name: str | None = setting(None, OrNone(Text()), "What clients call it. `none`: as `model`.")
     dtype: str = setting("auto", Text(), "Type of the weights.")
-    max_model_len: int = setting(32_768, Whole(1), "Window in tokens.")
+    max_model_len: int | None = setting(None, OrNone(Whole(1)), "Window in tokens. `none`: the model's own.")
     native_window: int | None = setting(
         None,
         OrNone(Whole(1)),
-        "Tokens that the model was trained for (`max_position_embeddings` of its config.json). A longer "
-        "`max_model_len` is stretched by YaRN and needs `rope_theta`.",
+        "Tokens that the model was trained for (`max_position_embeddings` of its config.json). `none`: as that "
+        "file says where `model` is a folder, else the published card of a model that is known; needed with "
+        "`max_model_len` for any other.",
     )
-    rope_theta: float | None = setting(None, OrNone(Number(0, above=True)), "`rope_theta` of the model's config.json.")
+    rope_theta: float | None = setting(
+        None,
+        OrNone(Number(0, above=True)),
+        "`rope_theta` of the model's config.json: stretches it by YaRN where `max_model_len` is longer than its own "
+        "window, which is refused without.",
+    )
     host: str = setting("127.0.0.1", Text(), "The address to listen on.")
     port: int = setting(8000, Whole(1, 65_535), "The port to listen on.")
     keyed: bool = setting(

@@ -2,10 +2,37 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
+from typing import Final
 
 from leadline.settings.kinds import Location, Number, OrNone, Server, Whole, setting
+from leadline.settings.web import listed
+
+_HOST: Final = re.compile(r"\.?[a-z0-9_]([-a-z0-9_.]*[a-z0-9_])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Hosts, domains and networks: a TOML or JSON list, or text separated by commas."""
+
+    allowed: str = field(
+        default="hosts (`db.internal`), domains (`.svc`) or networks (`10.1.0.0/16`), separated by commas", init=False
+    )
+
+    def parse(self, raw: object, base: Path) -> tuple[str, ...]:
+        """Return them, each once."""
+        return tuple(dict.fromkeys(_place(one.lower()) for one in listed(raw)))
+
+
+def _place(text: str) -> str:
+    if "/" in text or ":" in text or text.replace(".", "").isdigit():
+        return str(ip_network(text))
+    if not _HOST.fullmatch(text):
+        raise ValueError
+    return text
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +55,12 @@ class PreflightSettings:
     restore_days: float = setting(90.0, Number(0, above=True), "Age in days that the last proven restore may have.")
     requests: int = setting(
         400, Whole(10, 100_000), "Requests that are sent at most to see that a limit answers with 429."
+    )
+    trusted: tuple[str, ...] = setting(
+        (),
+        Places(),
+        "What is reached over networks of your own, on which nobody else can listen or which encrypt by themselves: "
+        "there TLS is not asked for. Without it only this machine is trusted.",
     )
     answers: Path | None = setting(  # noqa: RUF009 makes a dataclass field
         None,

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from leadline.settings.kinds import setting
-from leadline.settings.web import ProviderSettings, Words, provider
+from leadline.settings.web import ProviderSettings, RankedSettings, Words, provider, ranked
 
 SERVICES: Final = ("openalex", "crossref", "arxiv", "europepmc", "semanticscholar", "serper")
 NEED_KEYS: Final = frozenset({"serper"})
+TAKE_KEYS: Final = ("openalex", "crossref", "semanticscholar", "serper")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -22,15 +23,18 @@ class ScholarSettings:
         "Services that are asked side by side; their answers are joined. Only `serper` needs a key. "
         "Empty: no such tool.",
     )
-    openalex: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
-    crossref: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
-    arxiv: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
-    europepmc: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
-    semanticscholar: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
-    serper: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
+    openalex: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
+    crossref: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
+    arxiv: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
+    europepmc: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
+    semanticscholar: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
+    serper: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
     unpaywall: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
 
-    def of(self, name: str) -> ProviderSettings:
-        """Return the section of a service; `unpaywall` finds free copies and is asked where `fetch.contact` is mail."""
-        found: ProviderSettings = getattr(self, name)
+    def of(self, name: str) -> RankedSettings:
+        """Return the section of a service of `SERVICES`.
+
+        `unpaywall` is none of them: it finds free copies, and is asked where `fetch.contact` is mail.
+        """
+        found: RankedSettings = getattr(self, name)
         return found

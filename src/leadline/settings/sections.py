@@ -37,6 +37,7 @@ from leadline.settings.models import GatewaySettings, JudgeSettings, ModelSettin
 from leadline.settings.preflight import PreflightSettings
 from leadline.settings.programs import PythonSettings, SandboxKind
 from leadline.settings.s3 import BlobsUrl, S3Settings
+from leadline.settings.rerank import RerankSettings
 from leadline.settings.scholar import ScholarSettings
 from leadline.settings.server import ServerSettings
 from leadline.settings.service import ServiceSettings
@@ -236,6 +237,7 @@ class Settings:
     gateway: GatewaySettings = field(default_factory=GatewaySettings, metadata={"section": GatewaySettings})
     vllm: VllmSettings = field(default_factory=VllmSettings, metadata={"section": VllmSettings})
     embed: EmbedSettings = field(default_factory=EmbedSettings, metadata={"section": EmbedSettings})
+    rerank: RerankSettings = field(default_factory=RerankSettings, metadata={"section": RerankSettings})
     budget: BudgetSettings = field(default_factory=BudgetSettings, metadata={"section": BudgetSettings})
     visit: VisitSettings = field(default_factory=VisitSettings, metadata={"section": VisitSettings})
     fetch: FetchSettings = field(default_factory=FetchSettings, metadata={"section": FetchSettings})

@@ -1,11 +1,11 @@
-"""Settings of the HTTP service: how long it waits, how much it holds at once, whose word about clients it takes."""
+"""Settings of the HTTP service: how long it waits, how much it holds at once, whose word it takes, who runs it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from leadline.settings.kinds import Number, Whole, setting
-from leadline.settings.web import Networks
+from leadline.settings.web import Networks, Tenants
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,4 +29,10 @@ class ServiceSettings:
         Networks(),
         "Networks of balancers whose `X-Forwarded-For` says who the client is, and whose `X-Forwarded-Proto` by which "
         "protocol it came. Empty: nobody's.",
+    )
+    operators: tuple[str, ...] = setting(
+        ("local",),
+        Tenants(),
+        "Tenants whose admins run the service: they see causes, commands and addresses in its diagnosis, which tell of "
+        "this machine and its neighbours, and may have paid for what costs money.",
     )

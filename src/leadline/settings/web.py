@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, Literal
 
-from leadline.settings.kinds import Choice, Key, Number, OrNone, Secret, Server, Text, setting
+from leadline.settings.kinds import Choice, Key, Number, OrNone, Secret, Server, Text, Whole, setting
 
 PROVIDERS: Final = ("wikipedia", "ddgs", "searxng", "serper", "tavily", "brave", "exa", "jina", "serpapi")
 KEYLESS: Final = frozenset({"wikipedia", "ddgs", "searxng"})
+
+_TENANT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +63,7 @@ class Networks:
 
     def parse(self, raw: object, base: Path) -> tuple[str, ...]:
         """Return the networks."""
-        return tuple(str(ip_network(item)) for item in _listed(raw))
+        return tuple(str(ip_network(item)) for item in listed(raw))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +79,22 @@ class Words:
 
     def parse(self, raw: object, base: Path) -> tuple[str, ...]:
         """Return the words, each once."""
-        found = tuple(dict.fromkeys(_listed(raw)))
+        found = tuple(dict.fromkeys(listed(raw)))
         if not set(found) <= set(self.words):
+            raise ValueError
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Tenants:
+    """Tenants by their ids, in order."""
+
+    allowed: str = field(default="ids of tenants, separated by commas", init=False)
+
+    def parse(self, raw: object, base: Path) -> tuple[str, ...]:
+        """Return the ids, each once."""
+        found = tuple(dict.fromkeys(listed(raw)))
+        if not all(_TENANT.fullmatch(one) for one in found):
             raise ValueError
         return found
 
@@ -91,10 +108,10 @@ class Keys:
 
     def parse(self, raw: object, base: Path) -> tuple[Secret, ...]:
         """Return the keys."""
-        return tuple(Key().parse(item, base) for item in _listed(raw))
+        return tuple(Key().parse(item, base) for item in listed(raw))
 
 
-def _listed(raw: object) -> list[str]:
+def listed(raw: object) -> list[str]:
     """Return the items of a list, or of text that stands for one."""
     if isinstance(raw, str):
         text = raw.strip()
@@ -133,12 +150,27 @@ class ProviderSettings:
     qps: float | None = setting(
         None, OrNone(Number(0, above=True)), "Requests a second. `none`: what it allows by default."
     )
-    usd: float = setting(0.0, Number(0), "US dollars that a request costs: for the order and budget of `cache warm`.")
+    usd: float = setting(
+        0.0, Number(0), "US dollars that a request costs: in a run's cost and limit, and in those of `cache warm`."
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RankedSettings(ProviderSettings):
+    """One service whose answers are joined with those of others."""
+
+    weight: float = setting(1.0, Number(0, above=True), "How much its ranks count where answers are joined.")
 
 
 def provider() -> ProviderSettings:
     """Return the field of a provider's section."""
     made: ProviderSettings = field(default_factory=ProviderSettings, metadata={"section": ProviderSettings})
+    return made
+
+
+def ranked() -> RankedSettings:
+    """Return the field of the section of a provider whose ranks count."""
+    made: RankedSettings = field(default_factory=RankedSettings, metadata={"section": RankedSettings})
     return made
 
 
@@ -152,17 +184,26 @@ class SearchSettings:
         "Services that search the web, in order: the first that answers counts. `wikipedia`, `searxng` (your own "
         "instance) and `ddgs` (reads result pages of several engines, unofficially; extra `ddgs`) need no key.",
     )
-    wikipedia: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
-    ddgs: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
-    searxng: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
-    serper: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
-    tavily: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
-    brave: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
-    exa: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
-    jina: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
-    serpapi: ProviderSettings = provider()  # noqa: RUF009 makes a dataclass field
+    fuse: int = setting(
+        1,
+        Whole(1, len(PROVIDERS)),
+        "Services that each query goes to side by side; with more than one their answers are joined by reciprocal "
+        "rank, and each is paid for. For one that fails the next stands in.",
+    )
+    weight: float = setting(
+        1.0, Number(0, above=True), "How much the ranks of the web count beside those of a run's documents."
+    )
+    wikipedia: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
+    ddgs: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
+    searxng: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
+    serper: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
+    tavily: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
+    brave: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
+    exa: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
+    jina: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
+    serpapi: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
 
-    def of(self, name: str) -> ProviderSettings:
+    def of(self, name: str) -> RankedSettings:
         """Return the section of a provider."""
-        found: ProviderSettings = getattr(self, name)
+        found: RankedSettings = getattr(self, name)
         return found

@@ -11,6 +11,7 @@ input or output, keeps state or raises on hostile input, and every pattern runs 
 - ``sentences``: sentence spans.
 - ``spans``: finds a quotation in a stored text although white space or marks differ.
 - ``rank``: BM25 over passages, goal-directed windows, near-duplicates.
+- ``lines``: lines of set text joined into one for display.
 - ``clean``: makes foreign text inert before it enters a prompt; white space for display.
 - ``numbers`` and ``numerals``: quantities by value, with units.
 - ``dates``: dates by value.

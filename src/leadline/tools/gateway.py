@@ -36,8 +36,8 @@ AT_ONCE: Final = 16
 """Calls of one tool at a time, over all runs of a process."""
 
 PRIVATE: Final = (
-    "it repeats text of the private documents, which must not leave: say it in general words, "
-    "or look for it in the documents alone"
+    "it repeats text of the private documents, which must not leave: only general words may go out, "
+    "the text itself is looked for in the documents alone"
 )
 BACKOFF: Final = Backoff(attempts=2, base=0.5, cap=5.0)
 

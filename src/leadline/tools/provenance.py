@@ -15,10 +15,7 @@ _IN_TEXT: Final = re.compile(r"https?://[^\s<>\"'`{}|\\^\u3000-\u303f\uff00-\uff
 _TRAILING: Final = ".,;:!?)]*_~"
 _DEFAULT_PORTS: Final = {"http": ":80", "https": ":443"}
 
-UNKNOWN: Final = (
-    "this address comes neither from the question, nor from a search, nor from a page that was read: "
-    "visit only what was offered, exactly as it was given"
-)
+UNKNOWN: Final = "this address comes neither from the question, nor from a search, nor from a page that was read"
 OUTSIDE: Final = "this address lies outside of the sites that the run is narrowed to"
 
 

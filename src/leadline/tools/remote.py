@@ -17,6 +17,7 @@ from typing import Any, Final
 from leadline.domain import Fetched
 from leadline.errors import ProviderBroken
 from leadline.ports import Found, Query
+from leadline.resilience import Deadline
 from leadline.tools.addresses import is_web
 from leadline.wire.papers import Papers
 from leadline.wire.tool_client import ToolClient
@@ -24,14 +25,21 @@ from leadline.wire.tool_shapes import WrongShape, found_from, papers_from, sourc
 
 _MOST_KNOWN: Final = 2_000
 
+OwnHeader = Callable[[float], Awaitable[str]]
+"""Returns the header with a tenant's own keys within so many seconds, `""` for none. Raises `ProviderFailed`."""
+
 
 class RemoteSearch:
-    """`Search` behind a service; `name` is what stands beside the run's documents."""
+    """`Search` behind a service; `name` is what stands beside the run's documents.
 
-    def __init__(self, client: ToolClient, *, name: str, tenant: str = "") -> None:
+    `own_keys` returns the header with the tenant's own keys, within the seconds that it is given.
+    """
+
+    def __init__(self, client: ToolClient, *, name: str, tenant: str = "", own_keys: OwnHeader | None = None) -> None:
         self._client = client
         self._name = name
         self._tenant = tenant
+        self._own_keys = own_keys or _none
 
     @property
     def name(self) -> str:
@@ -40,7 +48,9 @@ class RemoteSearch:
 
     async def search(self, query: Query, *, deadline: float) -> Found:
         """See `ports.Search`."""
-        body = await self._client.ask(_asked(query), deadline=deadline, tenant=self._tenant)
+        left = Deadline(deadline)
+        own_keys = await self._own_keys(deadline)
+        body = await self._client.ask(_asked(query), deadline=left.left(), tenant=self._tenant, own_keys=own_keys)
         try:
             return found_from(body)
         except WrongShape as error:
@@ -48,15 +58,18 @@ class RemoteSearch:
 
 
 class RemoteScholar:
-    """`Scholar` behind a service."""
+    """`Scholar` behind a service; see `RemoteSearch`."""
 
-    def __init__(self, client: ToolClient, *, tenant: str = "") -> None:
+    def __init__(self, client: ToolClient, *, tenant: str = "", own_keys: OwnHeader | None = None) -> None:
         self._client = client
         self._tenant = tenant
+        self._own_keys = own_keys or _none
 
     async def papers(self, query: Query, *, deadline: float) -> Papers:
         """See `wire.papers.Scholar`."""
-        body = await self._client.ask(_asked(query), deadline=deadline, tenant=self._tenant)
+        left = Deadline(deadline)
+        own_keys = await self._own_keys(deadline)
+        body = await self._client.ask(_asked(query), deadline=left.left(), tenant=self._tenant, own_keys=own_keys)
         try:
             return papers_from(body)
         except WrongShape as error:
@@ -89,14 +102,17 @@ class RemoteReader:
     """`Reader` of pages of the web behind a service.
 
     `held` gives bytes that the run's tenant has: those of `seen` are named in the request, so that
-    they need not travel again.
+    they need not travel again. For `own_keys` see `RemoteSearch`.
     """
 
-    def __init__(self, client: ToolClient, *, seen: Seen, held: Held, tenant: str = "") -> None:
+    def __init__(
+        self, client: ToolClient, *, seen: Seen, held: Held, tenant: str = "", own_keys: OwnHeader | None = None
+    ) -> None:
         self._client = client
         self._seen = seen
         self._held = held
         self._tenant = tenant
+        self._own_keys = own_keys or _none
 
     def reads(self, uri: str) -> bool:
         """See `ports.Reader`."""
@@ -104,11 +120,16 @@ class RemoteReader:
 
     async def read(self, uri: str, *, deadline: float) -> Fetched:
         """See `ports.Reader`."""
+        left = Deadline(deadline)
+        own_keys = await self._own_keys(deadline)
         known = self._seen.hash_of(uri)
         raw = await self._held(known) if known is not None else None
         have = [known] if raw is not None else []
         body = await self._client.ask(
-            {"url": uri, "have": have, "content": False}, deadline=deadline, tenant=self._tenant
+            {"url": uri, "have": have, "content": False},
+            deadline=left.left(),
+            tenant=self._tenant,
+            own_keys=own_keys,
         )
         fetched = await asyncio.to_thread(self._read, body)
         if fetched.raw is None and fetched.source.raw_sha256 == known:
@@ -137,3 +158,8 @@ def _asked(query: Query) -> dict[str, Any]:
         "exclude": list(query.exclude),
         "since": query.since,
     }
+
+
+async def _none(_seconds: float) -> str:
+    """Return no keys."""
+    return ""

@@ -58,7 +58,8 @@ class ScholarTool:
             if isinstance(error, ToolStop) or len(failed) == len(replies):
                 raise error
         results: list[Json] = [_result(text, reply) for text, reply in zip(texts, replies, strict=True)]
-        return ToolResult(value={"results": results})
+        paid = sum(reply.usd for reply in replies if not isinstance(reply, ToolError))
+        return ToolResult(value={"results": results}, cost_usd=paid)
 
     def render(self, value: Json, texts: Mapping[str, str]) -> str:
         """Return numbered works under each query; one that came before is only pointed to."""

@@ -123,7 +123,8 @@ class SearchTool:
         replies = [[task.result() for task in row] for row in tasks]
         _raise_for(replies)
         results: list[Json] = [_result(query, row, self._weights) for query, row in zip(queries, replies, strict=True)]
-        return ToolResult(value={"results": results})
+        paid = sum(reply.found.usd for row in replies for reply in row if reply.found is not None)
+        return ToolResult(value={"results": results}, cost_usd=paid)
 
     def render(self, value: Json, texts: Mapping[str, str]) -> str:
         """Return numbered hits under each query; a page that came before is only pointed to."""
@@ -190,12 +191,16 @@ def _result(query: Query, row: Sequence[_Reply], weights: Sequence[float]) -> Js
     answered = [
         (reply.found.hits, weight) for reply, weight in zip(row, weights, strict=True) if reply.found is not None
     ]
-    per_host = None if query.sites else MOST_PER_HOST
-    hits = fuse([hits for hits, _ in answered], weights=[weight for _, weight in answered], per_host=per_host)
-    hits = hits[: query.limit]
+    hits = join(query, [hits for hits, _ in answered], [weight for _, weight in answered])[: query.limit]
     ignored = {name for reply in row if reply.found is not None for name in reply.found.ignored}
     failures: list[Json] = [
         {"provider": r.provider, "code": r.error.code, "message": _message(r.error)} for r in row if r.error is not None
+    ]
+    failures += [
+        {"provider": one.provider, "code": one.code, "message": brief(one.message, _MOST_MESSAGE)}
+        for reply in row
+        if reply.found is not None
+        for one in reply.found.failures
     ]
     return {
         "query": query.text,
@@ -213,6 +218,11 @@ def _result(query: Query, row: Sequence[_Reply], weights: Sequence[float]) -> Js
         "ignored": sorted(ignored),
         "failures": failures,
     }
+
+
+def join(query: Query, lists: Iterable[Sequence[Hit]], weights: Sequence[float]) -> list[Hit]:
+    """Return one list of what several found for a query; a host's share is kept to unless it is narrowed to sites."""
+    return fuse(lists, weights=weights, per_host=None if query.sites else MOST_PER_HOST)
 
 
 def fuse(

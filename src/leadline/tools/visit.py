@@ -6,6 +6,7 @@ import asyncio
 from bisect import bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Final
 
 from leadline.domain import (
@@ -26,6 +27,7 @@ from leadline.text.clean import defused, neutralise, squeeze
 from leadline.text.offsets import Span
 from leadline.tools.addresses import canonical, is_web, shown
 from leadline.tools.brief import brief
+from leadline.tools.provenance import UNKNOWN
 from leadline.tools.summary import Summaries, Summary, Unsummed
 
 NAME: Final = "visit"
@@ -44,6 +46,14 @@ _MOST_MESSAGE: Final = 300
 MOST_LINKS: Final = 40
 _LINKS_SHOWN: Final = 12
 _MOST_LINK: Final = 300
+_NOT_OFFERED: Final = "no such address was offered"
+# What a model is told beside the reason, which people read in the report as well.
+_ADVICE: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        _NOT_OFFERED: "use addresses as `search` gives them",
+        UNKNOWN: "visit only what was offered, exactly as it was given",
+    }
+)
 # Readers answer within this share of the call's time, so that a slow page costs only itself.
 _SHARE: Final = 0.9
 # With a summariser they leave it some.
@@ -199,7 +209,7 @@ class VisitTool:
         for reader in self._readers:
             if reader.reads(url):
                 return reader
-        raise NotFound("no such address was offered; use addresses as `search` gives them")
+        raise NotFound(_NOT_OFFERED)
 
     async def _choose(self, text: str, goal: str, limit: int) -> list[Span]:
         scanned = text[:_MOST_SCANNED]
@@ -287,8 +297,9 @@ def place(source: Source, offset: int) -> str:
 def _block(page: Mapping[str, Any], texts: Mapping[str, str], seen: set[str]) -> str:
     address = brief(shown(page["url"][:_MOST_ADDRESS]), _MOST_ADDRESS)
     if "failure" in page:
-        failure = page["failure"]
-        return f"{address} could not be read ({failure['code']}): {failure['message']}"
+        code, message = page["failure"]["code"], page["failure"]["message"]
+        told = f"{message}; {_ADVICE[message]}" if message in _ADVICE else message
+        return f"{address} could not be read ({code}): {told}"
     source_id = page["source_id"]
     if source_id in seen:
         return f"{address} is the same text as document {source_id} above."

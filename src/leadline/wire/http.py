@@ -24,7 +24,7 @@ class Request:
     """A request. `params` are encoded into the address, `json` is sent as the body, `data` is such a body encoded."""
 
     url: str
-    method: Literal["GET", "POST"] = "GET"
+    method: Literal["GET", "POST", "DELETE"] = "GET"
     params: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     json: Mapping[str, Any] | None = None

@@ -47,12 +47,24 @@ class Paper:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Listed:
+    """The reply of one service; `usd` is what it cost in US dollars, nothing where it came from a cache."""
+
+    papers: tuple[Paper, ...] = ()
+    usd: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Papers:
-    """The reply to a query; `failures` are the services that gave none, `ignored` the filters not honoured."""
+    """The reply to a query; `failures` are the services that gave none, `ignored` the filters not honoured.
+
+    `usd` is what all of it cost in US dollars.
+    """
 
     papers: tuple[Paper, ...]
     ignored: tuple[str, ...] = ()
     failures: tuple[tuple[str, ToolFailed], ...] = ()
+    usd: float = 0.0
 
 
 class Works(Protocol):
@@ -67,7 +79,7 @@ class Works(Protocol):
         """Return the filters of a query that cannot be sent."""
         ...
 
-    async def papers(self, query: Query, *, deadline: float) -> Sequence[Paper]:
+    async def papers(self, query: Query, *, deadline: float) -> Listed:
         """Return works, best first. Raises `ToolFailed`."""
         ...
 

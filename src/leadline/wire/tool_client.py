@@ -19,6 +19,7 @@ from leadline.errors import LimitReached, ProviderBroken, ProviderUnavailable
 from leadline.ports.correlation import outgoing_headers
 from leadline.resilience import Breaker
 from leadline.wire.http import Http, Reply, Request
+from leadline.wire.own_keys import HEADER as OWN_KEYS
 from leadline.wire.problems import failure_from
 
 DEADLINE: Final = "Leadline-Deadline-Ms"
@@ -62,16 +63,25 @@ class ToolClient:
         self._breaker = breaker or Breaker()
 
     async def ask(
-        self, body: Mapping[str, Any], *, deadline: float, tenant: str = "", large: bool = False
+        self,
+        body: Mapping[str, Any],
+        *,
+        deadline: float,
+        tenant: str = "",
+        own_keys: str = "",
+        large: bool = False,
     ) -> dict[str, Any]:
         """Return the answer's JSON object. `large` bodies are encoded beside the event loop.
+
+        `own_keys` are the tenant's own, as their header has them.
 
         Raises what the service told of as a kind of `ToolFailed`; `ProviderUnavailable` where it
         cannot be reached or is late, `LimitReached` while it is left alone, `ProviderDenied` where
         it refuses the key, `ProviderBroken` for an answer of another shape.
         """
         left = max(1, int((deadline - min(_WAY_SECONDS, deadline / 10)) * 1000))
-        headers = {**self._headers, DEADLINE: str(left), **({TENANT: tenant} if tenant else {}), **outgoing_headers()}
+        named = {TENANT: tenant, OWN_KEYS: own_keys}
+        headers = {**self._headers, DEADLINE: str(left), **{k: v for k, v in named.items() if v}, **outgoing_headers()}
         data = await asyncio.to_thread(codec.encode, body) if large else codec.encode(body)
         request = Request(url=self._url, method="POST", headers=headers, data=data)
         reply, answer = await self._exchange(request, deadline - min(_OWN_SECONDS, deadline / 20))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import math
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
@@ -18,7 +19,7 @@ from typing import Any, Final, TypeVar
 from leadline import codec
 from leadline.domain import Fetched, Hit, Source, sha256, source_id
 from leadline.errors import ToolFailed
-from leadline.ports import Found, OutFile, Ran
+from leadline.ports import Found, OutFile, Ran, Unanswered
 from leadline.wire.papers import Paper, Papers
 from leadline.wire.problems import failure_from, problem_of
 
@@ -48,7 +49,14 @@ def found_body(found: Found) -> dict[str, Any]:
         }
         for hit in found.hits
     ]
-    return {"results": results, "ignored": list(found.ignored), "sources": []}
+    failures = [{"provider": one.provider, "code": one.code, "detail": one.message} for one in found.failures]
+    return {
+        "results": results,
+        "ignored": list(found.ignored),
+        "failures": failures,
+        "cost_usd": found.usd,
+        "sources": [],
+    }
 
 
 def found_from(body: Mapping[str, Any]) -> Found:
@@ -68,7 +76,14 @@ def found_from(body: Mapping[str, Any]) -> Found:
         )
         for number, item in enumerate(_objects(body, "results"), start=1)
     ]
-    return Found(hits=tuple(hits), ignored=_texts(body, "ignored"))
+    failures = [
+        checked(
+            Unanswered,
+            {"provider": item.get("provider"), "code": item.get("code"), "message": item.get("detail") or ""},
+        )
+        for item in _objects(body, "failures", needed=False)
+    ]
+    return Found(hits=tuple(hits), ignored=_texts(body, "ignored"), failures=tuple(failures), usd=_amount(body))
 
 
 def papers_body(papers: Papers) -> dict[str, Any]:
@@ -77,6 +92,7 @@ def papers_body(papers: Papers) -> dict[str, Any]:
         "results": [codec.orjson_tree(paper) for paper in papers.papers],
         "ignored": list(papers.ignored),
         "failures": [{"provider": name, **problem_of(error, status=_FAILED)} for name, error in papers.failures],
+        "cost_usd": papers.usd,
         "sources": [],
     }
 
@@ -91,6 +107,7 @@ def papers_from(body: Mapping[str, Any]) -> Papers:
         papers=tuple(checked(Paper, item) for item in _objects(body, "results")),
         ignored=_texts(body, "ignored"),
         failures=tuple(failures),
+        usd=_amount(body),
     )
 
 
@@ -184,6 +201,14 @@ def _objects(body: Mapping[str, Any], name: str, *, needed: bool = True) -> Sequ
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
         raise WrongShape(f"`{name}` is no list of objects")
     return found
+
+
+def _amount(body: Mapping[str, Any]) -> float:
+    """Return what an answer cost, nothing where it does not tell."""
+    usd = body.get("cost_usd", 0.0)
+    if not _fits(usd, float) or not 0.0 <= usd < math.inf:
+        raise WrongShape("`cost_usd` is no amount")
+    return float(usd)
 
 
 def _texts(body: Mapping[str, Any], name: str) -> tuple[str, ...]:

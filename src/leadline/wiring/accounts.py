@@ -152,6 +152,7 @@ def bounds_of(settings: Settings) -> Bounds:
         waiting=admission.waiting,
         tokens_per_day=admission.tokens_per_day,
         usd_per_day=admission.usd_per_day,
+        run_share=admission.run_share,
     )
 
 

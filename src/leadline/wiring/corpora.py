@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Final
 
+from leadline.domain import NotRead
 from leadline.extract.children import ExtractPool
 from leadline.extract.types import Limits
 from leadline.ports import Clock, Embedder
+from leadline.ports.corpora import DocumentState, TenantCorpora
 from leadline.search.corpus import Corpus
-from leadline.search.corpus_types import EmbedLimits, IndexProgress, IndexReport
+from leadline.search.corpus_types import EmbedLimits, FailedFile, IndexProgress, IndexReport
 from leadline.settings import EmbedSettings
+
+_MOST_NAMED: Final = 8
+"""Documents that a run records by name where they gave no text; the rest are counted."""
 
 
 class Corpora:
@@ -35,6 +41,7 @@ class Corpora:
         self._embedder: Embedder | None = None
         self._stack = stack
         self._open: dict[str, Corpus] = {}
+        self._failed: dict[str, tuple[FailedFile, ...]] = {}
 
     async def of(self, paths: Sequence[Path]) -> Corpus:
         """Return the corpus of files and folders. Raises `MissingPath`, `MissingExtra`."""
@@ -51,7 +58,14 @@ class Corpora:
     ) -> tuple[str, IndexReport]:
         """Bring the index of `paths` up to date; return its id and what changed."""
         corpus = await self.of(paths)
-        return corpus.id, await corpus.refresh(progress=progress)
+        report = await corpus.refresh(progress=progress)
+        self._failed[corpus.id] = report.failed
+        return corpus.id, report
+
+    def not_read(self, corpora: Sequence[str]) -> NotRead:
+        """Return what the latest refresh of these here could not take, by name."""
+        failed = [one for corpus in dict.fromkeys(corpora) for one in self._failed.get(corpus, ())]
+        return _named(failed, count=len(failed))
 
     async def _opened(self, paths: Sequence[Path], corpus: str | None) -> Corpus:
         return await Corpus.open(
@@ -85,3 +99,23 @@ class Corpora:
             return known
         self._open[corpus.id] = await self._stack.enter_async_context(corpus)
         return corpus
+
+
+async def not_read_of(kept: TenantCorpora, tenant: str, corpora: Sequence[str]) -> NotRead:
+    """Return what the newest versions of a tenant's corpora could not take; what waits to be read is not among it.
+
+    Raises `StoreError`, `UnknownObject`.
+    """
+    tallies = await kept.tally(tenant, corpora)
+    failed: list[FailedFile] = []
+    for corpus in corpora:
+        wanted, after = min(tallies[corpus].failed, _MOST_NAMED - len(failed)), ""
+        while wanted > 0 and (page := await kept.documents(tenant, corpus, after=after)):
+            found = [one for one in page if one.state is DocumentState.FAILED][:wanted]
+            failed += [FailedFile(one.name, one.code or "", one.reason) for one in found]
+            wanted, after = wanted - len(found), page[-1].name
+    return _named(failed, count=sum(tallies[corpus].failed for corpus in corpora))
+
+
+def _named(failed: Sequence[FailedFile], *, count: int) -> NotRead:
+    return NotRead(count=count, named={one.name: one.why for one in sorted(failed)[:_MOST_NAMED]})

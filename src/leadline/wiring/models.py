@@ -6,16 +6,24 @@ import asyncio
 import ipaddress
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from leadline.domain import Price
-from leadline.errors import ModelError
+from leadline.errors import ModelError, SettingsError
 from leadline.ports import Clock, Model, Run
 from leadline.resilience import BreakerState, SystemClock
-from leadline.settings import ModelSettings, Prices, Settings, load_prices
+from leadline.settings import (
+    JudgeSettings,
+    ModelSettings,
+    Prices,
+    Settings,
+    SummarizerSettings,
+    VllmSettings,
+    load_prices,
+)
 
 if TYPE_CHECKING:
     from leadline.model.budgets import Budgets
@@ -38,6 +46,7 @@ _OWN_NAMES: Final = (".local", ".localhost", ".internal", ".lan", ".home.arpa", 
 class _Served:
     """A role's servers, open."""
 
+    section: ModelSettings
     pool: PooledModel
     estimator: TokenEstimator
 
@@ -83,10 +92,7 @@ class Models:
             return None
         if section.use == "main":
             return await self.main(run)
-        own = ModelSettings(
-            urls=section.urls, name=section.name, api_key=section.api_key, kind=section.kind, free=section.free
-        )
-        return await self._of("judge", own, run)
+        return await self._of("judge", own_model(section), run)
 
     async def summarizer(self, run: Run | None = None) -> Model | None:
         """Return the model that sums pages up, as `run` may use it; `None` also where a service does."""
@@ -95,10 +101,7 @@ class Models:
             return None
         if section.use == "main":
             return await self.main(run)
-        own = ModelSettings(
-            urls=section.urls, name=section.name, api_key=section.api_key, kind=section.kind, free=section.free
-        )
-        return await self._of("summarizer", own, run)
+        return await self._of("summarizer", own_model(section), run)
 
     async def window(self) -> int | None:
         """Return the main model's window in tokens, `None` where none of its servers tells it soon."""
@@ -111,6 +114,30 @@ class Models:
         except ModelError:
             return None
         return next((model.window for model in listed if model.name == section.name), None)
+
+    def follow(self, settings: Settings) -> None:
+        """Have the servers that `settings` name from now on; calls under way end where they are.
+
+        Of a role that is open nothing else changes; others take their section whole. Raises
+        `SettingsError`, with nothing changed, where an open role would have another model or none.
+        """
+        now = {"main": settings.model, "judge": own_model(settings.judge), "summarizer": own_model(settings.summarizer)}
+        for role, served in self._open.items():
+            section = now[role]
+            if not section.urls or (section.name, section.kind) != (served.section.name, served.section.kind):
+                raise SettingsError(
+                    f"servers can change while a process runs, the model of {role} cannot: it has "
+                    f"{served.section.name}; restart for {section.name if section.urls else 'none'}"
+                )
+        for role, served in self._open.items():
+            served.pool.pool.follow(server_specs(now[role], self.price(now[role].name), vllm=settings.vllm))
+        self._settings = replace(
+            self._settings,
+            model=settings.model,
+            judge=settings.judge,
+            summarizer=settings.summarizer,
+            vllm=settings.vllm,
+        )
 
     def price(self, model: str | None) -> Price | None:
         """Return what a model costs by the price file, `None` where it says nothing."""
@@ -157,7 +184,7 @@ class Models:
         clocks = Clocks(first_token=section.first_token_seconds, gap=section.gap_seconds, total=section.total_seconds)
         estimator = TokenEstimator()
         pool = PooledModel(
-            server_specs(section, self.price(section.name)),
+            server_specs(section, self.price(section.name), vllm=self._settings.vllm),
             client=clients(
                 section.kind, clocks=clocks, estimator=estimator, thinking=section.thinking, clock=self._clock
             ),
@@ -169,7 +196,7 @@ class Models:
             on_health=self._on_health,
             on_call=self._on_call,
         )
-        return _Served(pool=await self._stack.enter_async_context(pool), estimator=estimator)
+        return _Served(section=section, pool=await self._stack.enter_async_context(pool), estimator=estimator)
 
     def _limits(self) -> Limiter:
         """Return what bounds the calls of all roles together."""
@@ -207,6 +234,17 @@ class Models:
         return self._budgets
 
 
+def own_model(section: JudgeSettings | SummarizerSettings) -> ModelSettings:
+    """Return a role's own servers as the section of a model."""
+    return ModelSettings(
+        urls=section.urls,
+        name=section.name,
+        api_key=section.api_key,
+        kind="anthropic" if section.kind == "anthropic" else "openai",
+        free=section.free,
+    )
+
+
 def _import_parts() -> None:
     """Import what a model stands on; slow, hence not on the event loop."""
     for name in ("budgeted", "budgets", "clients", "concurrency", "continuing", "limited", "pooled", "structured"):
@@ -219,39 +257,56 @@ def known_price(prices: Prices | None, model: str | None) -> Price | None:
     return None if found is None else Price(prompt=found.prompt, completion=found.completion, cached=found.cached)
 
 
-def server_specs(section: ModelSettings, price: Price | None) -> tuple[ServerSpec, ...]:
+def server_specs(
+    section: ModelSettings, price: Price | None, *, vllm: VllmSettings | None = None, grows: bool = False
+) -> tuple[ServerSpec, ...]:
     """Return the servers of `section` as a pool takes them; `price` is the model's, where it is known.
 
+    Without a bound of their own, servers of the model that `vllm` starts get what one of those computes
+    at once, so that the pool never sends more than servers times `max_num_seqs`. `grows` says that
+    others may join a lone one.
+
     Money decides who may be asked for more than a run asks for: where a call costs some, nothing is
-    hedged, and nothing is probed unless `probe` is `all`. A lone server needs neither.
+    hedged, and nothing is probed unless `probe` is `all`. A lone server needs neither. Who is not probed
+    is looked at, which costs nothing.
     """
     from leadline.model.pool_types import ServerSpec  # noqa: PLC0415 aiohttp only where a model is set
 
     key = section.api_key.reveal() if section.api_key else None
-    several = len(section.urls) > 1
+    several = grows or len(section.urls) > 1
+    bounds = section.concurrency or _computed(section, vllm)
     specs = []
     for at, url in enumerate(section.urls):
         own = own_network(url)
         free = section.free or (own and (price is None or not (price.prompt or price.completion)))
+        probed = section.probe == "all" or (section.probe == "auto" and free and several)
         specs.append(
             ServerSpec(
                 url=url,
                 weight=section.weights[at] if section.weights else 1.0,
-                concurrency=section.concurrency[at % len(section.concurrency)] if section.concurrency else None,
+                concurrency=bounds[at % len(bounds)] if bounds else None,
                 priced=not free,
                 api_key=key,
-                probed=section.probe == "all" or (section.probe == "auto" and free and several),
+                probed=probed,
+                looked_at=section.probe == "auto" and not probed,
                 gauges=several and own,
             )
         )
     return tuple(specs)
 
 
-def pool_policy(section: ModelSettings) -> PoolPolicy:
+def _computed(section: ModelSettings, vllm: VllmSettings | None) -> tuple[int, ...]:
+    """Return what each server computes at once where it is known to be started by `vllm`."""
+    if vllm is None or vllm.model is None or section.name != (vllm.served_model_name or vllm.model):
+        return ()
+    return (vllm.max_num_seqs,)
+
+
+def pool_policy(section: ModelSettings, *, grows: bool = False) -> PoolPolicy:
     """Return how the servers of `section` are chosen: a lone one is not spared for long, there is no other."""
     from leadline.model.pool_types import PoolPolicy  # noqa: PLC0415 aiohttp only where a model is set
 
-    cooldown = PoolPolicy().cooldown if len(section.urls) > 1 else ALONE
+    cooldown = PoolPolicy().cooldown if grows or len(section.urls) > 1 else ALONE
     return PoolPolicy(balance=section.balance, queue=section.queue, cooldown=cooldown)
 
 

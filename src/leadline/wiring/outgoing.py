@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self, TypeVar
 
 from leadline.errors import StoreError
 from leadline.ports import Clock, Quiet, Signals
@@ -34,6 +35,9 @@ T = TypeVar("T")
 
 CACHE_UNUSABLE = "cache_unusable"
 """Name of the log line that tells that the cache's file cannot be used."""
+
+MOST_OWN: Final = 2_048
+"""Tenants' own keys, one a tenant and provider, of which a process remembers which rest."""
 
 log = logging.getLogger("leadline.wiring.outgoing")
 
@@ -60,6 +64,7 @@ class Outgoing:
         self._broken: StoreError | None = None
         self._redis: dict[str, Redis] = {}
         self._keys: dict[tuple[str, ...], KeyRing] = {}
+        self._own: OrderedDict[tuple[str, str], tuple[tuple[str, ...], KeyRing]] = OrderedDict()
 
     async def __aenter__(self) -> Self:
         return self
@@ -107,14 +112,18 @@ class Outgoing:
                 self._limiter = ObservedLimiter(limiter, self.signals)
             return self._limiter
 
-    async def turns(self, service: str, *, rate: float, tenant: str) -> ServiceTurns:
-        """Return the limits of calls to a service: its own, each key's, and the tenant's where one is set."""
+    async def turns(self, service: str, *, rate: float, tenant: str, own: bool = False) -> ServiceTurns:
+        """Return the limits of calls to a service: its own, each key's, and the tenant's where one is set.
+
+        With `own` keys a tenant has limits of its own: what holds them holds nobody else.
+        """
         from leadline.limits.turns import ServiceTurns  # noqa: PLC0415 only where a run may reach the web
         from leadline.limits.types import Limit  # noqa: PLC0415 as above
 
         share = self._settings.outgoing.tenant_qps
         more = () if share is None else (Limit(key=f"tenant:{tenant}:{service}", rate=share),)
-        return ServiceTurns(await self.limiter(), service, rate=rate, more=more)
+        name = f"{service}:own:{tenant}" if own else service
+        return ServiceTurns(await self.limiter(), name, rate=rate, more=more)
 
     def keys(self, service: str, keys: Sequence[Secret] = ()) -> KeyRing:
         """Return the keys of a service; all who use the same share which of them are refused or rest."""
@@ -122,6 +131,20 @@ class Outgoing:
 
         plain = [key.reveal() for key in keys]
         return self._keys.setdefault((service, *plain), KeyRing(service, plain))
+
+    def own_keys(self, tenant: str, service: str, keys: tuple[str, ...]) -> KeyRing:
+        """Return a tenant's own keys of a service; other keys in their place begin afresh."""
+        from leadline.wire.keys import KeyRing  # noqa: PLC0415 as above
+
+        place = (tenant, service)
+        held, ring = self._own.get(place, ((), None))
+        if ring is None or held != keys:
+            ring = KeyRing(service, keys)
+        self._own[place] = (keys, ring)
+        self._own.move_to_end(place)
+        if len(self._own) > MOST_OWN:
+            self._own.popitem(last=False)
+        return ring
 
     async def cache(self) -> TieredCache | None:
         """Return the cache, `None` where it is `off` or its file cannot be used. Raises `SettingsError`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +18,7 @@ from leadline.resilience import SystemClock
 from leadline.settings import Settings
 from leadline.tools import parse_file, python, scholar, visit
 from leadline.tools.gateway import Doors
+from leadline.wiring.accounts import Accounts, are_kept
 from leadline.wiring.blobs import blob_store
 from leadline.wiring.corpora import Corpora
 from leadline.wiring.eventlog import EventLog, event_log
@@ -27,6 +28,7 @@ from leadline.wiring.held_tools import HeldTools
 from leadline.wiring.hosted import HostedCorpora
 from leadline.wiring.models import Models
 from leadline.wiring.outgoing import Outgoing
+from leadline.wiring.own_keys import VaultKeys
 from leadline.wiring.programs import Programs, has_sandbox
 from leadline.wiring.provider import Provider
 from leadline.wiring.remote import Reach
@@ -99,11 +101,12 @@ async def platform(
         telemetry.watch(ground.store, log, folder)
         telemetry.watch_parts(watched_parts(settings))
         outgoing = ground.outgoing
-        web = Web(settings, clock=clock, parser=ground.parser, outgoing=outgoing)
+        owns = VaultKeys(_accounts_of(settings, ground.hosted))
+        web = Web(settings, clock=clock, parser=ground.parser, outgoing=outgoing, owns=owns)
         programs = Programs(settings, folder=folder, stack=stack)
         summing = Summing(settings, models=ground.models, outgoing=outgoing, cpu=ground.cpu)
-        scholarly = Scholarly(settings, outgoing=outgoing)
-        reach = Reach(settings, web=web, scholarly=scholarly, outgoing=outgoing, blobs=ground.blobs)
+        scholarly = Scholarly(settings, outgoing=outgoing, owns=owns)
+        reach = Reach(settings, web=web, scholarly=scholarly, outgoing=outgoing, blobs=ground.blobs, owns=owns)
         external = External(settings, outgoing=outgoing, clock=clock, folder=folder)
         provider = Provider(
             settings=settings,
@@ -171,6 +174,15 @@ async def _opened(
         models=models,
         outgoing=await stack.enter_async_context(Outgoing(settings, clock=clock, folder=folder, signals=signals)),
     )
+
+
+def _accounts_of(settings: Settings, hosted: HostedCorpora) -> Callable[[], Awaitable[Accounts | None]]:
+    """Return what opens the accounts, once somebody ever kept any here."""
+
+    async def accounts() -> Accounts | None:
+        return await hosted.accounts() if await asyncio.to_thread(are_kept, settings) else None
+
+    return accounts
 
 
 def _doors(programs: Programs, signals: Signals) -> Doors:

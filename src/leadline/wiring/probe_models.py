@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 
 from leadline.domain import Dialect, Json, Message, ModelAnswer, ModelRequest, ToolSpec
 from leadline.errors import ModelBroken, ModelError, SettingsError
-from leadline.settings import JudgeSettings, ModelSettings, Settings, SummarizerSettings, load_prices
+from leadline.settings import ModelSettings, Settings, load_prices
 from leadline.wiring.loaded import loaded
-from leadline.wiring.models import known_price, server_specs
+from leadline.wiring.models import known_price, own_model, server_specs
 
 if TYPE_CHECKING:
     from leadline.model.pool_types import ServerSpec
@@ -70,24 +70,13 @@ def model_servers(settings: Settings) -> tuple[Server, ...]:
     prices = load_prices(settings.prices) if settings.prices else None
     sections = {"main": settings.model}
     if settings.judge.use == "own":
-        sections["judge"] = _own(settings.judge)
+        sections["judge"] = own_model(settings.judge)
     if settings.summarizer.use == "own" and settings.summarizer.kind != "service":
-        sections["summarizer"] = _own(settings.summarizer)
+        sections["summarizer"] = own_model(settings.summarizer)
     return tuple(
         Server(role=role, url=spec.url, section=section, priced=spec.priced, spec=spec)
         for role, section in sections.items()
         for spec in (server_specs(section, known_price(prices, section.name)) if section.urls else ())
-    )
-
-
-def _own(section: JudgeSettings | SummarizerSettings) -> ModelSettings:
-    """Return a role's own servers as the section of a model."""
-    return ModelSettings(
-        urls=section.urls,
-        name=section.name,
-        api_key=section.api_key,
-        kind="anthropic" if section.kind == "anthropic" else "openai",
-        free=section.free,
     )
 
 

@@ -147,7 +147,7 @@ class Provider:
         options = run.options
         tools: list[Tool] = []
         if options.corpora or options.web:
-            tools.append(SearchTool(searches, outside=frozenset({WEB})))
+            tools.append(SearchTool(searches, weights={WEB: self.settings.search.weight}, outside=frozenset({WEB})))
         if options.corpora or options.web or options.urls:
             limit = visit_limit(self.settings, run)
             visit = VisitTool(readers, cpu=self.cpu, limit=limit, summaries=summaries)

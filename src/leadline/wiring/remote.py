@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from leadline.errors import BlobMissing
+from leadline.errors import BlobMissing, ProviderDenied
 from leadline.ports import Blobs, Reader, Search
 from leadline.resilience import Breaker
 from leadline.settings import LOCAL, Settings
+from leadline.wire.own_keys import Owns
 from leadline.wire.papers import Scholar
+from leadline.wiring.keyed import Whose
+from leadline.wiring.models import own_network
 from leadline.wiring.outgoing import Outgoing
+from leadline.wiring.own_keys import READER, SEARCHES, WORKS
 from leadline.wiring.scholarly import Scholarly
 from leadline.wiring.telemetry import breaker_told
 from leadline.wiring.web import WEB, Web
 
 if TYPE_CHECKING:
-    from leadline.tools.remote import Held, Seen
+    from collections.abc import Collection
+
+    from leadline.tools.remote import Held, OwnHeader, Seen
     from leadline.wire.http import Http
     from leadline.wire.tool_client import ToolClient
 
@@ -27,12 +33,15 @@ _MOST_ANSWER: Final = 96 << 20
 class Reach:
     """The outside of a run's tools: here, or behind the services that the settings name."""
 
-    def __init__(self, settings: Settings, *, web: Web, scholarly: Scholarly, outgoing: Outgoing, blobs: Blobs) -> None:
+    def __init__(
+        self, settings: Settings, *, web: Web, scholarly: Scholarly, outgoing: Outgoing, blobs: Blobs, owns: Owns
+    ) -> None:
         self._settings = settings
         self._web = web
         self._scholarly = scholarly
         self._outgoing = outgoing
         self._blobs = blobs
+        self._owns = owns
         self._opening = asyncio.Lock()
         self._http: Http | None = None
         self._seen: dict[str, Seen] = {}
@@ -45,7 +54,8 @@ class Reach:
             return await self._web.search(tenant)
         from leadline.tools.remote import RemoteSearch  # noqa: PLC0415 only where it is chosen
 
-        return RemoteSearch(await self._client("search", place), name=WEB, tenant=tenant)
+        client, own_keys = await self._client("search", place), self._own_keys(tenant, SEARCHES, place)
+        return RemoteSearch(client, name=WEB, tenant=tenant, own_keys=own_keys)
 
     async def reader(self, tenant: str) -> Reader:
         """Return what reads pages for a tenant. Raises `SettingsError`."""
@@ -55,7 +65,8 @@ class Reach:
         from leadline.tools.remote import RemoteReader, Seen  # noqa: PLC0415 only where it is chosen
 
         seen = self._seen.setdefault(tenant, Seen())
-        return RemoteReader(await self._client("visit", place), seen=seen, held=self._held(tenant), tenant=tenant)
+        client, own_keys = await self._client("visit", place), self._own_keys(tenant, (READER,), place)
+        return RemoteReader(client, seen=seen, held=self._held(tenant), tenant=tenant, own_keys=own_keys)
 
     async def library(self, tenant: str) -> Scholar:
         """Return what answers a tenant's queries for scholarly works. Raises `SettingsError`."""
@@ -64,7 +75,25 @@ class Reach:
             return await self._scholarly.library(tenant)
         from leadline.tools.remote import RemoteScholar  # noqa: PLC0415 only where it is chosen
 
-        return RemoteScholar(await self._client("scholar", place), tenant=tenant)
+        client, own_keys = await self._client("scholar", place), self._own_keys(tenant, WORKS, place)
+        return RemoteScholar(client, tenant=tenant, own_keys=own_keys)
+
+    def _own_keys(self, tenant: str, names: Collection[str], place: str) -> OwnHeader:
+        """Return what gives the tenant's own keys to the service at `place`, which must be worth them."""
+        whose = Whose(tenant=tenant, owns=self._owns, names=names)
+
+        async def header(seconds: float) -> str:
+            keys = await whose.keys(deadline=seconds)
+            if not keys:
+                return ""
+            if not tools_key(self._settings) or not (place.startswith("https://") or own_network(place)):
+                raise ProviderDenied(
+                    f"the tenant's own keys are not sent to {place}: that takes `tools.key`, and https or an address "
+                    "of one's own network"
+                )
+            return keys.header()
+
+        return header
 
     def _held(self, tenant: str) -> Held:
         async def held(raw_sha256: str) -> bytes | None:

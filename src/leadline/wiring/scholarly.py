@@ -6,10 +6,13 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
-from leadline.errors import ToolFailed
+from leadline.errors import ProviderDenied, ToolFailed
 from leadline.settings import Settings
+from leadline.wire.own_keys import Given, OwnKeys, Owns
 from leadline.wire.papers import Papers, Scholar
+from leadline.wiring.keyed import KeyedScholar, OwnWorks, RefusedWorks, Whose
 from leadline.wiring.outgoing import Outgoing
+from leadline.wiring.own_keys import WORKS
 
 if TYPE_CHECKING:
     from leadline.ports import Query
@@ -24,37 +27,56 @@ FAILED: Final = "scholar_service_failed"
 class Scholarly:
     """What searches scholarly works, one for each tenant, whose share of the limits it keeps."""
 
-    def __init__(self, settings: Settings, *, outgoing: Outgoing) -> None:
+    def __init__(self, settings: Settings, *, outgoing: Outgoing, owns: Owns | None = None) -> None:
         self._settings = settings
         self._outgoing = outgoing
+        self._owns = owns or Given()
         self._opening = asyncio.Lock()
         self._of: dict[str, Scholar] = {}
 
-    async def library(self, tenant: str) -> Scholar:
-        """Return what answers a tenant's queries. Raises `SettingsError`."""
+    async def library(self, tenant: str, *, owns: Owns | None = None) -> Scholar:
+        """Return what answers a tenant's queries. Raises `SettingsError`.
+
+        `owns` tells the tenant's own keys in place of what the process knows of them.
+        """
         async with self._opening:
             if tenant not in self._of:
-                self._of[tenant] = await self._opened(tenant)
-            return self._of[tenant]
+                self._of[tenant] = await self._opened(tenant, OwnKeys())
+            usual = self._of[tenant]
+        whose = Whose(tenant=tenant, owns=owns or self._owns, names=WORKS)
+        return KeyedScholar(usual, whose, lambda keys: self._opened(tenant, keys))
 
-    async def _opened(self, tenant: str) -> Scholar:
+    async def _opened(self, tenant: str, keys: OwnKeys) -> Scholar:
         from leadline.cache.searches import CachedWorks  # noqa: PLC0415 only where a run may ask for works
         from leadline.scholar.choose import source_named  # noqa: PLC0415 as above
         from leadline.scholar.library import Library, ScholarService  # noqa: PLC0415 as above
         from leadline.scholar.observed import ObservedWorks  # noqa: PLC0415 as above
 
-        section, http = self._settings.scholar, await self._outgoing.http()
-        cache = await self._outgoing.cache()
+        section, outgoing = self._settings.scholar, self._outgoing
+        http, cache, told = await outgoing.http(), await outgoing.cache(), outgoing.told
         services: list[Works] = []
+        weights: dict[str, float] = {}
         for name in section.providers:
-            own = section.of(name)
-            source = source_named(name, own.base_url, contact=mail_address(self._settings.fetch.contact))
-            turns = await self._outgoing.turns(source.name, rate=own.qps or source.rate, tenant=tenant)
-            keys = self._outgoing.keys(source.name, own.api_keys)
-            service = ObservedWorks(ScholarService(source, http, keys=keys, turns=turns), self._outgoing.signals)
-            told, address = self._outgoing.told, own.base_url or ""
-            services.append(service if cache is None else CachedWorks(service, cache, address=address, told=told))
-        return Library(services, unpaywall=await self._unpaywall(tenant), told=_told)
+            one = section.of(name)
+            source = source_named(name, one.base_url, contact=mail_address(self._settings.fetch.contact))
+            weights[source.name] = one.weight
+            try:
+                own = keys.of(f"scholar.{name}")
+            except ProviderDenied as why:
+                services.append(RefusedWorks(source.name, why))
+                continue
+            turns = await outgoing.turns(source.name, rate=one.qps or source.rate, tenant=tenant, own=bool(own))
+            ring = (
+                outgoing.own_keys(tenant, f"scholar.{name}", own) if own else outgoing.keys(source.name, one.api_keys)
+            )
+            usd = 0.0 if own else one.usd  # with its own key the tenant pays the service itself
+            service: Works = ScholarService(source, http, keys=ring, turns=turns)
+            service = ObservedWorks(service, outgoing.signals, usd=usd)
+            if cache is not None:
+                address, whose = one.base_url or "", tenant if own else None
+                service = CachedWorks(service, cache, address=address, tenant=whose, told=told)
+            services.append(OwnWorks(service) if own else service)
+        return Library(services, weights=weights, unpaywall=await self._unpaywall(tenant), told=_told)
 
     async def _unpaywall(self, tenant: str) -> Copies | None:
         """Return what finds free copies; it wants an address of mail, so there is none without."""

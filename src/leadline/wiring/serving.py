@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext
-from dataclasses import asdict
+from dataclasses import asdict, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 from leadline.errors import SettingsError
 from leadline.ports.access import Authenticator
 from leadline.settings import Settings, Tenant, load_prices, load_tenants
+from leadline.settings.kinds import Server
 from leadline.wire.hosts import is_loopback
 from leadline.wiring.accounts import are_kept, has_keys, open_accounts
 from leadline.wiring.models import known_price, pool_policy, server_specs
@@ -20,8 +22,9 @@ from leadline.wiring.telemetry import gate_of_metrics
 if TYPE_CHECKING:
     from leadline.model.budgets import Allowance, Budgets
     from leadline.model.gateway import Gateway
+    from leadline.model.gateway_admin import Operators
     from leadline.model.gateway_keys import Keys
-    from leadline.model.pool_types import HealthChange
+    from leadline.model.pool_types import HealthChange, ServerSpec
 
 Form: TypeAlias = Literal["shell", "systemd", "kubernetes"]
 
@@ -62,21 +65,57 @@ def _gateway(
     section, model = settings.gateway, settings.model
     tenants = load_tenants(section.tenants) if section.tenants is not None else {}
     _check_gateway(settings, keyed=bool(tenants) or authenticator is not None)
-    prices = load_prices(settings.prices) if settings.prices else None
     return Gateway(
-        server_specs(model, known_price(prices, model.name)),
-        policy=pool_policy(model),
+        gateway_servers(settings),
+        policy=pool_policy(model, grows=section.admin_key is not None),
         probing=Probing(every=model.probe_seconds),
         probe_model=model.name,
         clocks=Clocks(first_token=model.first_token_seconds, gap=model.gap_seconds, total=model.total_seconds),
         whole=section.whole_seconds,
         keys=_keys(tenants, authenticator),
         readers=gate_of_metrics(settings, "models").lets_in,
+        operators=_operators(settings),
         budgets=_budgets(settings, tenants),
         max_body=section.max_body,
         drain=section.drain_seconds,
         on_health=on_health,
     )
+
+
+def gateway_servers(settings: Settings, urls: tuple[str, ...] | None = None) -> tuple[ServerSpec, ...]:
+    """Return the servers that the gateway stands before: those of the settings, or `urls` of the same model."""
+    model = settings.model
+    if urls is not None:
+        bound = model.concurrency if len(model.concurrency) == 1 else ()
+        model = replace(model, urls=urls, weights=(), concurrency=bound)
+    prices = load_prices(settings.prices) if settings.prices else None
+    grows = settings.gateway.admin_key is not None
+    return server_specs(model, known_price(prices, model.name), vllm=settings.vllm, grows=grows)
+
+
+def follow_settings(gateway: Gateway, settings: Settings) -> None:
+    """Have a running gateway stand before the servers that `settings` name now. Raises `SettingsError`."""
+    if not settings.model.urls:
+        raise SettingsError("`model.urls` names no server: the gateway keeps those that it has")
+    gateway.pool.follow(gateway_servers(settings))
+
+
+def _operators(settings: Settings) -> Operators | None:
+    from leadline.model.gateway_admin import Operators  # noqa: PLC0415 only where a gateway is wanted
+    from leadline.telemetry.gate import Gate  # noqa: PLC0415 as above
+
+    key = settings.gateway.admin_key
+    if key is None:
+        return None
+
+    def made(url: str) -> ServerSpec:
+        try:
+            address = Server().parse(url, Path())
+        except (TypeError, ValueError) as error:
+            raise SettingsError(f"not the address of a model server: {Server().allowed}") from error
+        return gateway_servers(settings, (address,))[0]
+
+    return Operators(lets_in=Gate([key.reveal()]).lets_in, make=made)
 
 
 def new_key() -> tuple[str, str]:

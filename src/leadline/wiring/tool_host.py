@@ -6,15 +6,17 @@ import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 from leadline.cpu import ProcessCpu
 from leadline.errors import SettingsError
 from leadline.extract.children import ExtractPool
 from leadline.extract.types import Limits
-from leadline.ports import Clock, Program, Quiet, Reader, Search, Signals
+from leadline.ports import Clock, Cpu, Program, Quiet, Reader, Search, Signals
 from leadline.resilience import SystemClock
 from leadline.settings import LOCAL, Settings, ToolsSettings
+from leadline.wire.own_keys import Given, OwnKeys
 from leadline.wire.papers import Scholar
 from leadline.wiring.folders import data_folder
 from leadline.wiring.held_tools import HeldTools
@@ -33,6 +35,15 @@ PROOF_SECONDS = 20.0
 
 class ToolHost(HeldTools):
     """The parts of one tool. Each opens what it needs at its first use."""
+
+    def __init__(self, settings: Settings, *, cpu: Cpu, here: _Here, programs: Programs, summing: Summing) -> None:
+        super().__init__(settings, cpu=cpu, places=here, programs=programs, summing=summing)
+        self._of = partial(ToolHost, settings, cpu=cpu, programs=programs, summing=summing)
+        self._here = here
+
+    def holding(self, keys: OwnKeys) -> HeldTools:
+        """Return the same parts for one request, which brought these keys of its tenant's own."""
+        return self._of(here=replace(self._here, owns=Given(keys))) if keys else self
 
     async def prove(self, tool: str) -> None:
         """Open what `tool` needs, so that a service that cannot do its work does not start.
@@ -57,15 +68,16 @@ class _Here:
 
     web: Web
     scholarly: Scholarly
+    owns: Given = field(default_factory=Given)
 
     async def search(self, tenant: str) -> Search:
-        return await self.web.search(tenant)
+        return await self.web.search(tenant, owns=self.owns)
 
     async def reader(self, tenant: str) -> Reader:
-        return await self.web.reader(tenant)
+        return await self.web.reader(tenant, owns=self.owns)
 
     async def library(self, tenant: str) -> Scholar:
-        return await self.scholarly.library(tenant)
+        return await self.scholarly.library(tenant, owns=self.owns)
 
 
 @asynccontextmanager
@@ -98,7 +110,7 @@ async def tool_host(
         yield ToolHost(
             settings,
             cpu=cpu,
-            places=here,
+            here=here,
             programs=Programs(settings, folder=folder, stack=stack),
             summing=Summing(settings, models=models, outgoing=outgoing, cpu=cpu),
         )

@@ -89,8 +89,10 @@ class Warming:
         self._outgoing = outgoing
         self._now = now
 
-    async def warm(self, wishes: Iterable[tuple[Wish, float]], *, seconds: float, usd: float, most: int) -> Warmed:
-        """Load within `seconds`, `usd` and `most` loads.
+    async def warm(
+        self, wishes: Iterable[tuple[Wish, float]], *, seconds: float, usd: float, most: int, before: float
+    ) -> Warmed:
+        """Load within `seconds`, `usd` and `most` loads what is not there, or gets old within `before` seconds.
 
         Raises `SettingsError` where the cache is off, `StoreError` where it cannot be used.
         """
@@ -102,14 +104,14 @@ class Warming:
         times: dict[Wish, list[float]] = {}
         for wish, at in wishes:
             times.setdefault(wish, []).append(at)
-        wanted = [self._wanted(wish, tuple(asked)) for wish, asked in times.items()]
+        wanted = [self._wanted(wish, tuple(asked), before=before) for wish, asked in times.items()]
         done = await warm(
             wanted, leases=store, token=secrets.token_hex(8), now=self._now, seconds=seconds, usd=usd, most=most
         )
         await cache.settled(within=SECONDS)
         return done
 
-    def _wanted(self, wish: Wish, asked: tuple[float, ...]) -> Wanted:
+    def _wanted(self, wish: Wish, asked: tuple[float, ...], *, before: float) -> Wanted:
         from leadline.cache.types import Origin  # noqa: PLC0415 only where there is a cache
         from leadline.cache.warm import Wanted  # noqa: PLC0415 as above
 
@@ -120,14 +122,15 @@ class Warming:
                 came.append(cached.origin)
 
             if wish.query is not None:
-                search = await self._web.search(wish.tenant, told=told)
+                search = await self._web.search(wish.tenant, told=told, before=before)
                 await search.search(wish.query, deadline=SECONDS)
             else:
-                reader = await self._web.reader(wish.tenant, told=told)
+                reader = await self._web.reader(wish.tenant, told=told, before=before)
                 await reader.read(wish.uri, deadline=SECONDS)
             return Origin.LOAD if Origin.LOAD in came else Origin.STORE
 
         section = self._settings.search
-        usd = section.of(section.providers[0]).usd if wish.query is not None and section.providers else 0.0
+        asking = section.providers[: section.fuse] if wish.query is not None else ()
+        usd = sum(section.of(name).usd for name in asking)
         label = wish.query.text if wish.query is not None else wish.uri
         return Wanted(label=label, asked=asked, usd=usd, load=load)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from tests.support.accounts import Turned
@@ -150,6 +150,27 @@ async def test_a_budget_is_set_aside_then_settled(inbound: Maker, accounts: Acco
     assert (day.runs, day.tokens, day.held_tokens) == (2, 30, 70)
     turned.at += DAY
     assert await gate.admit(run("r4", tokens=100)) == Admitted(tokens=100)
+
+
+async def test_a_run_that_names_no_budget_leaves_room_for_others(inbound: Maker, accounts: Accounts) -> None:
+    gate = inbound(tokens_per_day=1_000, usd_per_day=2.0, run_share=0.25)
+    unnamed = Wish(tenant="acme", key="k1", wanted=Wanted.RUN, id="r1", usual_tokens=100_000)
+    assert await gate.admit(unnamed) == Admitted(tokens=250, usd=0.5)
+    assert await gate.admit(unnamed) == Admitted(tokens=250, usd=0.5)  # the same one asked again
+    assert await gate.admit(replace(unnamed, id="r2", usual_tokens=80, usual_usd=0.1)) == Admitted(tokens=80, usd=0.1)
+    assert await accounts.holds.fullest(Bounds(tokens_per_day=1_000, usd_per_day=2.0)) == Fullest(tokens=0.33, usd=0.3)
+    assert await gate.admit(run("r3", tokens=600, usd=1.35)) == Admitted(tokens=600, usd=1.35)  # named: no share
+    assert await gate.admit(replace(unnamed, id="r4")) == Admitted(tokens=70, usd=0.05)  # what is left
+    assert refused(await gate.admit(replace(unnamed, id="r5"))) == (InboundLimit.TENANT_TOKENS, 429)
+    await gate.settle("r1", tokens=20, usd=0.01)
+    assert await gate.admit(replace(unnamed, id="r5")) == Admitted(tokens=230, usd=0.49)
+    (day,) = await accounts.holds.usage("acme", since=TODAY, until=TODAY)
+    assert (day.tokens, day.usd, day.held_tokens, day.held_usd) == (20, 0.01, 980, 1.99)
+
+
+async def test_without_a_days_budget_a_run_gets_what_is_set_for_everybody(inbound: Maker) -> None:
+    wish = Wish(tenant="acme", key="k1", wanted=Wanted.RUN, id="r1", usual_tokens=5_000)
+    assert await inbound(run_share=0.25).admit(wish) == Admitted(tokens=5_000)
 
 
 async def test_money_counts_exactly(inbound: Maker, accounts: Accounts) -> None:

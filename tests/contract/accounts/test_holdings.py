@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -162,6 +163,58 @@ async def test_what_can_not_be_asked_rests_and_says_why_until_it_goes_on(account
     turned.at = MONDAY + 9 * DAY
     assert await due(accounts) == []
     assert (await accounts.schedules.pause("acme", made.id, paused=False)).reason is None
+
+
+async def test_what_cannot_be_asked_now_is_tried_again_after_growing_pauses(accounts: Accounts, turned: Turned) -> None:
+    made = await schedule(accounts, "every day 08:00")
+    turned.at = start = float(made.next_at or 0)
+    tried = []
+    while turned.at < start + 4 * HOUR:
+        for found in await due(accounts):
+            tried.append(turned.at - start)
+            waits = await accounts.schedules.postpone(found, reason="the tool server is away")
+            assert (waits.next_at, waits.reason) == (start, "the tool server is away")
+        turned.at += 60
+    pauses = [after - before for before, after in itertools.pairwise(tried)]
+    assert pauses == [60, 60, 120, 240, 480, 960, 1_920, 3_600, 3_600]
+    turned.at += HOUR
+    (found,) = await due(accounts)
+    fired = await accounts.schedules.fired(found, run_id=found.run_id)
+    assert (fired.reason, fired.next_at, found.at) == (None, start + DAY, start)
+
+
+async def test_a_pause_ends_at_the_next_time_at_the_latest(accounts: Accounts, turned: Turned) -> None:
+    made = await schedule(accounts, "every 5 minutes")
+    turned.at = (made.next_at or 0) + DAY  # after a downtime the first pause is short all the same
+    (found,) = await due(accounts)
+    await accounts.schedules.postpone(found, reason="away")
+    turned.at += 59
+    assert await due(accounts) == []
+    turned.at += 1
+    (found,) = await due(accounts)
+    await accounts.schedules.postpone(found, reason="away")
+    turned.at += 239
+    assert await due(accounts) == []
+    turned.at += 1
+    assert len(await due(accounts)) == 1
+
+
+async def test_a_postponed_schedule_that_is_paused_says_nothing_and_goes_on_in_time(
+    accounts: Accounts, turned: Turned
+) -> None:
+    made = await schedule(accounts, "every hour")
+    turned.at = made.next_at or 0
+    (found,) = await due(accounts)
+    await accounts.schedules.pause("acme", made.id, paused=True)
+    waits = await accounts.schedules.postpone(found, reason="away")
+    assert (waits.next_at, waits.reason) == (None, None)
+    resumed = await accounts.schedules.pause("acme", made.id, paused=False)
+    turned.at = resumed.next_at or 0
+    (found,) = await due(accounts)
+    turned.at += 31
+    assert len(await due(accounts)) == 1  # its worker died
+    with pytest.raises(LeaseLost):
+        await accounts.schedules.postpone(found, reason="away")
 
 
 async def test_a_schedule_paused_while_it_fires_stays_so(accounts: Accounts, turned: Turned) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -196,11 +197,13 @@ def test_what_a_dead_process_left_has_no_report_yet(leadline: Any, documents: Pa
 
 def test_a_run_of_a_dead_process_is_taken_up_again(leadline: Any, documents: Path, tmp_path: Path) -> None:
     env = {"LEADLINE_DATA_DIR": str(tmp_path / "data"), "LEADLINE_TASKS__LEASE_SECONDS": "8"}
+    (documents / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing that follows is one")
     run_id = begun_and_killed(documents, env)
     resumed = leadline("resume", run_id[:8], env=env)
     assert resumed.returncode == 0, resumed.stderr
     assert "waiting for the lease" in resumed.stderr
     assert "sank in 2013" in resumed.stdout
+    assert re.search(r"- Could not be read: .*broken\.pdf", resumed.stdout)
     assert leadline("verify", run_id, env=env).returncode == 0
 
 

@@ -176,3 +176,14 @@ def test_the_section_comes_from_the_environment_too(leadline: Any) -> None:
 def test_without_a_model_it_says_where_to_name_one(leadline: Any) -> None:
     result = leadline("vllm-command")
     assert (result.returncode, "`vllm.model` is not set" in result.stderr) == (3, True)
+
+
+def test_a_window_that_the_model_does_not_have_is_refused(leadline: Any) -> None:
+    asked = ("vllm-command", "--model", "Qwen/Qwen2.5-32B-Instruct")
+    env = {"LEADLINE_VLLM__MAX_MODEL_LEN": "131072"}
+    refused = leadline(*asked, env=env)
+    assert (refused.returncode, refused.stdout) == (3, "")
+    assert "set `vllm.max_model_len` to 32768 or less, or `vllm.rope_theta` to 1000000" in refused.stderr
+    stretched = leadline(*asked, env=env | {"LEADLINE_VLLM__ROPE_THETA": "1000000"})
+    assert stretched.returncode == 0, stretched.stderr
+    assert '"rope_type":"yarn"' in stretched.stdout

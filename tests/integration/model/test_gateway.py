@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -21,6 +22,8 @@ from leadline.model.attempt import Clocks
 from leadline.model.budgets import Allowance, MemoryBudgets
 from leadline.model.gateway import Gateway
 from leadline.model.gateway_keys import KnownKeys, key_hash
+from leadline.model.gateway_metrics import FAMILIES
+from leadline.model.gauges import Gauges
 from leadline.model.openai_api import OpenAIModel
 from leadline.model.pool_health import Probing
 from leadline.model.pool_types import Outcome, PoolPolicy, ServerSpec
@@ -386,6 +389,40 @@ async def test_metrics_show_servers_and_requests() -> None:
     assert lines[f'leadline_model_server_healthy{{server="{down}"}}'] == "0"
     assert lines['leadline_gateway_request_seconds_bucket{le="+Inf"}'] == "8"
     assert lines["leadline_gateway_failovers_total"] == "1"
+
+
+async def test_every_documented_series_is_shown_and_moves() -> None:
+    now = {"reply": Reply(text="The capital is Paris.", chunk=4, first_delay=0.3)}
+    seen: dict[str, set[str]] = {}
+
+    async def look(here: Site) -> None:
+        text = (await here.get("/metrics"))[1].decode()
+        heads = dict(re.findall(r"^# HELP (\S+) (.+)$", text, re.MULTILINE))
+        assert heads == {name: family.meaning for name, family in FAMILIES.items()}
+        for series, value in re.findall(r"^([^#\s]\S*) (\S+)$", text, re.MULTILINE):
+            seen.setdefault(re.sub(r"(_bucket|_sum|_count)?([{].*)?$", "", series), {"0"}).add(value)
+
+    async with site([lambda asked: now["reply"], GOOD], policy=PoolPolicy(failures=1)) as here:
+        first, second = (server.url for server in here.servers)
+        pool = here.gateway.pool
+        pool.follow([ServerSpec(url=first, concurrency=1), ServerSpec(url=second)])
+        pool.drain(second)
+        mine = {"x-session-id": "s"}
+        asking = [asyncio.ensure_future(here.post(STREAM, headers=mine)) for _ in range(2)]
+        await here.servers[0].asked()
+        while not pool.view().waiting:  # noqa: ASYNC110 nobody is told of who waits
+            await asyncio.sleep(0.005)
+        pool.measured(first, Gauges(running=1, waiting=0, cache_usage=0.5))
+        await look(here)
+        now["reply"] = GOOD
+        await asyncio.gather(*asking)
+        assert {(await here.post(STREAM, headers=mine))[0] for _ in range(20)} == {200}
+        await look(here)
+        now["reply"] = refusal(503, "down")
+        pool.add(ServerSpec(url=second))
+        assert (await here.post(STREAM, headers=mine))[0] == 200
+        await look(here)
+    assert {name for name in FAMILIES if not seen.get(name, set()) - {"0"}} == set()
 
 
 @pytest.mark.parametrize(

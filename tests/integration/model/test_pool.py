@@ -356,6 +356,25 @@ async def test_probes_take_a_server_out_and_bring_it_back(caplog: pytest.LogCapt
     assert [record.message for record in caplog.records] == ["model_server_unhealthy", "model_server_healthy"]
 
 
+async def test_looks_at_a_server_that_costs_money_ask_it_for_no_token() -> None:
+    turned: asyncio.Queue[HealthChange] = asyncio.Queue()
+    probing = Probing(every=0.05, again=0.01, gauges=0.0)
+    policy = PoolPolicy(failures=2, cooldown=0.05)
+    spared = {"priced": True, "probed": False, "looked_at": True, "gauges": False}
+    async with pooled(
+        [GOOD], specs=spared, probing=probing, policy=policy, probe_model="scripted", on_health=turned.put_nowait
+    ) as ([server], model):
+        await server.stop()
+        away = await asyncio.wait_for(turned.get(), 20.0)
+        assert not away.healthy
+        async with server:
+            back = await asyncio.wait_for(turned.get(), 20.0)
+            assert back.healthy
+            assert server.requests == []
+            assert (await ask(model)).text
+            assert len(server.requests) == 1
+
+
 async def test_no_probe_is_sent_to_a_server_that_answers_calls() -> None:
     probing = Probing(every=0.2, again=0.15, gauges=0.0)
     async with pooled([GOOD], probing=probing, probe_model="scripted") as (servers, model):

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from leadline.ops.monitoring import Targets
+from leadline.ops.monitoring import Named, Targets
 
 TARGETS = Targets(
     service=("10.0.0.1:8000", "10.0.0.2:8000"),
-    worker=("10.0.0.3:9101",),
+    worker=("10.0.0.3:9101", Named(part="worker", port=9101, least=2)),
     tools=("10.0.0.4:8001",),
     vllm=("10.0.0.5:8000", "10.0.0.6:8000"),
     gpu=("10.0.0.5:9400",),

@@ -34,6 +34,37 @@ _TARGETS = (
         labels={"job": "leadline-worker"},
         summary="Nothing of the job leadline-worker is watched any more",
     ),
+    Case(
+        alert="ReplicasMissing",
+        at=6,
+        fires={'up{job="leadline-worker",process="worker",instance="w:1"}': "1x9"},
+        quiet={
+            "two are up": {
+                'up{job="leadline-worker",process="worker",instance="w:1"}': "1x9",
+                'up{job="leadline-worker",process="worker",instance="w:2"}': "1x9",
+            },
+            "one was replaced": {
+                'up{job="leadline-worker",process="worker",instance="w:1"}': "1x9",
+                'up{job="leadline-worker",process="worker",instance="w:2"}': "1x2 _x9",
+                'up{job="leadline-worker",process="worker",instance="w:3"}': "_x3 1x9",
+            },
+        },
+        labels={"job": "leadline-worker", "process": "worker"},
+        summary="1 of worker are up: too few",
+    ),
+    Case(
+        alert="ReplicasMissing",
+        at=6,
+        fires={'up{job="leadline-service",instance="s:1"}': "1x9"},
+        quiet={
+            "found again": {
+                'up{job="leadline-worker",process="worker",instance="w:1"}': "_x3 1x9",
+                'up{job="leadline-worker",process="worker",instance="w:2"}': "_x3 1x9",
+            },
+        },
+        labels={"job": "leadline-worker", "process": "worker"},
+        summary="0 of worker are up: too few",
+    ),
 )
 
 _MODELS = (
@@ -59,6 +90,29 @@ _MODELS = (
                 'leadline_model_server_healthy{server="a",instance="w:1"}': "0x5",
                 'leadline_model_server_healthy{server="b",instance="w:1"}': "1x5",
             },
+            "some calls pass": {
+                'leadline_model_server_healthy{server="a",instance="w:1"}': "1x5",
+                'leadline_model_server_calls_total{server="a",instance="w:1",outcome="failed"}': "0+9x5",
+                'leadline_model_server_calls_total{server="a",instance="w:1",outcome="answered"}': "0+1x5",
+            },
+        },
+        severity="critical",
+        summary="No model server answers",
+    ),
+    Case(
+        alert="NoModelService",
+        at=8,
+        fires={
+            'leadline_model_server_healthy{server="a",instance="idle:1"}': "1x9",
+            'leadline_model_server_healthy{server="a",instance="w:1"}': "0x9",
+            'leadline_model_server_calls_total{server="a",instance="w:1",outcome="failed"}': "0+3x9",
+        },
+        quiet={
+            "nobody calls": {
+                'leadline_model_server_healthy{server="a",instance="idle:1"}': "1x9",
+                'leadline_model_server_healthy{server="a",instance="w:1"}': "0x9",
+                'leadline_model_server_calls_total{server="a",instance="w:1",outcome="failed"}': "40x9",
+            },
         },
         severity="critical",
         summary="No model server answers",
@@ -73,9 +127,39 @@ _MODELS = (
         quiet={
             "in service": {'leadline_model_server_healthy{server="http://a:8000/v1",instance="w:1"}': "1x9"},
             "came back": {'leadline_model_server_healthy{server="http://a:8000/v1",instance="w:1"}': "0 0 0 1x9"},
+            "only an idle process still thinks so": {
+                'leadline_model_server_healthy{server="http://a:8000/v1",instance="idle:1"}': "0x9",
+                'leadline_model_server_healthy{server="http://a:8000/v1",instance="w:1"}': "1x9",
+                'leadline_model_server_calls_total{server="http://a:8000/v1",instance="idle:1",outcome="failed"}': "3x9",
+                'leadline_model_server_calls_total{server="http://a:8000/v1",instance="w:1",outcome="answered"}': (
+                    "0+5x9"
+                ),
+            },
         },
         labels={"server": "http://a:8000/v1"},
         summary="http://a:8000/v1 is out of service",
+    ),
+    Case(
+        alert="GatewayErrors",
+        at=25,
+        fires={
+            'leadline_gateway_requests_total{outcome="answered"}': "0+8x25",
+            'leadline_gateway_requests_total{outcome="model_unavailable"}': "0+1x25",
+            'leadline_gateway_requests_total{outcome="broken"}': "0+1x25",
+        },
+        quiet={
+            "one in twenty-one": {
+                'leadline_gateway_requests_total{outcome="answered"}': "0+20x25",
+                'leadline_gateway_requests_total{outcome="broken"}': "0+1x25",
+            },
+            "clients are at fault": {
+                'leadline_gateway_requests_total{outcome="invalid_api_key"}': "0+8x25",
+                'leadline_gateway_requests_total{outcome="client_left"}': "0+8x25",
+                'leadline_gateway_requests_total{outcome="context_overflow"}': "0+8x25",
+            },
+            "too few": {'leadline_gateway_requests_total{outcome="broken"}': "0+1x25"},
+        },
+        summary="20% of the requests at the gateway get no whole answer",
     ),
     Case(
         alert="SlowFirstToken",

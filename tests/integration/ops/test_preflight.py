@@ -21,6 +21,7 @@ from leadline.ops.doctor import Diagnosis, Finding, Look, Status
 from leadline.ops.preflight import ITEMS, Answer, Preflight, Row, State, check, load_answers, preflight, save_answers
 from leadline.ops.preflight.monitoring import DOWN, RULES
 from leadline.ports.access import LOCAL, Role
+from leadline.wiring.accounts import open_accounts
 
 WELL = {
     name: Finding(told="well")
@@ -265,15 +266,33 @@ async def test_the_doctors_findings_count(tmp_path: Path, world: World, findings
 
 
 @pytest.mark.usefixtures("findings")
-async def test_stores_elsewhere_must_be_reached_over_tls(tmp_path: Path, world: World) -> None:
-    for flag, place in {"store": "postgresql://u:p@db.example/x", "cache": "redis://cache.example/0"}.items():
+async def test_what_travels_must_do_so_over_tls_or_be_vouched_for(tmp_path: Path, world: World) -> None:
+    for flag, place in {
+        "store": "postgresql://u:p@away.example/x",
+        "cache": "redis://away.example/0",
+        "traces__url": "http://away.example:4318/v1/traces",
+    }.items():
         found = await gone_through(tmp_path, world, **dict[str, Any]({flag: place}))
-        assert f"`{flag}` is reached" in row(found, "secrets_encrypted").standing.told
-    safe: dict[str, Any] = {
-        "store": "postgresql://u:p@db.example/x?sslmode=verify-full",
-        "cache": "rediss://cache.example/0",
-    }
+        standing = row(found, "secrets_encrypted").standing
+        assert f"`{flag.replace('__', '.')}` to away.example" in standing.told
+        assert "LEADLINE_PREFLIGHT__TRUSTED" in standing.command
+    safe = {"cache": "rediss://away.example/0"}
     assert row(await gone_through(tmp_path, world, **safe), "secrets_encrypted").standing.state is State.DONE
+    vouched = {"cache": "redis://away.example/0", "preflight__trusted": "away.example"}
+    standing = row(await gone_through(tmp_path, world, **vouched), "secrets_encrypted").standing
+    assert standing.state is State.DONE
+    assert "in networks you vouch for: `cache` to away.example" in standing.told
+
+
+@pytest.mark.usefixtures("findings")
+async def test_webhooks_of_tenants_without_tls_are_told_of(tmp_path: Path, world: World) -> None:
+    settings = await settings_for(tmp_path / "data", secrets__key="MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
+    async with open_accounts(settings) as accounts:
+        for url in ("http://hooks.example/a", "https://hooks.example/b"):
+            await accounts.webhooks.create(LOCAL, url=url, events=["run.finished"], made_by="test")
+    standing = row(await gone_through(tmp_path, world), "secrets_encrypted").standing
+    assert standing.state is State.DONE
+    assert "1 of 2 webhooks of tenants are told of events without TLS" in standing.told
 
 
 @pytest.mark.usefixtures("findings")

@@ -113,6 +113,9 @@ async def test_broken_and_hostile_files_fail_by_themselves(client: Client) -> No
         assert shown[name]["reason"]
     report = await cited(client, await client.research(QUESTION, corpora=[corpus]))
     assert any("opened in 1911" in one for one in quotes(report))
+    assert [line.partition(" (")[0] for line in report["unexamined"] if "Could not be read" in line] == [
+        f"Could not be read: {name}" for name in sorted(hostile)
+    ]
     again = (await put(client, corpus, "broken.pdf", hostile["broken.pdf"])).body
     assert again["state"] in {"queued", "reading", "failed"}
     assert (await read(client, corpus))["version"] == 5

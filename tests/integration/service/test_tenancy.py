@@ -83,6 +83,7 @@ def example(schema: Any) -> Any:
         "when": "every Monday 08:00",
         "run_id": "rnone",
         "events": ["run_finished"],
+        "value": "sk-own",
         "paused": True,
         "model": "leadline",
         "messages": [{"role": "user", "content": "How deep?"}],

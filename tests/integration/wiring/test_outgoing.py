@@ -100,13 +100,15 @@ async def test_a_second_process_is_answered_from_what_the_first_one_paid_for(
             await ask(two, site)
     assert len(site.requests) == sent
     settings = await settings_of({**chosen, "LEADLINE_DATA_DIR": str(tmp_path)})
-    assert (await cache_figures(settings)).spaces == {Space("public", "search"): 1, Space("acme", "page"): 1}
+    kept = {Space("public", "search"): 1, Space("public", "other"): 1, Space("acme", "page"): 1}
+    assert (await cache_figures(settings)).spaces == kept
     assert await forget_matching(settings, "*stone bridge*") == 1
     await forget_answers(settings, category="page")
+    assert await forget_matching(settings, "*/robots.txt") == 1
     assert (await cache_figures(settings)).entries == 0
     async with process(site, parser, tmp_path, **chosen) as three:
         await ask(three, site)
-    assert len(site.asked("/search")) == len(site.asked("/bridge")) == 2
+    assert len(site.asked("/search")) == len(site.asked("/bridge")) == len(site.asked("/robots.txt")) == 2
 
 
 async def test_where_private_networks_are_open_no_tenant_gets_anothers_page(

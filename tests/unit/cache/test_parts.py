@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,6 +70,19 @@ def test_every_category_has_its_times() -> None:
     for policy in POLICIES.values():
         assert policy.soft <= policy.revalidate <= policy.hard
         assert 30 <= policy.negative <= 60
+
+
+def test_every_category_is_used_by_some_part() -> None:
+    """A category that no part keeps anything in is a time in the settings that does nothing."""
+    source = Path(key.__code__.co_filename).parents[1]
+    calls = (
+        node
+        for path in source.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "key" and node.args
+    )
+    kinds = (call.args[0] for call in calls)
+    assert {kind.attr.lower() for kind in kinds if isinstance(kind, ast.Attribute)} == set(Category)
 
 
 def answer(size: int) -> Cached:

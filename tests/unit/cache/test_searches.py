@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
@@ -14,7 +14,7 @@ from leadline.cache.types import POLICIES, Cached, Category, Origin
 from leadline.domain import Hit
 from leadline.errors import ProviderDenied, ProviderUnavailable, ToolFailed
 from leadline.ports import Found, Query
-from leadline.wire.papers import Paper
+from leadline.wire.papers import Listed, Paper
 
 QUERY = Query(text="lead line", limit=5)
 HIT = Hit(uri="https://a.example/", title="A", snippet="s", provider="serper", rank=1, published="2024-01-02")
@@ -30,13 +30,14 @@ class Provider:
         self.error: ToolFailed | None = None
         self.asked: list[Query] = []
         self.seconds = 0.0
+        self.usd = 0.0
 
     async def search(self, query: Query, *, deadline: float) -> Found:
         self.asked.append(query)
         await asyncio.sleep(self.seconds)
         if self.error is not None:
             raise self.error
-        return Found(hits=self.hits, ignored=("year",))
+        return Found(hits=self.hits, ignored=("year",), usd=self.usd)
 
 
 @pytest.fixture
@@ -59,6 +60,27 @@ async def test_an_answer_comes_back_as_it_was_and_is_paid_for_once(cache: Tiered
     assert len(provider.asked) == 1
     assert origins == [Origin.LOAD, Origin.MEMORY]
     assert search.name == "serper"
+
+
+async def test_who_causes_a_load_pays_and_nobody_else(cache: TieredCache) -> None:
+    provider = Provider(HIT)
+    provider.usd, provider.seconds = 0.25, 0.01
+    search = CachedSearch(provider, cache)
+    both = await asyncio.gather(search.search(QUERY, deadline=5), search.search(QUERY, deadline=5))
+    assert sorted(found.usd for found in both) == [0.0, 0.25]
+    assert (await search.search(QUERY, deadline=5)).usd == 0.0
+    assert len(provider.asked) == 1
+
+
+async def test_before_its_end_an_answer_is_loaded_anew_where_that_is_wished(cache: TieredCache, now: Shifted) -> None:
+    provider = Provider(HIT)
+    await CachedSearch(provider, cache).search(QUERY, deadline=5)
+    now.ahead += POLICIES[Category.SEARCH].soft / 2
+    await CachedSearch(provider, cache).search(QUERY, deadline=5)
+    await CachedSearch(provider, cache, before=60).search(QUERY, deadline=5)
+    assert len(provider.asked) == 1
+    await CachedSearch(provider, cache, before=POLICIES[Category.SEARCH].soft).search(QUERY, deadline=5)
+    assert len(provider.asked) == 2
 
 
 @pytest.mark.parametrize(
@@ -155,9 +177,9 @@ class Shelf:
     def ignored(self, query: Query) -> frozenset[str]:
         return frozenset({"sites"} if query.sites else ())
 
-    async def papers(self, query: Query, *, deadline: float) -> Sequence[Paper]:
+    async def papers(self, query: Query, *, deadline: float) -> Listed:
         self.asked += 1
-        return self.found
+        return Listed(papers=self.found, usd=0.25)
 
     async def pdf(self, doi: str, *, deadline: float) -> str | None:
         self.asked += 1
@@ -168,8 +190,8 @@ class Shelf:
 async def test_works_and_copies_are_kept(cache: TieredCache, papers: tuple[Paper, ...]) -> None:
     shelf = Shelf(*papers)
     works, copies = CachedWorks(shelf, cache), CachedCopies(shelf, cache)
-    for _ in range(2):
-        assert tuple(await works.papers(QUERY, deadline=5)) == papers
+    for usd in (0.25, 0.0):  # who causes a load pays
+        assert await works.papers(QUERY, deadline=5) == Listed(papers=papers, usd=usd)
         assert await copies.pdf("10.1/x", deadline=5) == ("https://open.example/10.1/x.pdf" if papers else None)
     assert shelf.asked == 2
     assert works.name == "openalex"

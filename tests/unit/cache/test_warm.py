@@ -10,7 +10,7 @@ from tests.support.caches import Shifted, cache_over
 from leadline.cache.keys import key
 from leadline.cache.memory import MemoryStore
 from leadline.cache.tiered import TieredCache
-from leadline.cache.types import Cached, Category, Loaded, Origin
+from leadline.cache.types import POLICIES, Cached, Category, Loaded, Origin
 from leadline.cache.warm import LEADER, Wanted, score, warm
 from leadline.errors import ProviderDenied, ToolFailed
 
@@ -29,7 +29,7 @@ class Shop:
         self.errors: dict[str, Exception] = {}
         self.seconds = 0.0
 
-    async def ask(self, query: str, *, tenant: str | None = None) -> Cached:
+    async def ask(self, query: str, *, tenant: str | None = None, before: float = 0.0) -> Cached:
         async def load() -> Loaded:
             self.bought.append(query)
             await asyncio.sleep(self.seconds)
@@ -37,10 +37,11 @@ class Shop:
                 raise self.errors[query]
             return Loaded(query.encode())
 
-        return await self.cache.through(key(Category.SEARCH, {"q": query}, tenant=tenant), load, label=query)
+        asked = key(Category.SEARCH, {"q": query}, tenant=tenant)
+        return await self.cache.through(asked, load, label=query, before=before)
 
-    async def load(self, query: str, *, tenant: str | None = None) -> Origin:
-        return (await self.ask(query, tenant=tenant)).origin
+    async def load(self, query: str, *, tenant: str | None = None, before: float = 0.0) -> Origin:
+        return (await self.ask(query, tenant=tenant, before=before)).origin
 
     def wanted(self, query: str, *ages: float, usd: float = 0.0) -> Wanted:
         return Wanted(label=query, asked=tuple(NOW - age for age in ages), usd=usd, load=partial(self.load, query))
@@ -75,6 +76,42 @@ async def test_what_was_warmed_is_a_hit(shop: Shop) -> None:
     again = await warm(items, leases=shop.store, token="t", now=lambda: NOW, seconds=5)
     assert (again.loaded, again.fresh) == (0, 2)
     assert shop.bought == ["a", "b"]
+
+
+@pytest.mark.parametrize("minutes", [4, 7, 10])
+async def test_what_is_warmed_regularly_never_goes_cold(shop: Shop, minutes: int) -> None:
+    """A pass each so many minutes over several lives of an answer; somebody asks in every minute between."""
+    every = 60.0 * minutes
+    item = Wanted(label="a", asked=(NOW,), load=partial(shop.load, "a", before=every))
+    began, loads = shop.now.ahead, 0
+    while shop.now.ahead < began + 4 * POLICIES[Category.SEARCH].soft:
+        done = await warm([item], leases=shop.store, token="t", now=lambda: NOW, seconds=5)
+        loads += done.loaded
+        for _ in range(minutes):
+            shop.now.ahead += 59.9
+            answer = await shop.ask("a")
+            assert (answer.stale, answer.origin is Origin.LOAD) == (False, False)
+    assert len(shop.bought) == loads  # nobody but the passes loaded
+    assert loads <= 1 + 4 * POLICIES[Category.SEARCH].soft / every
+
+
+async def test_without_looking_ahead_it_does(shop: Shop) -> None:
+    await warm([shop.wanted("a", 0)], leases=shop.store, token="t", now=lambda: NOW, seconds=5)
+    shop.now.ahead += 0.85 * POLICIES[Category.SEARCH].soft
+    done = await warm([shop.wanted("a", 0)], leases=shop.store, token="t", now=lambda: NOW, seconds=5)
+    assert (done.loaded, done.fresh) == (0, 1)
+    shop.now.ahead += 0.3 * POLICIES[Category.SEARCH].soft
+    assert (await shop.ask("a")).stale
+
+
+async def test_a_key_refused_while_answers_are_fresh_is_told(shop: Shop) -> None:
+    item = Wanted(label="a", asked=(NOW,), load=partial(shop.load, "a", before=600))
+    await warm([item], leases=shop.store, token="t", now=lambda: NOW, seconds=5)
+    shop.now.ahead += 0.6 * POLICIES[Category.SEARCH].soft
+    shop.errors = {"a": ProviderDenied("no")}
+    done = await warm([item, shop.wanted("b", 0)], leases=shop.store, token="t", now=lambda: NOW, seconds=5, at_once=1)
+    assert (done.failed, done.skipped) == (1, 1)
+    assert (await shop.ask("a")).stale is False
 
 
 async def test_one_tenants_answers_warm_no_other(shop: Shop) -> None:

@@ -15,6 +15,7 @@ import pytest
 from leadline.cli.engine import Format, Indexing
 from leadline.cli.main import main
 from leadline.domain import (
+    Failure,
     Flag,
     Options,
     Question,
@@ -119,6 +120,7 @@ class Script:
     interrupts: int = 0
     missing: Format | None = None
     failures: dict[str, LeadlineError] = field(default_factory=dict)
+    spoilt: dict[str, Failure] = field(default_factory=dict)
     cost: float = 0.01
     verdict: Verdict = field(default_factory=Verdict)
     index: Index = field(default_factory=Index)
@@ -222,6 +224,7 @@ class FakeEngine:
             run,
             state=end.state,
             stop_reason=end.stop_reason,
+            failure=self.script.spoilt.get(run.question.text),
             report=None if cancelled else "hash",
             usage=end.usage,
         )

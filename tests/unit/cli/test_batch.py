@@ -11,7 +11,7 @@ import pytest
 
 from leadline.cli.batch_files import Answers, Row
 from leadline.cli.batch_run import Purse
-from leadline.domain import RunState
+from leadline.domain import Failure, RunState
 from leadline.errors import BudgetError, ModelBroken, PriceUnknown
 
 
@@ -107,6 +107,30 @@ def test_a_failure_is_a_row_and_is_asked_again_on_request(
     assert leadline(*arguments, "--retry-failed").code == 0
     assert [row["id"] for row in lines(out)] == ["a", "c", 2]
     assert len(script.called("start")) == 4
+
+
+def test_a_report_after_a_failure_is_no_answer_and_is_asked_again_on_request(
+    leadline: Any, script: Any, questions: Path, out: Path
+) -> None:
+    script.spoilt["B?"] = Failure(code="model_unavailable", message="no server at the_model answers")
+    arguments = ("batch", str(questions), "--out", str(out), "--docs", "d", "--concurrency", "1")
+    result = leadline(*arguments)
+    assert result.code == 1
+    assert "[2/3] 2: answered: this report is what could be done after a failure: no server at the_model" in result.err
+    assert "2 answered, 1 failed, 0 left; $0.0300" in result.out
+    assert lines(out)[1]["failure"] == {"code": "model_unavailable", "message": "no server at the_model answers"}
+    assert lines(out)[1]["stop_reason"] == "answered"
+    again = leadline(*arguments)
+    assert (again.code, "2 answered, 1 failed, 0 left; $0.0300" in again.out) == (1, True)
+    script.spoilt.clear()
+    assert leadline(*arguments, "--retry-failed").code == 0
+    assert [row["id"] for row in lines(out)] == ["a", "c", 2]
+
+
+def test_a_report_that_ended_by_an_error_is_no_answer(leadline: Any, questions: Path, out: Path) -> None:
+    asked(out, *({"id": id_, "stop_reason": stop} for id_, stop in (("a", "error"), (2, "steps"), ("c", "answered"))))
+    result = leadline("batch", str(questions), "--out", str(out), "--docs", "d")
+    assert (result.code, "2 answered, 1 failed, 0 left" in result.out) == (1, True)
 
 
 def test_what_every_row_would_meet_ends_the_batch(leadline: Any, script: Any, questions: Path, out: Path) -> None:

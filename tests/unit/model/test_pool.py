@@ -7,7 +7,14 @@ from collections import Counter
 
 import pytest
 
-from leadline.errors import InputError, ModelRateLimited, ModelUnavailable, SettingsError
+from leadline.errors import (
+    AlreadyThere,
+    InputError,
+    ModelRateLimited,
+    ModelUnavailable,
+    SettingsError,
+    WrongState,
+)
 from leadline.model.gauges import Gauges
 from leadline.model.pool import Lease, Pool, Wanted, excluding
 from leadline.model.pool_types import HealthChange, Outcome, PoolPolicy, ServerSpec, ServerView
@@ -317,6 +324,65 @@ def test_a_drained_server_gets_nothing_and_what_it_has_may_end() -> None:
     pool.remove(url("a"))
     lease.report(Outcome.ANSWERED)
     assert [spec.url for spec in pool.specs] == [url("b")]
+
+
+def test_a_server_that_is_retired_leaves_with_its_last_answer() -> None:
+    pool, _ = pool_of("a", "b")
+    held = [take(pool, f"run-{number}", exclude=frozenset({url("b")})) for number in range(2)]
+    assert not pool.retire(url("a"))
+    assert {take(pool, f"run-{number}").spec.url for number in range(9)} == {url("b")}
+    held[0].report(Outcome.ANSWERED)
+    assert (seen(pool, "a").leaving, seen(pool, "a").in_flight) == (True, 1)
+    held[1].report(Outcome.ANSWERED)
+    assert pool.look(url("a")) is None
+
+
+def test_who_is_added_again_before_it_has_left_stays() -> None:
+    pool, _ = pool_of("a", "b")
+    held = take(pool, exclude=frozenset({url("b")}))
+    pool.retire(url("a"))
+    pool.add(ServerSpec(url=url("a"), weight=2.0))
+    held.report(Outcome.ANSWERED)
+    back = seen(pool, "a")
+    assert (back.draining, back.leaving, back.weight) == (False, False, 2.0)
+
+
+def test_the_last_server_in_service_is_not_drained_unasked() -> None:
+    pool, _ = pool_of("a", "b")
+    fail(pool, "b")
+    for leave in (pool.drain, pool.retire):
+        with pytest.raises(WrongState, match="no other model server"):
+            leave(url("a"))
+    assert take(pool).spec.url == url("a")
+    pool.drain(url("a"), force=True)
+    with pytest.raises(ModelUnavailable, match="drained"):
+        take(pool, exclude=frozenset({url("b")}))
+
+
+async def test_who_waits_is_told_when_the_last_server_is_drained() -> None:
+    pool = Pool([ServerSpec(url=url("a"), concurrency=1)])
+    take(pool)
+    waiting = asyncio.get_running_loop().create_task(pool.acquire(Wanted(session="t"), deadline=Deadline(5.0)))
+    await asyncio.sleep(0)
+    pool.drain(url("a"), force=True)
+    with pytest.raises(ModelUnavailable):
+        await waiting
+
+
+def test_a_pool_follows_a_list_and_cuts_nothing() -> None:
+    pool, _ = pool_of("a", "b", "c")
+    pool.drain(url("b"))
+    held = take(pool, exclude=frozenset({url("c")}))
+    pool.follow([ServerSpec(url=url("b")), ServerSpec(url=url("c"), concurrency=4), ServerSpec(url=url("d"))])
+    assert seen(pool, "a").leaving
+    assert seen(pool, "b").draining, "what an operator drains stays drained"
+    assert seen(pool, "c").concurrency == 4
+    assert {take(pool, f"run-{number}").spec.url for number in range(3)} <= {url("c"), url("d")}
+    pool.follow([ServerSpec(url=url("a")), *specs("c", "d")])
+    held.report(Outcome.ANSWERED)
+    assert [spec.url for spec in pool.specs] == [url("a"), url("c"), url("d")]
+    with pytest.raises(AlreadyThere):
+        pool.follow([*specs("a"), ServerSpec(url="http://a:8000/v1/")])
 
 
 def test_a_password_in_an_address_is_not_shown(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from random import Random
 
-from leadline.errors import ModelUnavailable
+import pytest
+
+from leadline.errors import ModelBroken, ModelDenied, ModelError, ModelRateLimited, ModelUnavailable
+from leadline.model.failures import Crashed
 from leadline.model.gauges import Gauges
 from leadline.model.pool import Pool, Wanted
 from leadline.model.pool_health import Health, Probing
@@ -124,3 +128,131 @@ async def test_gauges_reach_the_choice() -> None:
             assert lease.spec.url == url("b")
             lease.report(Outcome.ANSWERED)
     assert not site.asked
+
+
+class Sights:
+    """Answers looks as a test says, at a pool whose servers must not be asked for tokens."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.looks = 0
+        self.answer: ModelError | None = None
+        self.hangs = False
+        self.changes: list[bool] = []
+        self.pool = Pool(
+            [ServerSpec(url=url("a"), priced=True, probed=False, looked_at=True, gauges=False)],
+            monotonic=clock.monotonic,
+            on_health=lambda change: self.changes.append(change.healthy),
+        )
+
+    async def look(self, spec: ServerSpec) -> None:
+        self.looks += 1
+        if self.hangs:
+            raise TimeoutError
+        if self.answer is not None:
+            raise self.answer
+
+    async def ask(self, spec: ServerSpec) -> None:
+        raise AssertionError("a token costs money")
+
+    async def read(self, spec: ServerSpec) -> None:
+        raise AssertionError("it has no gauges")
+
+    def call(self, outcome: Outcome) -> None:
+        lease = self.pool.try_acquire(Wanted(session="s"))
+        assert lease is not None
+        lease.report(outcome, reason="a call")
+
+    async def after(self, seconds: int) -> bool:
+        """Return whether the server is in service when so much time has passed."""
+        for _ in range(seconds):
+            await self.clock.advance(1.0)
+            await settled()
+        return self.pool.view().servers[0].healthy
+
+
+@asynccontextmanager
+async def looking() -> AsyncIterator[Sights]:
+    clock = FakeClock()
+    sights = Sights(clock)
+    health = Health(
+        sights.pool, ask=sights.ask, read_gauges=sights.read, look=sights.look, clock=clock, random=Random(5)
+    )
+    async with health:
+        await settled()
+        yield sights
+
+
+async def test_an_idle_server_that_costs_money_is_found_away_and_back_by_looks() -> None:
+    async with looking() as sights:
+        assert await sights.after(70)
+        assert 1 <= sights.looks <= 3, "where all is well a look each half a minute is enough"
+        sights.answer = ModelUnavailable("refused")
+        assert not await sights.after(60)
+        assert sights.pool.view().servers[0].last_error == "refused"
+        sights.answer = None
+        assert await sights.after(30)
+        assert sights.changes == [False, True]
+
+
+async def test_a_server_that_looks_took_out_comes_back_though_it_was_soon_there_again() -> None:
+    async with looking() as sights:
+        sights.answer = ModelUnavailable("refused")
+        while await sights.after(1):
+            assert sights.looks < 10
+        sights.answer = None
+        assert await sights.after(30)
+        assert sights.changes == [False, True]
+
+
+async def test_a_server_that_calls_found_away_comes_back_without_one() -> None:
+    async with looking() as sights:
+        sights.answer = ModelUnavailable("refused")
+        for _ in range(3):
+            sights.call(Outcome.FAILED)
+        assert not await sights.after(60)
+        sights.answer = None
+        assert await sights.after(30)
+
+
+async def test_a_server_that_answers_looks_but_no_calls_stays_out_until_a_call_passes() -> None:
+    async with looking() as sights:
+        for _ in range(3):
+            sights.call(Outcome.FAILED)
+        assert not await sights.after(300), "its list tells nothing of its engine"
+        assert sights.looks >= 5
+        sights.call(Outcome.ANSWERED)
+        assert await sights.after(1)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [ModelDenied("no such route"), ModelRateLimited("too many"), Crashed("501"), ModelBroken("no list")],
+    ids=lambda error: type(error).__name__,
+)
+async def test_any_answer_of_its_own_shows_that_a_server_is_there(answer: ModelError) -> None:
+    async with looking() as sights:
+        sights.answer = answer
+        assert await sights.after(200)
+        assert sights.looks >= 3
+
+
+async def test_a_look_that_is_in_vain_now_and_then_takes_no_server_out() -> None:
+    async with looking() as sights:
+        for _ in range(6):
+            sights.hangs, before = True, sights.looks
+            while sights.looks == before:
+                assert await sights.after(1)
+            sights.hangs = False
+            assert await sights.after(10)
+        sights.hangs = True
+        assert not await sights.after(60)
+        assert sights.pool.view().servers[0].last_error == "no answer within 5 s"
+
+
+async def test_a_server_that_answers_calls_is_not_looked_at() -> None:
+    async with looking() as sights:
+        for _ in range(12):
+            sights.call(Outcome.ANSWERED)
+            assert await sights.after(10)
+        assert sights.looks == 0

@@ -8,7 +8,7 @@ from leadline.research.antecedents import antecedent
 from leadline.research.bridging import first_queries, next_queries
 from leadline.research.evidence import Ledger
 from leadline.research.hops import survey
-from leadline.research.quoting import extract, extractive_draft, on_one_line
+from leadline.research.quoting import extract, extractive_draft
 
 FILM = "Night Ferry is a 1951 drama film directed by Greta Holm. It was shot in Tromso."
 HOLM = "Greta Holm (3 May 1911 – 9 June 1980) was a Norwegian director. She was born in Hamar. Holm died in Bergen."
@@ -124,11 +124,6 @@ def test_chinese_is_read_without_blanks_and_in_either_script() -> None:
     )
     told = texts("長春橋是誰設計的？", found)
     assert any("李山" in text for text in told)
-
-
-def test_a_line_break_inside_chinese_leaves_no_blank() -> None:
-    assert on_one_line("净跨度\n37.02米，\n而拱高") == "净跨度 37.02米，而拱高"
-    assert on_one_line("one\ntwo") == "one two"
 
 
 def test_a_person_is_told_behind_what_opens_a_sentence() -> None:

@@ -78,7 +78,7 @@ def links(parser: MarkdownIt, source: str) -> list[str]:
 
 
 def shown(parser: MarkdownIt, source: str) -> str:
-    return "".join(t.content for t in tokens(parser.parse(source)) if t.type in {"text", "text_special"})
+    return "".join(t.content for t in tokens(parser.parse(source)) if t.type in {"text", "text_special", "code_inline"})
 
 
 @pytest.mark.parametrize("parser", [STRICT, GENEROUS], ids=["commonmark", "gfm"])
@@ -86,12 +86,34 @@ def shown(parser: MarkdownIt, source: str) -> str:
 @example(value="a.com")
 @example(value="x _a")
 @example(value="a_\u0301_b")
+@example(value="`a.md` \\a.md a.md` (a.md) a/b_c.md, b.md. _a.md_ **a.md** a.md/ -a.md 1.md 1.de. 1) a.md/.com")
 def test_escaped_text_is_text(parser: MarkdownIt, value: str) -> None:
-    """It stands as one paragraph of plain text, and reads as it did before."""
+    """It stands as one paragraph of plain text and names as code, and reads as it did before."""
     escaped = escape(value)
-    assert {t.type for t in tokens(parser.parse(escaped))} <= INERT
+    assert {t.type for t in tokens(parser.parse(escaped))} <= INERT | {"code_inline"}
     assert shown(parser, escaped) == visible(squeeze(value)).strip()
     assert shown(parser, f"## {escaped}") == shown(parser, escaped)
+
+
+@pytest.mark.parametrize(
+    ("said", "escaped"),
+    [
+        ("trieste-1960.md", "`trieste-1960.md`"),
+        ("Found but not read: sub/trieste_1960.md.", "Found but not read: `sub/trieste_1960.md`."),
+        ('Could not be read: /srv/a/b.md (it\'s "c.md")', 'Could not be read: `/srv/a/b.md` (it\'s "`c.md`")'),
+        ("See evil.com, and (evil.com/login)", "See `evil.com`, and (`evil.com/login`)"),
+        ("node.js and data.db and scan.pdf, v1.2", "node.js and data.db and scan.pdf, v1.2"),
+        ("It sank.It lay there", "It `sank.It` lay there"),
+        ("me@evil.com", "me\\@evil\\.com"),
+        ("1. first", "1\\. first"),
+    ],
+)
+def test_names_of_files_and_hosts_read_as_they_are_and_are_no_links(said: str, escaped: str) -> None:
+    assert escape(said) == escaped
+    for parser in (STRICT, GENEROUS):
+        for line in (escaped, f"**{escaped}**, x", f"*({escaped})*", f"## {escaped}"):
+            assert links(parser, line) == []
+            assert shown(parser, line).startswith((said, f"({said})"))
 
 
 def test_a_name_in_brackets_is_read_without_backslashes_and_its_quote_is_not_told_twice() -> None:
@@ -167,7 +189,7 @@ def test_a_local_file_is_named_by_its_path() -> None:
     made = simple("Some text.", "Some text.")
     source = replace(made.report.sources[0], uri="file:///srv/my%20papers/a_b.md", title="")
     rendered = to_markdown(replace(made.report, sources=(source,)))
-    assert "**a_b\\.md**" in rendered
+    assert "**`a_b.md`**" in rendered
     assert "`/srv/my papers/a_b.md`" in rendered
 
 

@@ -47,6 +47,19 @@ def verdict(claim: str, *texts: str, title: str = "") -> Checked:
     return checked
 
 
+def test_a_sentence_of_justified_text_with_a_divided_word_is_its_quote() -> None:
+    text = (
+        "The umask is used by open(2).\n\n       Alternatively,  if  the  parent  direc\u2010\n"
+        "       tory  has\ta  default  ACL  (see  acl(5)),  the\tumask  is  ignored.  For\n"
+        "       example, the following default ACL is equivalent to a umask of 022:\n"
+    )
+    checked = verdict(
+        "Alternatively, if the parent directory has a default ACL (see acl(5)), the umask is ignored.", text
+    )
+    assert (checked.verdict, checked.checks.decided_by) == (Verdict.SUPPORTED, "quote")
+    assert checked.citations[0].quote.endswith("umask  is  ignored.")
+
+
 def test_a_repeated_sentence_is_its_quote() -> None:
     checked = verdict("It is  1,240 metres long and carries two lanes of road.", BRIDGE)
     assert checked.verdict is Verdict.SUPPORTED
@@ -292,3 +305,53 @@ def test_hostile_sizes_take_bounded_time() -> None:
     assert checked[0].verdict is Verdict.UNCHECKED
     assert checked[0].checks.reasons == ("too long to check",)
     assert checked[1].verdict is Verdict.SUPPORTED
+
+
+@pytest.mark.parametrize(
+    ("claim", "text", "quotes"),
+    [
+        (
+            "The Trieste dived to 10,916 metres in 1960.",
+            "# Trieste 1960\n\nThe bathyscaphe dived to 10,916 metres in 1960. It was steel.",
+            ["The bathyscaphe dived to 10,916 metres in 1960."],
+        ),
+        (
+            "The Trieste reached the bottom of the Mariana Trench.",
+            "## 2.1 Trieste in the Mariana Trench\nThe bathyscaphe reached the bottom of the trench.",
+            ["The bathyscaphe reached the bottom of the trench."],
+        ),
+        (
+            "The Trieste reached 10,916 metres in 1960.",
+            "Trieste (1960)\n\nThe bathyscaphe reached 10,916 metres. It was steel.",
+            ["The bathyscaphe reached 10,916 metres.", "Trieste (1960)"],
+        ),
+        (
+            "的里雅斯特号于1960年下潜到10916米。",
+            "# 的里雅斯特号（1960年）\n\n深潜器于1960年下潜到10916米。",
+            ["深潜器于1960年下潜到10916米。"],
+        ),
+        (
+            "The Trieste dived to 10916 m in 1960.",
+            "# 的里雅斯特号（1960年）\n\n深潜器于1960年下潜到10916米。",
+            ["深潜器于1960年下潜到10916米。"],
+        ),
+        (
+            "The tower is 42 m high, of 1901.",
+            "Height: 42 m\n\nBuilt: 1901\n\nIt stands.",
+            ["Height: 42 m\n\nBuilt: 1901"],
+        ),
+    ],
+)
+def test_a_quote_begins_with_its_sentence_and_not_with_a_heading(claim: str, text: str, quotes: list[str]) -> None:
+    assert [citation.quote for citation in verdict(claim, text).citations] == quotes
+
+
+def test_what_retrieval_binds_begins_with_its_sentence() -> None:
+    text = "# Trieste 1960\n\nThe bathyscaphe dived to 10,916 metres in 1960. Two men were aboard."
+    ledger = Ledger()
+    ledger.admit(a_source(text), text)
+    [checked] = check_claims(
+        [DraftSentence(text="The Trieste dived to 10,916 metres in 1960.", excerpt_ids=())], ledger
+    )
+    assert checked.checks.bound_by == "retrieval"
+    assert [citation.quote for citation in checked.citations] == ["The bathyscaphe dived to 10,916 metres in 1960."]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from leadline.domain import Budget, Length, Policy, StrategyName
-from leadline.ports.admission import Admitted
-from leadline.service.asking import budget_of, overrides_of, within
+from leadline.service.asking import budget_of, limits_named, overrides_of
 from leadline.service.shapes import BudgetTaken, ResearchTaken
 
 
@@ -48,11 +47,4 @@ def test_the_web_is_searched_unless_something_else_is_named(fields: dict[str, ob
 def test_a_budget_is_what_the_request_names_over_what_is_set() -> None:
     taken = ResearchTaken(question="q", budget=BudgetTaken(tokens=5_000, usd=0.5))
     assert budget_of(taken, Budget(steps=7)) == Budget(steps=7, tokens=5_000, seconds=1_800.0, usd=0.5)
-
-
-@pytest.mark.parametrize(
-    ("own", "admitted", "left"), [(None, None, None), (10, None, 10), (None, 5, 5), (10, 5, 5), (5, 10, 5)]
-)
-def test_no_more_is_used_than_was_set_aside(own: int | None, admitted: int | None, left: int | None) -> None:
-    budget = Budget(tokens=own, usd=None)
-    assert within(budget, Admitted(tokens=admitted)).tokens == left
+    assert limits_named(taken) == {"tokens": 5_000, "usd": 0.5}

@@ -67,6 +67,10 @@ def test_the_environment_sets_all_but_headers() -> None:
         ("LEADLINE_SEARCH__PROVIDERS", "serper", "search.serper.api_keys"),
         ("LEADLINE_SEARCH__PROVIDERS", "searxng", "search.searxng.base_url"),
         ("LEADLINE_SEARCH__SERPER__API_KEYS", "two words", "printable ASCII"),
+        ("LEADLINE_SEARCH__FUSE", "0", "at least 1 and at most 9"),
+        ("LEADLINE_SEARCH__FUSE", "2", "names 1: name more"),
+        ("LEADLINE_SEARCH__WEIGHT", "0", "above 0"),
+        ("LEADLINE_SEARCH__WIKIPEDIA__WEIGHT", "-1", "above 0"),
         ("LEADLINE_PROXY", "http://user:pass@proxy:1", "no user or password"),
     ],
 )
@@ -79,3 +83,16 @@ def test_nothing_reaches_further_unasked() -> None:
     settings = Settings()
     assert (settings.proxy, settings.fetch.allow_private, settings.visit.reader_url) == (None, (), None)
     assert (settings.search.providers, settings.fetch.robots) == (("wikipedia",), "obey")
+
+
+def test_one_service_answers_unless_more_are_asked_for() -> None:
+    assert (Settings().search.fuse, Settings().search.weight, Settings().search.wikipedia.weight) == (1, 1.0, 1.0)
+    environment = {
+        "LEADLINE_SEARCH__PROVIDERS": "serper,wikipedia",
+        "LEADLINE_SEARCH__SERPER__API_KEYS": "k1",
+        "LEADLINE_SEARCH__FUSE": "2",
+        "LEADLINE_SEARCH__SERPER__WEIGHT": "1.5",
+        "LEADLINE_SEARCH__WEIGHT": "0.5",
+    }
+    section = load(environ=environment).search
+    assert (section.fuse, section.serper.weight, section.wikipedia.weight, section.weight) == (2, 1.5, 1.0, 0.5)

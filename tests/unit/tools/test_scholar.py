@@ -103,6 +103,11 @@ async def test_what_a_bibliography_needs_is_in_the_value(context: CallContext) -
     }
 
 
+async def test_what_the_answers_cost_is_the_runs(context: CallContext) -> None:
+    books = Shelf({"a": Papers(papers=(), usd=0.25), "b": Papers(papers=(BARE,), usd=0.5), "c": ToolFailed("down")})
+    assert (await ScholarTool(books).call({"query": ["a", "b", "c"]}, context)).cost_usd == 0.75
+
+
 async def test_arguments_reach_the_library(context: CallContext) -> None:
     books = shelf()
     narrowed = replace(context, options=replace(context.options, since="2017-01-01"))

@@ -7,7 +7,7 @@ import pytest
 
 from leadline.domain import Hit, Json, Options
 from leadline.errors import ToolError, ToolFailed, ToolStop
-from leadline.ports import CallContext
+from leadline.ports import CallContext, Found, Query, Unanswered
 from leadline.testing.search import CannedSearch
 from leadline.tools.addresses import canonical
 from leadline.tools.search import SearchTool, fuse
@@ -112,6 +112,31 @@ async def test_one_failure_is_told_beside_what_was_found(context: CallContext) -
             "failures": [{"provider": "web", "code": "tool_failed", "message": "the key is wrong"}],
         }
     ]
+
+
+async def test_a_provider_of_weight_comes_first(context: CallContext) -> None:
+    docs = provider("docs", depth=[hit("file:///a", 1), hit("file:///b", 2)])
+    web = provider("web", depth=[hit("https://x.example/", 1, provider="web")])
+    result = await SearchTool([docs, web]).call({"query": "depth"}, context)
+    assert uris(result.value) == ["file:///a", "https://x.example/", "file:///b"]
+    result = await SearchTool([docs, web], weights={"web": 2.0}).call({"query": "depth"}, context)
+    assert uris(result.value) == ["https://x.example/", "file:///a", "file:///b"]
+
+
+async def test_what_an_answer_cost_and_who_of_several_was_silent_is_told(context: CallContext) -> None:
+    class Several(CannedSearch):
+        async def search(self, query: Query, *, deadline: float) -> Found:
+            found = await super().search(query, deadline=deadline)
+            silent = Unanswered(provider="brave", code="provider_denied", message="the key\nis wrong" + "!" * 500)
+            return replace(found, failures=(silent,), usd=0.25)
+
+    tool = SearchTool([Several({"": [hit("https://x.example/", provider="serper")]}, name="web")])
+    result = await tool.call({"query": ["one", "two"]}, context)
+    assert result.cost_usd == 0.5
+    assert uris(result.value) == ["https://x.example/"]
+    text = tool.render(result.value, {})
+    assert text.count("(brave could not be asked: the key is wrong!") == 2
+    assert all(len(line) < 300 for line in text.splitlines())
 
 
 async def test_nothing_found_is_no_failure_and_failing_is_not_nothing(context: CallContext) -> None:

@@ -11,6 +11,7 @@ from leadline.domain import Fetched, Json, Mark, Options, ToolResult, excerpt_id
 from leadline.errors import NotFound, ToolError, ToolFailed, ToolStop
 from leadline.ports import CallContext
 from leadline.testing.search import CannedReader, fetched
+from leadline.tools.provenance import UNKNOWN
 from leadline.tools.visit import MOST_LINKS, VisitTool
 
 HARBOUR = "The harbour is five fathoms deep at low water. "
@@ -121,8 +122,20 @@ async def test_each_page_fails_on_its_own(context: CallContext) -> None:
     codes = [failure["code"] if isinstance(failure, dict) else None for failure in failures]
     assert codes == [None, "not_found", "tool_failed", "tool_failed", "not_found", "tool_failed"]
     assert "the web is off" in str(failures[5])
-    assert "no such address was offered" in str(failures[4])
+    assert failures[4] == {"code": "not_found", "message": "no such address was offered"}
+    told = visit.render(result.value, {source.source.id: source.text for source in result.sources})
+    assert "(not_found): no such address was offered; use addresses as `search` gives them\n" in told
     assert len(result.sources) == 1
+
+
+async def test_what_a_model_should_do_instead_is_no_part_of_what_people_read(context: CallContext) -> None:
+    visit = tool({})
+    result = await visit.call(
+        {"url": "https://evil.example/"}, replace(context, refused={"https://evil.example/": UNKNOWN})
+    )
+    [page] = pages(result)
+    assert page["failure"] == {"code": "forbidden", "message": UNKNOWN}
+    assert visit.render(result.value, {}).endswith(f"{UNKNOWN}; visit only what was offered, exactly as it was given")
 
 
 async def test_all_pages_failing_is_a_value_too(context: CallContext) -> None:

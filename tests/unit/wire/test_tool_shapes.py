@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from leadline import codec
 from leadline.domain import Fetched, Hit, Mark, sha256, source_id
-from leadline.ports import Found
+from leadline.ports import Found, Unanswered
 from leadline.testing.search import fetched
 from leadline.wire.papers import Paper, Papers
 from leadline.wire.tool_shapes import (
@@ -99,6 +99,13 @@ def test_a_source_that_is_not_its_own_is_refused(change: dict[str, Any]) -> None
         {"results": [{"url": 5}]},
         {"results": [{"url": "https://a.test/", "rank": "1"}]},
         {"results": [], "ignored": [1]},
+        {"results": [], "failures": ["x"]},
+        {"results": [], "failures": [{"provider": "serper"}]},
+        {"results": [], "failures": [{"provider": 1, "code": "x"}]},
+        {"results": [], "cost_usd": "free"},
+        {"results": [], "cost_usd": -1},
+        {"results": [], "cost_usd": float("inf")},
+        {"results": [], "cost_usd": True},
     ],
 )
 def test_hits_of_another_shape_are_refused(body: dict[str, Any]) -> None:
@@ -115,6 +122,13 @@ def test_hits_of_another_program_are_taken() -> None:
         )
     )
     assert found_from(over_the_wire(found_body(found_from(body)))) == found_from(body)
+
+
+def test_what_of_several_services_failed_and_what_it_cost_travels() -> None:
+    silent = Unanswered(provider="serper", code="provider_denied", message="no key")
+    found = Found(hits=(), ignored=("year",), failures=(silent,), usd=0.005)
+    assert found_from(over_the_wire(found_body(found))) == found
+    assert papers_from(over_the_wire(papers_body(Papers(papers=(), usd=0.25)))).usd == 0.25
 
 
 def test_works_of_another_shape_are_refused() -> None:

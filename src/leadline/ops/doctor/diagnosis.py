@@ -18,10 +18,11 @@ from leadline.version import __version__
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Diagnosis:
-    """What all checks found, by their names. `at` is ISO 8601."""
+    """What all checks found, by their names. `at` is ISO 8601; `note` says why less is told than was found."""
 
     at: str
     findings: Mapping[str, Finding]
+    note: str = ""
 
     @property
     def status(self) -> Status:
@@ -49,7 +50,8 @@ class Diagnosis:
             nested = checks.setdefault(group, {})
             if isinstance(nested, dict):
                 nested[part] = finding.body()
-        return {"timestamp": self.at, "status": str(self.status), "version": __version__, "checks": checks}
+        told: dict[str, Json] = {"timestamp": self.at, "status": str(self.status), "version": __version__}
+        return told | ({"note": self.note} if self.note else {}) | {"checks": checks}
 
 
 def read_diagnosis(body: Mapping[str, Any]) -> Diagnosis:
@@ -60,7 +62,7 @@ def read_diagnosis(body: Mapping[str, Any]) -> Diagnosis:
             nested = "status" not in check
             parts = {f"{name}.{part}": inner for part, inner in check.items()} if nested else {name: check}
             found |= {part: read_finding(inner) for part, inner in parts.items()}
-        return Diagnosis(at=str(body["timestamp"]), findings=found)
+        return Diagnosis(at=str(body["timestamp"]), findings=found, note=str(body.get("note", "")))
     except (KeyError, AttributeError, TypeError) as error:
         raise ValueError("no diagnosis in a form that this version knows") from error
 

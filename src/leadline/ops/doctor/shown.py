@@ -19,6 +19,7 @@ def shown_text(diagnosis: Diagnosis) -> str:
     troubles.sort(key=lambda pair: pair[1].status is not Status.UNHEALTHY)
     for name, finding in troubles:
         lines += ["", *_trouble(name, finding)]
+    lines += ["", f"note: {diagnosis.note}"] if diagnosis.note else []
     return "\n".join([*lines, "", _verdict(diagnosis)])
 
 

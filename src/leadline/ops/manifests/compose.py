@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -18,8 +18,10 @@ from leadline.ops.manifests.parts import (
     Part,
     needed_by,
 )
-from leadline.ops.monitoring import Targets, alertmanager_files, prometheus_files
+from leadline.ops.manifests.providers import CHOICES, all_choices, choices_of
+from leadline.ops.monitoring import Named, Targets, alertmanager_files, prometheus_files
 from leadline.ops.nginx import Balancer, nginx_conf
+from leadline.ops.redis import FORGETS, KEEPS, LIMITS_USER, limits_user
 from leadline.ops.yaml import yaml_text
 
 HEAD: Final = "Written by Leadline (leadline.ops.manifests); change the values there. Needs .env: see example.env."
@@ -33,11 +35,12 @@ _NGINX: Final = "nginx:1.28"
 _PROMETHEUS: Final = "prom/prometheus:v2.53.5"
 _ALERTMANAGER: Final = "prom/alertmanager:v0.28.1"
 
-EXAMPLE: Final = """\
+_EXAMPLE: Final = """\
 # Copy to .env, readable by you alone (chmod 600), and fill in. Secrets: openssl rand -hex 24
 POSTGRES_PASSWORD=
 REDIS_QUEUE_PASSWORD=
 REDIS_CACHE_PASSWORD=
+REDIS_LIMITS_PASSWORD=
 LEADLINE_TOOLS__KEY=
 LEADLINE_METRICS__KEY=
 # 32 bytes: openssl rand -base64 32 | tr '+/' '-_'
@@ -46,6 +49,7 @@ LEADLINE_SECRETS__KEY=
 LEADLINE_MODEL__URLS=
 LEADLINE_MODEL__NAME=
 LEADLINE_MODEL__API_KEY=
+{choices}
 # The folder with fullchain.pem and private.pem, and the port of HTTPS.
 TLS_FOLDER=./tls
 HTTPS_PORT=443
@@ -56,12 +60,11 @@ _OWN: Final = frozenset({"S3__ACCESS_KEY", "S3__SECRET_KEY", "STORE", "ENGINE", 
 
 def compose_files(deployment: Deployment) -> Mapping[str, str]:
     """Return the text of each file, by its name beside `compose.yaml`."""
-    parts = {part.name: part for part in deployment.parts}
-    tools = tuple(f"{part.name}:{part.port}" for part in parts.values() if part.is_tool)
+    found = {part.name: Named(part=part.name, port=part.port, least=_replicas(part)) for part in deployment.parts}
     targets = Targets(
-        service=(f"service:{PORT}",),
-        worker=(f"worker:{parts['worker'].port}",),
-        tools=tools,
+        service=(found["service"],),
+        worker=(found["worker"],),
+        tools=tuple(found[part.name] for part in deployment.parts if part.is_tool),
         vllm=(),
         alertmanager="alertmanager:9093",
         key_file="/run/secrets/metrics",
@@ -70,7 +73,7 @@ def compose_files(deployment: Deployment) -> Mapping[str, str]:
     monitoring |= {f"alertmanager/{name}": text for name, text in alertmanager_files(webhook=None).items()}
     return {
         "compose.yaml": yaml_text(_document(deployment), head=HEAD),
-        "example.env": EXAMPLE,
+        "example.env": _example(),
         "nginx.conf": nginx_conf(
             Balancer(
                 services=(f"service:{PORT}",),
@@ -86,11 +89,23 @@ def compose_files(deployment: Deployment) -> Mapping[str, str]:
     }
 
 
+def _example() -> str:
+    """Return the file of settings: with each choice stands who has a use for it."""
+    lines = ["# Other models, providers and their keys; several keys of one are separated by commas."]
+    told = ""
+    for setting in all_choices():
+        users = ", ".join(name for name in CHOICES if setting in CHOICES[name] and name != OPERATOR)
+        lines += [f"# {users}:"] if users != told else []
+        lines.append(f"LEADLINE_{setting}=")
+        told = users
+    return _EXAMPLE.format(choices="\n".join(lines))
+
+
 def _document(deployment: Deployment) -> dict[str, Json]:
     services: dict[str, Json] = {
         "postgres": _postgres(),
-        "redis-queue": _redis("queue", "--appendonly", "yes", "--maxmemory-policy", "noeviction"),
-        "redis-cache": _redis("cache", "--save", "", "--maxmemory", "512mb", "--maxmemory-policy", "allkeys-lru"),
+        "redis-queue": _redis("queue", KEEPS, counts="REDIS_LIMITS_PASSWORD"),
+        "redis-cache": _redis("cache", FORGETS),
         "migrate": _migrate(deployment),
         **{part.name: _part(deployment, part) for part in deployment.parts},
         "operator": _operator(deployment),
@@ -149,13 +164,18 @@ def _postgres() -> Json:
     }
 
 
-def _redis(name: str, *words: str) -> Json:
+def _redis(name: str, options: Iterable[tuple[str, str]], *, counts: str | None = None) -> Json:
+    """Return a Redis; `counts` is the variable with the password of the user who counts limits there."""
     password = f"REDIS_{name.upper()}_PASSWORD"
-    # The password comes by the environment, and leaves it by standard input: no list of processes shows it.
-    start = f"printf 'requirepass %s\\n' \"$${password}\" | exec redis-server - {' '.join(_quoted(w) for w in words)}"
+    variables = [password, *([counts] if counts is not None else [])]
+    # Passwords come by the environment, and leave it by standard input: no list of processes shows them.
+    lines = "requirepass %s\\n" + (f"{limits_user('%s')}\\n" if counts is not None else "")
+    given = " ".join(f'"$${variable}"' for variable in variables)
+    words = " ".join(_quoted(word) for option, value in options for word in (f"--{option}", value))
+    start = f"printf '{lines}' {given} | exec redis-server - {words}"
     found = _hardened(memory="768m", user="999:999") | {
         "image": _REDIS,
-        "environment": {password: f"${{{password}:?see example.env}}"},
+        "environment": {variable: f"${{{variable}:?see example.env}}" for variable in variables},
         "entrypoint": ["sh", "-c", start],
         "working_dir": "/data",
         "tmpfs": ["/tmp"],  # noqa: S108 in a container
@@ -171,15 +191,15 @@ def _quoted(word: str) -> str:
 
 def _variables(deployment: Deployment) -> dict[str, Json]:
     """Return the settings: those of the deployment, and where the stores of this file are."""
-    cache = "redis://:${REDIS_CACHE_PASSWORD}@redis-cache:6379"
     plain = deployment.settings(proxies="172.16.0.0/12")
     left_out = ("LEADLINE_S3__", "LEADLINE_MODEL__")
     found: dict[str, Json] = {name: value for name, value in plain.items() if not name.startswith(left_out)}
     found |= {
         "LEADLINE_STORE": "postgresql://leadline:${POSTGRES_PASSWORD}@postgres/leadline",
         "LEADLINE_ENGINE": "celery+redis://:${REDIS_QUEUE_PASSWORD}@redis-queue:6379/0",
-        "LEADLINE_CACHE": f"{cache}/0",
-        "LEADLINE_LIMITS": f"{cache}/1",
+        "LEADLINE_CACHE": "redis://:${REDIS_CACHE_PASSWORD}@redis-cache:6379/0",
+        # Counts must not be forgotten to make room, as answers may; and tools, who count too, see no queue.
+        "LEADLINE_LIMITS": f"redis://{LIMITS_USER}:${{REDIS_LIMITS_PASSWORD}}@redis-queue:6379/1",
         # One machine: a volume that all share. For several, set a bucket of S3.
         "LEADLINE_BLOBS": f"file://{DATA}/blobs",
         "LEADLINE_MODEL__URLS": "${LEADLINE_MODEL__URLS:-}",
@@ -190,10 +210,18 @@ def _variables(deployment: Deployment) -> dict[str, Json]:
     return found | {name: f"${{{name}:?see example.env}}" for name in keys}
 
 
+def _chosen(deployment: Deployment, name: str) -> dict[str, Json]:
+    """Return the choices of a part: from `.env`, where they are chosen there."""
+    return {
+        f"LEADLINE_{setting}": f"${{LEADLINE_{setting}:-{deployment.choices.get(setting, '')}}}"
+        for setting in choices_of(name)
+    }
+
+
 def _own(deployment: Deployment, name: str, *, memory: str) -> dict[str, Json]:
     found = _hardened(memory=memory, user=f"{USER}:{USER}") | {
         "image": deployment.image,
-        "environment": needed_by(name, _variables(deployment)),
+        "environment": needed_by(name, _variables(deployment)) | _chosen(deployment, name),
     }
     if name.startswith(TOOL):  # it keeps nothing, and bodies of tenants are not for it
         return found | {"tmpfs": ["/tmp", f"{DATA}:uid={USER},gid={USER},mode=0700"]}  # noqa: S108 in a container
@@ -213,7 +241,12 @@ def _migrate(deployment: Deployment) -> Json:
 
 def _operator(deployment: Deployment) -> Json:
     """Return what commands run in: `docker compose run --rm operator keys create ...`."""
-    return _own(deployment, OPERATOR, memory="1g") | {
+    found = _own(deployment, OPERATOR, memory="1g")
+    # Containers of one machine reach each other over networks of its own: `preflight` asks for no TLS there.
+    neighbours = ("postgres", "redis-queue", "redis-cache", *(part.name for part in deployment.parts if part.is_tool))
+    environment = needed_by(OPERATOR, _variables(deployment)) | _chosen(deployment, OPERATOR)
+    return found | {
+        "environment": environment | {"LEADLINE_PREFLIGHT__TRUSTED": ",".join(neighbours)},
         "profiles": [OPERATOR],
         "command": ["--help"],
         "restart": "no",
@@ -238,8 +271,12 @@ def _part(deployment: Deployment, part: Part) -> Json:
         "depends_on": needs,
         "healthcheck": _checked("python3", "-c", look),
         "stop_grace_period": f"{part.drain}s",
-        "deploy": {"replicas": part.least if part.name in {"service", "worker"} else 1},
+        "deploy": {"replicas": _replicas(part)},
     }
+
+
+def _replicas(part: Part) -> int:
+    return part.least if part.name in {"service", "worker"} else 1
 
 
 def _nginx() -> Json:

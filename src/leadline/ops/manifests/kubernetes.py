@@ -11,11 +11,12 @@ from typing import Final
 from leadline.domain import Json
 from leadline.ops.manifests.network import policies
 from leadline.ops.manifests.parts import DATA, MIGRATE, SERVICE, USER, Deployment, Part, secrets_of
+from leadline.ops.manifests.providers import choices_of, keys_of
+from leadline.ops.manifests.watching import RUNS_METRIC, watching_files
 from leadline.ops.yaml import yaml_text
 from leadline.version import __version__
 
 SECRET: Final = "leadline"  # noqa: S105 the name of a secret, not one
-QUEUE_METRIC: Final = "leadline_queue_runs"
 HEAD: Final = "Written by Leadline (leadline.ops.manifests); change the values there."
 PROXIES: Final = "10.0.0.0/8"
 """The network of pods, in which the ingress is; its word about clients is taken."""
@@ -45,7 +46,7 @@ def kubernetes_files(deployment: Deployment) -> Mapping[str, str]:
         "namespace": deployment.namespace,
         "resources": listed,
     }
-    return {**texts, "kustomization.yaml": yaml_text(kustomization, head=HEAD)}
+    return {**texts, "kustomization.yaml": yaml_text(kustomization, head=HEAD), **watching_files(deployment)}
 
 
 def _part(deployment: Deployment, part: Part) -> Iterator[dict[str, Json]]:
@@ -169,7 +170,7 @@ def _container(deployment: Deployment, name: str, words: tuple[str, ...], *, cpu
         "imagePullPolicy": "IfNotPresent",
         "args": args,
         "envFrom": [{"configMapRef": {"name": "leadline"}}],
-        "env": [_secret(setting) for setting in secrets_of(name)],
+        "env": [*(_secret(setting) for setting in secrets_of(name)), *_chosen(deployment, name)],
         "resources": {
             "requests": {"cpu": cpu, "memory": memory, "ephemeral-storage": "1Gi"},
             # No limit of CPU: a process that is throttled misses its heartbeats.
@@ -184,13 +185,25 @@ def _container(deployment: Deployment, name: str, words: tuple[str, ...], *, cpu
     }
 
 
-def _secret(setting: str) -> Json:
-    key = setting.lower().replace("__", "-").replace("_", "-")
-    optional = setting.startswith(("S3", "MODEL"))
-    source: dict[str, Json] = {"name": SECRET, "key": key}
-    if optional:
+def _secret(setting: str, *, optional: bool = False) -> Json:
+    source: dict[str, Json] = {"name": SECRET, "key": secret_key(setting)}
+    if optional or setting.startswith(("S3", "MODEL")):
         source["optional"] = True
     return {"name": f"LEADLINE_{setting}", "valueFrom": {"secretKeyRef": source}}
+
+
+def secret_key(setting: str) -> str:
+    """Return by which key the secret `leadline` has the value of a setting."""
+    return setting.lower().replace("__", "-").replace("_", "-")
+
+
+def _chosen(deployment: Deployment, name: str) -> Iterator[Json]:
+    keys = keys_of(name)
+    for setting in choices_of(name):
+        if setting in keys:
+            yield _secret(setting, optional=True)
+        elif setting in deployment.choices:
+            yield {"name": f"LEADLINE_{setting}", "value": deployment.choices[setting]}
 
 
 def _probe(path: str, *, period: int, failures: int) -> dict[str, Json]:
@@ -238,11 +251,11 @@ def _by_cpu() -> Json:
 
 
 def _by_queue(deployment: Deployment) -> Json:
-    """Return the depth of the queue, as the adapter of Prometheus serves it: as many runs a worker as it takes."""
+    """Return the runs that workers have or may take, as the adapter serves them: as many a worker as it takes."""
     return {
         "type": "External",
         "external": {
-            "metric": {"name": QUEUE_METRIC, "selector": {"matchLabels": {"namespace": deployment.namespace}}},
+            "metric": {"name": RUNS_METRIC},
             "target": {"type": "AverageValue", "averageValue": str(deployment.runs_at_once)},
         },
     }

@@ -23,6 +23,7 @@ PRIVATE: Final = (
 """Networks that are not the internet; the service that gives machines their credentials is in one of them."""
 
 STORE_PORTS: Final = (5432, 6379, 443, 9000)
+MODEL_PORTS: Final = (8000, 443)
 _PART_OF: Final = "app.kubernetes.io/part-of"
 
 
@@ -60,7 +61,7 @@ def _egress(deployment: Deployment, part: Part) -> Iterator[Json]:
     if "stores" in part.reach:
         yield _to(deployment.stores, STORE_PORTS)
     if "models" in part.reach:
-        yield _to(deployment.models, (8000,))
+        yield _to(deployment.models, MODEL_PORTS)
     if "tools" in part.reach:
         ports: list[Json] = [_port(other.port) for other in deployment.parts if other.is_tool]
         yield {"to": [{"podSelector": {"matchLabels": {_PART_OF: "leadline"}}}], "ports": ports}

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, Literal, TypeVar
 
 from leadline.errors import SettingsError
+from leadline.ops.manifests.providers import check_choices
+from leadline.settings import items
+from leadline.settings.kinds import is_secret
 from leadline.version import __version__
 
 Reach = Literal["stores", "tools", "models", "web"]
@@ -128,6 +132,15 @@ _OF_CACHED: Final = _OF_TOOLS | {"CACHE", "LIMITS"}
 _OF_RUNS: Final = ("BLOBS", "S3__", "MODEL__")
 """How other settings begin that a tool has no use for."""
 
+_OF_ONE: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        f"{TOOL}search": ("SEARCH__",),
+        f"{TOOL}visit": ("VISIT__", "FETCH__", "SUMMARIZER__"),
+        f"{TOOL}scholar": ("SCHOLAR__",),
+    }
+)
+"""How the settings begin whose secrets, keys at providers, one tool alone has a use for."""
+
 
 def secrets_of(name: str) -> tuple[str, ...]:
     """Return which of the settings with secrets a part needs, by its name or `migrate`.
@@ -144,8 +157,14 @@ def secrets_of(name: str) -> tuple[str, ...]:
 
 def needed_by(name: str, variables: Mapping[str, T]) -> dict[str, T]:
     """Return those of the variables of all settings that a part needs."""
-    without = {f"LEADLINE_{setting}" for setting in SECRET_SETTINGS} - {f"LEADLINE_{one}" for one in secrets_of(name)}
-    beginnings = tuple(f"LEADLINE_{one}" for one in _OF_RUNS) if name.startswith(TOOL) else ()
+    without = {f"LEADLINE_{setting}" for setting in SECRET_SETTINGS}
+    beginnings: tuple[str, ...] = ()
+    if name.startswith(TOOL):
+        beginnings = tuple(f"LEADLINE_{one}" for one in _OF_RUNS)
+        mine = tuple(f"LEADLINE_{one}" for one in _OF_ONE.get(name, ()))
+        secret = (item.variable for item in items().values() if is_secret(item.kind))
+        without |= {variable for variable in secret if not variable.startswith(mine)}
+    without -= {f"LEADLINE_{setting}" for setting in secrets_of(name)}
     return {
         variable: value
         for variable, value in variables.items()
@@ -158,7 +177,8 @@ class Deployment:
     """What differs from one deployment to the next.
 
     `runs_at_once` is a worker's concurrency, by which the number of workers follows the queue.
-    `stores` and `models` are networks (CIDR) of databases and of model servers.
+    `stores` and `models` are networks (CIDR) of databases and of model servers. `choices` are settings of
+    providers and of other models, as `SEARCH__PROVIDERS`: each goes to the parts that have a use for it.
     """
 
     image: str = f"leadline:{__version__}"
@@ -174,6 +194,11 @@ class Deployment:
     ingress_namespace: str = "ingress-nginx"
     monitoring_namespace: str = "monitoring"
     parts: tuple[Part, ...] = field(default=PARTS)
+    choices: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse choices of nobody. Raises `SettingsError`."""
+        check_choices(self.choices)
 
     def settings(self, *, proxies: str) -> dict[str, str]:
         """Return the settings that are no secret, as variables; `proxies` is the balancer's network."""

@@ -77,8 +77,10 @@ def systemd_files() -> Mapping[str, str]:
     }
     for name in tools:
         memory, more = ("4G", _SANDBOX) if name == "python" else ("2G", _ALONE)
+        # Keys at providers, which one tool alone has a use for; there need be none.
+        keys = ("EnvironmentFile", f"-/etc/leadline/tool-{name}.env")
         files[f"leadline-tool-{name}.service"] = _unit(
-            f"tool {name}", ("serve-tool", name, "--notice", "5"), memory=memory, more=more, user=TOOLS_USER
+            f"tool {name}", ("serve-tool", name, "--notice", "5"), memory=memory, more=(keys, *more), user=TOOLS_USER
         )
     return files
 

@@ -8,6 +8,16 @@ from __future__ import annotations
 from leadline.ops.monitoring.alertmanager import alertmanager_files
 from leadline.ops.monitoring.dashboards import dashboards, provisioning
 from leadline.ops.monitoring.prometheus import prometheus_files
-from leadline.ops.monitoring.targets import Pace, Targets, Thresholds
+from leadline.ops.monitoring.targets import Named, Pace, Pods, Targets, Thresholds
 
-__all__ = ["Pace", "Targets", "Thresholds", "alertmanager_files", "dashboards", "prometheus_files", "provisioning"]
+__all__ = [
+    "Named",
+    "Pace",
+    "Pods",
+    "Targets",
+    "Thresholds",
+    "alertmanager_files",
+    "dashboards",
+    "prometheus_files",
+    "provisioning",
+]

@@ -79,13 +79,15 @@ def _inhibitions() -> list[Json]:
         _inhibit(['severity="critical"'], ['severity="warning"'], equal=["alertname", "slo"]),
         _inhibit(
             ['alertname="NoModelService"'],
-            ['alertname=~"ModelServiceDown|ModelServerOutOfService|SlowFirstToken|HighLatency|LatencyBudgetBurn"'],
+            ['alertname=~"ModelServiceDown|ModelServerOutOfService|SlowFirstToken|GatewayErrors|HighLatency|LatencyBudgetBurn"'],
         ),
         _inhibit(
             ['alertname="NoWorkers"'],
             ['alertname=~"QueueAge|QueueStalled|StuckLeases|HighLatency|LatencyBudgetBurn|LeaseStorm"'],
         ),
-        _inhibit(['alertname="NoWorkers"'], ['alertname="TargetDown"', 'job="leadline-worker"']),
+        _inhibit(['alertname="NoWorkers"'], ['alertname=~"TargetDown|ReplicasMissing"', 'job="leadline-worker"']),
+        _inhibit(['alertname="TargetsVanished"'], ['alertname="ReplicasMissing"'], equal=["job"]),
+        _inhibit(['alertname="TargetDown"'], ['alertname="ReplicasMissing"'], equal=["job", "process"]),
         _inhibit(
             ['alertname="StoreDown"'],
             ['alertname=~"QueueAge|QueueStalled|StuckLeases|LeaseStorm|RunsGivenUp|EventLogLag|.+BudgetBurn"'],

@@ -7,9 +7,12 @@ where enough happened that one failure more would not have made it.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from leadline.ops.monitoring.rules import Alert, Group
-from leadline.ops.monitoring.targets import Targets, Thresholds
+from leadline.ops.monitoring.targets import KIND, Targets, Thresholds
+
+_CALLS: Final = "leadline_model_server_calls_total"
 
 
 def alert_groups(targets: Targets, over: Thresholds) -> list[Group]:
@@ -51,6 +54,21 @@ def _targets(targets: Targets) -> Iterator[Alert]:
             summary="Nothing of the job {{ $labels.job }} is watched any more",
             detail="Prometheus has no target of this job: what it does, and whether it runs, is not seen.",
         )
+    found = list(targets.found())
+    if found:
+        yield Alert(
+            name="ReplicasMissing",
+            query="\nor ".join(_fewer(f'up{{job="{job}",{KIND}="{one.part}"}}', one.least) for job, one in found),
+            lasting=300,
+            severity="warning",
+            summary="{{ $value }} of {{ $labels.process }} are up: too few",
+            detail="Those that are gone are not found any more, so that no target of theirs is seen to be down.",
+        )
+
+
+def _fewer(series: str, least: int) -> str:
+    """Return a query that has an answer where fewer are up, or none is there at all."""
+    return f"(sum by (job, {KIND}) ({series}) or 0 * absent({series})) < {least}"
 
 
 def _models(targets: Targets) -> Iterator[Alert]:
@@ -63,7 +81,16 @@ def _models(targets: Targets) -> Iterator[Alert]:
             summary="The model server {{ $labels.instance }} is down",
             detail="It has not answered for a minute. Runs use the others, where there are any.",
         )
-    told = "max(leadline_model_server_healthy) == 0"
+    # A process that is idle may not know yet: what the calls of the others show counts as well.
+    told = (
+        "max(leadline_model_server_healthy) == 0\n"
+        f'or (sum(increase({_CALLS}{{outcome=~"failed|denied"}}[5m])) >= 5\n'
+        f'unless sum(increase({_CALLS}{{outcome="answered"}}[5m])) > 0)'
+    )
+    works = (
+        f'sum by (server) (increase({_CALLS}{{outcome="answered"}}[15m])) > 0\n'
+        f'unless on (server) sum by (server) (increase({_CALLS}{{outcome=~"failed|denied"}}[15m])) > 0'
+    )
     yield Alert(
         name="NoModelService",
         query=f'sum(up{{job="vllm"}}) == 0\nor {told}' if targets.vllm else told,
@@ -74,7 +101,7 @@ def _models(targets: Targets) -> Iterator[Alert]:
     )
     yield Alert(
         name="ModelServerOutOfService",
-        query="min by (server) (leadline_model_server_healthy) == 0",
+        query=f"min by (server) (leadline_model_server_healthy) == 0\nunless on (server) ({works})",
         lasting=300,
         severity="warning",
         summary="{{ $labels.server }} is out of service",
@@ -90,6 +117,18 @@ def _models(targets: Targets) -> Iterator[Alert]:
         severity="warning",
         summary="{{ $labels.server }} takes {{ $value | humanizeDuration }} to the first token",
         detail="Five of a hundred calls wait for longer: the server has more to do than it can.",
+    )
+    ended = "sum(increase(leadline_gateway_requests_total[15m]))"
+    yield Alert(
+        name="GatewayErrors",
+        query=(
+            f'sum(increase(leadline_gateway_requests_total{{outcome=~"broken|model_.+"}}[15m])) / {ended} > 0.05\n'
+            f"and on () {ended} >= 20"
+        ),
+        lasting=300,
+        severity="warning",
+        summary="{{ $value | humanizePercentage }} of the requests at the gateway get no whole answer",
+        detail="No server could take them, or broke off; refusals for what a client did wrong do not count.",
     )
 
 

@@ -52,6 +52,56 @@ _MODELS: Final = Row(
     ),
 )
 
+_GATEWAY: Final = Row(
+    title="The gateway",
+    panels=(
+        Panel(
+            title="Requests of clients",
+            says="A minute by how they ended; calls of runs that go through the gateway are among them.",
+            queries=one("sum by (outcome) (rate(leadline_gateway_requests_total[5m])) * 60", "{{outcome}}"),
+        ),
+        Panel(
+            title="Time of a request",
+            says="95 of 100, from its first byte to its answer's last.",
+            queries=one(
+                "histogram_quantile(0.95, sum by (le) (rate(leadline_gateway_request_seconds_bucket[15m])))", "p95"
+            ),
+            unit="s",
+        ),
+        Panel(
+            title="Under way",
+            says="Requests at servers, and those that wait for one with room.",
+            queries=(
+                Query(query="sum(leadline_gateway_in_flight)", legend="under way"),
+                Query(query="sum(leadline_gateway_waiting)", legend="waiting"),
+            ),
+        ),
+        Panel(
+            title="Calls at each server",
+            says="Under way; a server that is drained comes to 0.",
+            queries=(
+                Query(query="sum by (server) (leadline_gateway_server_in_flight)", legend="{{server}}"),
+                Query(query="max by (server) (leadline_gateway_server_draining)", legend="{{server}} is drained"),
+            ),
+        ),
+        Panel(
+            title="Asked elsewhere",
+            says="Share of requests for which another server was asked.",
+            queries=one(
+                "sum(rate(leadline_gateway_failovers_total[15m])) / sum(rate(leadline_gateway_requests_total[15m]))",
+                "asked elsewhere",
+            ),
+            unit="percentunit",
+        ),
+        Panel(
+            title="Clients' conversations that stay",
+            says="Calls of a known conversation on the server that knows it, or on another one.",
+            queries=one("sum by (session) (increase(leadline_gateway_turns_total[30m]))", "{{session}}"),
+            stacked=True,
+        ),
+    ),
+)
+
 _VLLM: Final = Row(
     title="vLLM",
     panels=(
@@ -118,4 +168,6 @@ _GPUS: Final = Row(
     ),
 )
 
-MODELS: Final = Dashboard(uid="leadline-models", title="Leadline: models and GPUs", rows=(_MODELS, _VLLM, _GPUS))
+MODELS: Final = Dashboard(
+    uid="leadline-models", title="Leadline: models and GPUs", rows=(_MODELS, _GATEWAY, _VLLM, _GPUS)
+)

@@ -23,6 +23,16 @@ def _increase(metric: str, window: str, *, by: str = "") -> str:
     return f"{grouped}(increase({metric}[{window}]))"
 
 
+def runs_for_workers(matchers: str = "") -> str:
+    """Return the query of how many runs workers have, or may take: one number, whoever answers metrics.
+
+    Every process tells the same of the store, so that the greatest counts and not the sum; `claimable`
+    holds queued runs once more, and runs that wait for their user need no worker. `matchers` choose
+    series, each with a comma behind it.
+    """
+    return f'max(sum without (state) (leadline_queue_runs{{{matchers}state=~"queued|running"}}))'
+
+
 RECORDS: Final = Group(
     name="leadline-records",
     rules=(
@@ -56,6 +66,7 @@ RECORDS: Final = Group(
             ),
         ),
         Record(name="state:leadline_queue_runs:max", query="max by (state) (leadline_queue_runs)"),
+        Record(name="leadline:runs_for_workers:max", query=runs_for_workers()),
         Record(name="leadline:queue_oldest_seconds:max", query="max(leadline_queue_oldest_seconds)"),
         Record(name="leadline:workers:up", query='sum(up{job="leadline-worker"}) or vector(0)'),
         Record(

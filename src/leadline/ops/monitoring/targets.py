@@ -5,42 +5,105 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, TypeAlias
 
 from leadline.errors import SettingsError
 
+_NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _PLACE: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):\d{1,5}")
 _PATH: Final = re.compile(r"[A-Za-z0-9._/@+-]+")
+
+KIND: Final = "process"
+"""The label that says which part a found process is: one that no metric has, for Prometheus renames the metric's."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Named:
+    """Processes behind one name of DNS, each an address of it: replicas of compose. Fewer than `least` are missed.
+
+    Raises `SettingsError` for what is no name.
+    """
+
+    part: str
+    port: int
+    least: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be looked up."""
+        _check_named(self.part, self.least)
+        if not 0 < self.port < 65_536:
+            raise SettingsError(f"not a port: {self.port}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pods:
+    """Pods of Kubernetes that are labelled `app.kubernetes.io/name: PART`. Fewer than `least` are missed.
+
+    `port` is the name of the container's. Raises `SettingsError` for what is no name.
+    """
+
+    part: str
+    namespace: str
+    port: str = "http"
+    least: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse what could not be found."""
+        for name in (self.part, self.namespace, self.port):
+            _check_named(name, self.least)
+
+
+Found: TypeAlias = Named | Pods
+"""Processes that Prometheus finds by itself, as many as there are at the time."""
+
+Place: TypeAlias = str | Found
+"""One process at `HOST:PORT`, or several that are found. A name for several must not stand as a `HOST`: each
+question would go to another of them, and what they count would go up and down."""
+
+
+def _check_named(name: str, least: int) -> None:
+    if not _NAME.fullmatch(name) or least < 1:
+        raise SettingsError(f"not a part to ask for metrics: {name!r}, at least {least}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Targets:
-    """Where metrics are answered, `host:port` each; an empty part is not there, and is not missed.
+    """Where metrics are answered; an empty part is not there, and is not missed.
 
     `models` are gateways (`leadline serve-models`), `gpu` exporters of NVIDIA's DCGM or of
     nvidia-smi. `key_file` holds the bearer token of Leadline's own processes (`LEADLINE_METRICS__KEY`).
     Raises `SettingsError` for what is no place.
     """
 
-    service: tuple[str, ...]
-    worker: tuple[str, ...]
-    tools: tuple[str, ...]
-    vllm: tuple[str, ...]
-    gpu: tuple[str, ...] = ()
-    models: tuple[str, ...] = ()
+    service: tuple[Place, ...]
+    worker: tuple[Place, ...]
+    tools: tuple[Place, ...]
+    vllm: tuple[Place, ...]
+    gpu: tuple[Place, ...] = ()
+    models: tuple[Place, ...] = ()
     alertmanager: str
     key_file: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what Prometheus could not ask."""
-        places = [place for _, named in self.jobs() for place in named]
+        places = [place for _, named in self.jobs() for place in named if isinstance(place, str)]
         wrong = [place for place in (*places, self.alertmanager) if not _PLACE.fullmatch(place)]
         if self.key_file is not None and not _PATH.fullmatch(self.key_file):
             wrong.append(self.key_file)
         if wrong:
             raise SettingsError(f"not a place to ask for metrics: {wrong[0]!r}; write HOST:PORT")
+        for job, named in self.jobs():
+            if len({isinstance(place, Pods) for place in named}) > 1:
+                raise SettingsError(f"pods and other places do not go into one job: {job}")
 
-    def jobs(self) -> Iterator[tuple[str, tuple[str, ...]]]:
+    def found(self) -> Iterator[tuple[str, Found]]:
+        """Yield what Prometheus finds by itself, with its job."""
+        for job, places in self.jobs():
+            for place in places:
+                if not isinstance(place, str):
+                    yield job, place
+
+    def jobs(self) -> Iterator[tuple[str, tuple[Place, ...]]]:
         """Yield each job that has targets, with them."""
         for name, places in (
             ("vllm", self.vllm),

@@ -6,22 +6,24 @@ import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import urlsplit
 
 import orjson
 
+from leadline.errors import LeadlineError
 from leadline.ops.doctor import Finding, Status
 from leadline.ops.doctor.machine import gpus_here
 from leadline.ops.preflight.item import Ground, Standing, done, missing, not_needed
+from leadline.ops.preflight.travels import travel
+from leadline.settings import Settings
 from leadline.settings.cache import OFF
 from leadline.settings.telemetry import STDERR
 from leadline.wiring import data_folder
+from leadline.wiring.accounts import open_accounts
 from leadline.wiring.probe_models import model_servers
 
 LAST: Final = "backups/last.json"
 RESTORED: Final = "backups/restored.json"
-_LOOPBACK: Final = frozenset({"127.0.0.1", "::1", "localhost", None, ""})
-_CHECKED: Final = frozenset({"verify-full", "verify-ca"})
 
 
 def _by(finding: Finding | None, *, off: str, must_be_on: bool = False) -> Standing:
@@ -139,35 +141,40 @@ async def logs_collected(ground: Ground) -> Standing:
 
 
 async def secrets_encrypted(ground: Ground) -> Standing:
-    """See that secrets are kept encrypted, the file of settings is private, and stores are reached over TLS."""
+    """See that secrets are kept encrypted, the file of settings is private, and nothing travels readable.
+
+    That every place that is not this machine is reached over TLS, or vouched for in `preflight.trusted`.
+    """
     settings = ground.settings
     if settings.secrets.key is None:
         return missing("`secrets.key` is not set: tenants' keys cannot be kept", "openssl rand -base64 32")
     private = [warning for warning in settings.warnings if "chmod" in warning]
     if private:
         return missing(private[0], private[0].rpartition(": ")[2])
-    plain = _plain(settings.store)
-    redis_places = {"cache": settings.cache.url, "limits": settings.limits.url, "engine": settings.engine}
-    plain = plain or next((name for name, url in redis_places.items() if _plain_redis(url)), None)
-    if plain is not None:
-        return missing(f"`{plain}` is reached over the network without checked TLS", "see docs/storage.md")
-    return done("secrets encrypted, settings private, stores over TLS or on this machine")
+    found = travel(settings)
+    if found.open:
+        told = f"over the network without checked TLS: {'; '.join(found.open)}"
+        return missing(told, "TLS, or LEADLINE_PREFLIGHT__TRUSTED for a network of your own: docs/operations.md")
+    words = [
+        "secrets encrypted, settings private",
+        "the rest over TLS or on this machine"
+        if not found.trusted
+        else f"over TLS, on this machine, or in networks you vouch for: {'; '.join(found.trusted)}",
+        await _of_tenants(settings),
+    ]
+    return done("; ".join(word for word in words if word))
 
 
-def _plain(store: str) -> str | None:
-    """Return `store` where passwords and journals travel readable."""
-    parts = urlsplit(store)
-    if parts.scheme != "postgresql" or parts.hostname in _LOOPBACK:
-        return None
-    mode = parse_qs(parts.query).get("sslmode", [""])[0]
-    return None if mode in _CHECKED else "store"
-
-
-def _plain_redis(url: str) -> bool:
-    scheme, _, rest = url.removeprefix("celery+").partition("://")
-    if scheme.partition("+")[0] != "redis":
-        return False
-    return urlsplit(f"redis://{rest}").hostname not in _LOOPBACK
+async def _of_tenants(settings: Settings) -> str:
+    """Return what is to be told of the addresses that tenants have for events: they are theirs to choose."""
+    try:
+        async with open_accounts(settings) as accounts:
+            tenants = [tenant.id for tenant in await accounts.tenants.list()]
+            hooks = [hook for tenant in tenants for hook in await accounts.webhooks.list(tenant)]
+    except LeadlineError as error:
+        return f"webhooks of tenants were not seen: {error}"
+    plain = sum(urlsplit(hook.url).scheme == "http" for hook in hooks)
+    return f"{plain} of {len(hooks)} webhooks of tenants are told of events without TLS" if plain else ""
 
 
 async def sandbox_isolated(ground: Ground) -> Standing:

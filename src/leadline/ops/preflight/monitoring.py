@@ -123,7 +123,9 @@ async def rules_loaded(ground: Ground) -> Standing:
     if absent:
         return missing(f"Prometheus has no alert {absent[0]}", "see deploy/prometheus")
     if broken:
-        return missing(f"the alert {broken[0]} cannot be evaluated", "promtool check rules deploy/prometheus/rules/*.yml")
+        return missing(
+            f"the alert {broken[0]} cannot be evaluated", "promtool check rules deploy/prometheus/rules/*.yml"
+        )
     return done(f"{len(names)} alerts are evaluated")
 
 

@@ -26,7 +26,17 @@ FOLDER: Final = "up"
 ROOTS_BASE: Final = Path("/var/lib/leadline")
 """Where it lies for root: other users' servers may not enter root's own folder."""
 
-SECRETS: Final = ("redis_queue", "redis_cache", "postgres", "s3", "s3_name", "tools", "metrics", "models")
+SECRETS: Final = (
+    "redis_queue",
+    "redis_cache",
+    "redis_limits",
+    "postgres",
+    "s3",
+    "s3_name",
+    "tools",
+    "metrics",
+    "models",
+)
 PORT: Final = 8443
 SERVICES: Final = 2
 WORKERS: Final = 2

@@ -17,8 +17,8 @@ from typing import Any, Final, Protocol
 import psutil
 
 from leadline.errors import NotStarted
-from leadline.ops.manifests.parts import needed_by
 from leadline.ops.topology import logs
+from leadline.ops.topology.inherited import inherited
 from leadline.ops.topology.probes import answers
 from leadline.ops.topology.state import PartState, PartStatus
 from leadline.ops.topology.units import Unit
@@ -222,7 +222,7 @@ class Part:
             return await asyncio.create_subprocess_exec(
                 *unit.argv,
                 cwd=unit.folder,
-                env={**needed_by(unit.name, self._environment), **unit.env},
+                env=inherited(unit, self._environment),
                 stdin=DEVNULL,
                 stdout=out,
                 stderr=descriptor,

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from leadline.ops.manifests.parts import needed_by
 from leadline.ops.monitoring import Targets
+from leadline.ops.redis import LIMITS_USER
 from leadline.ops.topology import servers
 from leadline.ops.topology.home import Home, Plan
 from leadline.ops.topology.programs import Programs
@@ -70,14 +71,14 @@ class Topology:
         secret = self.secrets
         query = f"sslmode=verify-full&sslrootcert={quote(str(self.tls.ca))}"
         cache = f"redis://:{secret['redis_cache']}@{self.place('redis-cache')}"
-        # Counts of limits must not be forgotten to make room, as answers may.
-        queue = f"redis://:{secret['redis_queue']}@{self.place('redis-queue')}"
+        queue = self.place("redis-queue")
         found = {
             "DATA_DIR": str(self.home.data),
             "STORE": f"postgresql://leadline:{secret['postgres']}@{self.place('postgres')}/leadline?{query}",
-            "ENGINE": f"celery+{queue}/0",
+            "ENGINE": f"celery+redis://:{secret['redis_queue']}@{queue}/0",
             "CACHE": f"{cache}/0",
-            "LIMITS": f"{queue}/1",
+            # Counts must not be forgotten to make room, as answers may; and tools, who count too, see no queue.
+            "LIMITS": f"redis://{LIMITS_USER}:{secret['redis_limits']}@{queue}/1",
             "BLOBS": "file://",
             "TOOLS__KEY": secret["tools"],
             "METRICS__KEY": secret["metrics"],
@@ -242,6 +243,7 @@ class Topology:
             argv=(sys.executable, "-P", "-m", "leadline", *words, *named),
             folder=self.home.data,
             env={**needed_by(name, self.variables()), **(env or {})},
+            own=True,
             ready=ready,
             after=after,
             out=out,

@@ -31,10 +31,11 @@ from leadline.ops.topology.home import (
     user_of,
     write_private,
 )
+from leadline.ops.topology.inherited import of_servers
 from leadline.ops.topology.parts import Topology
 from leadline.ops.topology.programs import Programs, find_programs
 from leadline.resilience import SystemClock
-from leadline.settings import Settings
+from leadline.settings import Settings, process_environment
 from leadline.wiring.programs import examined
 
 _INIT_SECONDS: Final = 120.0
@@ -142,10 +143,10 @@ def _no_python(settings: Settings) -> str | None:
 
 
 def _write_servers(topology: Topology) -> None:
-    for name, keeps in (("redis-queue", True), ("redis-cache", False)):
+    for name, counts in (("redis-queue", topology.secrets["redis_limits"]), ("redis-cache", None)):
         folder = _owned(topology.folder(name), "redis")
         text = servers.redis_conf(
-            port=topology.port(name), password=topology.secrets[name.replace("-", "_")], folder=folder, keeps=keeps
+            port=topology.port(name), password=topology.secrets[name.replace("-", "_")], folder=folder, counts=counts
         )
         _give(folder / "redis.conf", text, "redis")
     folder = _owned(topology.folder("postgres"), "postgres")
@@ -242,6 +243,7 @@ def _run(program: tuple[str, ...], words: tuple[str, ...], *, folder: Path, give
         done = subprocess.run(
             (*program, *words),
             cwd=folder,
+            env=of_servers(process_environment()),
             user=user_of("postgres"),
             group=user_of("postgres"),
             input=given,

@@ -9,7 +9,9 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from leadline.ops.topology.inherited import of_servers
 from leadline.ops.topology.units import Http, Listens, Probe, RedisPing
+from leadline.settings import process_environment
 
 SECONDS: Final = 3.0
 """How long one question may take."""
@@ -67,7 +69,8 @@ async def _asked(
 
 
 async def _says(argv: tuple[str, ...]) -> bool:
-    process = await asyncio.create_subprocess_exec(*argv, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
+    around = of_servers(process_environment())
+    process = await asyncio.create_subprocess_exec(*argv, env=around, stdin=DEVNULL, stdout=DEVNULL, stderr=DEVNULL)
     try:
         return await process.wait() == 0
     finally:

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from leadline.ops.nginx import Balancer, nginx_conf
+from leadline.ops.redis import FORGETS, KEEPS, limits_user
 from leadline.ops.topology.home import user_of
 from leadline.ops.topology.tls import Tls
 from leadline.ops.topology.units import Http, Listens, RedisPing, Says, Unit
@@ -15,14 +16,18 @@ HOST: Final = "127.0.0.1"
 BUCKET: Final = "leadline"
 CONNECTIONS: Final = 200
 
-_QUEUE: Final = "appendonly yes\nappendfsync everysec\nmaxmemory-policy noeviction\n"
-_CACHE: Final = 'save ""\nappendonly no\nmaxmemory 512mb\nmaxmemory-policy allkeys-lru\n'
+_NOTHING: Final = '""'
 
 
-def redis_conf(*, port: int, password: str, folder: Path, keeps: bool) -> str:
-    """Return the configuration of a Redis: one that `keeps` all it has, or one that forgets what was used least."""
+def redis_conf(*, port: int, password: str, folder: Path, counts: str | None) -> str:
+    """Return the configuration of a Redis: one that forgets what was used least, or with `counts` one that keeps.
+
+    `counts` is the password of the user who counts limits there.
+    """
     top = f"bind {HOST}\nport {port}\ndir {folder}\nrequirepass {password}\ndaemonize no\nprotected-mode yes\n"
-    return top + (_QUEUE if keeps else _CACHE)
+    lines = [f"{name} {value or _NOTHING}" for name, value in (FORGETS if counts is None else KEEPS)]
+    lines += [] if counts is None else [limits_user(counts)]
+    return top + "".join(f"{line}\n" for line in lines)
 
 
 def redis(name: str, *, program: Path, folder: Path, port: int, password: str) -> Unit:

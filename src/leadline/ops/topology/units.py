@@ -48,7 +48,8 @@ Probe = Http | RedisPing | Listens | Says
 class Unit:
     """One part.
 
-    `env` is laid over the supervisor's environment. `ready` is `None` for a part that does its
+    `own` marks a process of Leadline's, which inherits the settings that it needs; any other server inherits what
+    programs need to run, and no more. `env` is laid over that. `ready` is `None` for a part that does its
     work `once` and ends with status 0. `after` names the parts that must be ready before, and that are
     ended later. `user` is the user it runs as where the supervisor is root. `out` takes standard
     output instead of the log. `stop` asks it to end; after `stop_seconds` it is killed, with all
@@ -59,6 +60,7 @@ class Unit:
     argv: tuple[str, ...]
     folder: Path
     ready: Probe | None
+    own: bool = False
     env: Mapping[str, str] = field(default_factory=dict, repr=False)
     after: tuple[str, ...] = ()
     user: str | None = None

@@ -16,6 +16,7 @@ from leadline.domain import Flag, Json, StopReason, ToolCall
 from leadline.research.asking import key_of
 from leadline.research.bridging import Address, Query, choose_hits, first_queries, next_queries
 from leadline.research.study import Gathered, Study
+from leadline.telling.addresses import readable
 
 WAVES = 3
 READ = (16, 20, 12)
@@ -54,7 +55,7 @@ async def gather(study: Study) -> Gathered:
 
 
 def _gathered(study: Study, reason: StopReason, unread: dict[str, Address]) -> Gathered:
-    titles = [hit.title or hit.uri for hit in unread.values() if hit.uri not in study.visited]
+    titles = [hit.title or readable(hit.uri) for hit in unread.values() if hit.uri not in study.visited]
     return Gathered(stop=reason, open=titles)
 
 

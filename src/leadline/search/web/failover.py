@@ -51,10 +51,11 @@ class Failover:
                 failures.append((provider.name, error))
                 if self._told is not None:
                     self._told(provider.name, error)
-        raise _joined(failures)
+        raise none_answered(failures)
 
 
-def _joined(failures: Sequence[tuple[str, ToolFailed]]) -> ProviderFailed:
+def none_answered(failures: Sequence[tuple[str, ToolFailed]]) -> ProviderFailed:
+    """Return the error of all together, by what helps: waiting, trying again, another key, nothing."""
     message = "no provider answered; " + "; ".join(f"{name}: {error}" for name, error in failures)
     errors = [error for _, error in failures]
     waits = [error.retry_after for error in errors if isinstance(error, ProviderLimited | LimitReached)]

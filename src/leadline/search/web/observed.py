@@ -1,8 +1,9 @@
-"""A provider whose answers and failures are told."""
+"""A provider whose answers and failures are told, and whose price is known."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from leadline.errors import ToolError
 from leadline.ports import Found, Query, Search
@@ -11,11 +12,17 @@ from leadline.resilience import Monotonic
 
 
 class ObservedSearch:
-    """`Search` over another one; to stand behind the cache, so that what is told is the provider's own doing."""
+    """`Search` over another one; to stand behind the cache, so that what is told is the provider's own doing.
 
-    def __init__(self, search: Search, signals: Signals, *, monotonic: Monotonic = time.monotonic) -> None:
+    `usd` is what an answer of its costs, also one that found nothing.
+    """
+
+    def __init__(
+        self, search: Search, signals: Signals, *, usd: float = 0.0, monotonic: Monotonic = time.monotonic
+    ) -> None:
         self._search = search
         self._signals = signals
+        self._usd = usd
         self._monotonic = monotonic
 
     @property
@@ -32,7 +39,7 @@ class ObservedSearch:
             self._tell(error.code, began)
             raise
         self._tell("found" if found.hits else "empty", began)
-        return found
+        return replace(found, usd=self._usd)
 
     def _tell(self, outcome: str, began: float) -> None:
         self._signals.signal(

@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse, Response
 
 from leadline.domain import Json
 from leadline.ops.doctor import Diagnosis, Look, examine
-from leadline.ports.access import LOCAL, Action
+from leadline.ports.access import Action
 from leadline.service.deps import CallerDep, ServicesDep
 from leadline.service.routing import Answers, Routes
 from leadline.wiring.redaction import cleaned, redaction_of
@@ -29,10 +29,19 @@ _TOLD: Final[Mapping[str, Any]] = {
         "timestamp": {"type": "string", "format": "date-time"},
         "status": {"type": "string", "enum": ["off", "healthy", "degraded", "unhealthy"]},
         "version": {"type": "string"},
+        "note": {"type": "string", "description": "Why there are no causes, where there are none."},
         "checks": {"type": "object", "additionalProperties": {"type": "object"}},
     },
 }
 
+
+LESS: Final = (
+    "this key sees what works and what does not: causes, commands and addresses are shown to admins of the tenants "
+    "that run the service (setting `service.operators`)"
+)
+"""Why an outline is one."""
+
+NOT_PAID: Final = "; nothing was asked that costs money"
 
 _OUTLINE: Final = ("timestamp", "status", "version", "latency_ms", "response_valid")
 
@@ -56,14 +65,15 @@ def routes() -> Routes:
 async def diagnostics(request: Request, paid: Paid = False, *, services: ServicesDep, caller: CallerDep) -> Response:  # noqa: FBT002 a query parameter
     """Examine the service: models, tools, stores, queue, cache, sandbox, machine.
 
-    Admins of the tenant `local`, who run the service, see causes, commands and addresses, and may
-    have paid for what costs money; admins of other tenants see what works and what does not.
+    Admins of the tenants that run the service (setting `service.operators`, at first `local`) see causes,
+    commands and addresses, and may have paid for what costs money; admins of other tenants see what works
+    and what does not, and in `note` why they see no more.
     """
-    operator = caller.tenant == LOCAL
+    operator = caller.tenant in services.settings.service.operators
     look = Look(settings=services.settings, paid=paid and operator, clock=services.platform.clock)
     diagnosis = await _examined(request, look)
     if not operator:
-        return JSONResponse(outlined(diagnosis.body()))
+        return JSONResponse({**outlined(diagnosis.body()), "note": LESS + (NOT_PAID if paid else "")})
     return JSONResponse(cleaned(diagnosis.body(), redaction_of(services.settings)))
 
 

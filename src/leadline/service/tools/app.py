@@ -23,10 +23,11 @@ from leadline.service.observed import Observed
 from leadline.service.problems import plain_problem, told
 from leadline.service.serving import Leaving
 from leadline.service.tools.asked import Asked
-from leadline.service.tools.host import Host
+from leadline.service.tools.host import Holder
 from leadline.service.tools.work import OFFERS, Call, Offer
 from leadline.service.tracing import RequestIds
 from leadline.version import __version__
+from leadline.wire.own_keys import HEADER, from_header
 from leadline.wire.tool_client import DEADLINE, TENANT
 from leadline.wiring.telemetry import Telemetry
 
@@ -38,7 +39,7 @@ _MOST_TENANT: Final = 200
 _MOST_FAULTS: Final = 3
 
 
-def tool_app(host: Host, tool: str, *, key: str, leaving: Leaving, telemetry: Telemetry | None = None) -> Asgi:
+def tool_app(host: Holder, tool: str, *, key: str, leaving: Leaving, telemetry: Telemetry | None = None) -> Asgi:
     """Return the service of `tool`; `key` is demanded of every request unless it is empty.
 
     From the outside in: an id, what is told of the request, the key (or this machine alone), the
@@ -71,11 +72,15 @@ def tool_app(host: Host, tool: str, *, key: str, leaving: Leaving, telemetry: Te
     return RequestIds(Observed(guarded, telemetry.signals, traced=telemetry.share))
 
 
-async def _done(host: Host, offer: Offer, request: Request) -> bytes:
+async def _done(host: Holder, offer: Offer, request: Request) -> bytes:
     body = await request.body()
     asked = await _read(offer.asked, body)
     call = Call(asked=asked, tenant=request.headers.get(TENANT, "")[:_MOST_TENANT], seconds=_seconds(request, offer))
-    result = await while_there(request.receive, offer.work(host, call), seconds=call.seconds)
+    keys = from_header(request.headers.get(HEADER, ""))
+    if keys and not call.tenant:
+        raise InvalidArguments(f"`{HEADER}` are keys of a tenant: name it in `{TENANT}`")
+    work = offer.work(host.holding(keys) if keys else host, call)
+    result = await while_there(request.receive, work, seconds=call.seconds)
     return await asyncio.to_thread(codec.encode, result)
 
 

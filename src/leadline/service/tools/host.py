@@ -6,6 +6,7 @@ from typing import Protocol
 
 from leadline.domain import Fetched
 from leadline.ports import Program, Ran, Reader, Said, Search
+from leadline.wire.own_keys import OwnKeys
 from leadline.wire.papers import Scholar
 
 
@@ -34,4 +35,12 @@ class Host(Protocol):
 
     async def content(self, fetched: Fetched, goal: str, *, language: str, deadline: float) -> str:
         """Return a page as `visit` shows it to a model."""
+        ...
+
+
+class Holder(Host, Protocol):
+    """A host whose requests may bring keys of their tenants' own."""
+
+    def holding(self, keys: OwnKeys) -> Host:
+        """Return the same parts with these keys in place of the operator's, for one request."""
         ...

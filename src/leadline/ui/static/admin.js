@@ -38,7 +38,7 @@ async function health(me) {
   const place = h("div", { "aria-live": "polite" });
   const draw = async () => {
     const [found, checks] = await Promise.all([get("/ui/status"), me.offers.diagnostics ? get("/v1/diagnostics").catch(() => null) : null]);
-    fill(place, queueOf(found.queue), serversOf(found, me), checks?.checks && checksOf(checks.checks));
+    fill(place, queueOf(found.queue), serversOf(found, me), checks?.checks && checksOf(checks));
   };
   await draw();
   return section(w("health"), place, h("p", {}, h("button", { type: "button", onclick: () => draw().catch((problem) => add(place, h("p", { class: "warning" }, refusal(problem)))) }, w("refresh"))));
@@ -57,14 +57,14 @@ function serversOf(found, me) {
     h("ul", { class: "plainly" }, servers.map(line), servers.length ? null : h("li", { class: "quiet" }, w(me.model ? "not_asked" : "no_model")), h("li", {}, w("search_by", found.search.join(", ") || "–")))];
 }
 
-function checksOf(checks) {
+function checksOf({ checks, note }) {
   const good = new Set(["healthy", "ok", "pass"]);
   const all = Object.entries(checks).filter(([, check]) => check?.status);
   const look = (status) => (good.has(status) ? "done" : status === "off" ? "off" : status === "degraded" ? "waiting" : "failed");
-  const line = ([name, { status, latency_ms: slow, cause }]) => h("li", {}, h("span", { class: `chip ${look(status)}` }, has(`s_${status}`) ? w(`s_${status}`) : short(status, 40)), " ", checkName(name), slow ? h("span", { class: "where" }, ` ${number(slow)} ms`) : null, cause ? h("span", { class: "where under" }, short(cause, 200)) : null);
+  const line = ([name, { status, latency_ms: slow, error: cause }]) => h("li", {}, h("span", { class: `chip ${look(status)}` }, has(`s_${status}`) ? w(`s_${status}`) : short(status, 40)), " ", checkName(name), slow ? h("span", { class: "where" }, ` ${number(slow)} ms`) : null, cause ? h("span", { class: "where under" }, short(cause, 200)) : null);
   const troubled = all.filter(([, { status }]) => look(status) === "waiting" || look(status) === "failed");
   const told = troubled.length ? w("checks_troubled", troubled.length, all.length) : w("checks_fine");
-  return [h("h3", {}, w("checks")), h("p", { class: troubled.length ? "" : "quiet" }, told), troubled.length ? h("ul", { class: "plainly" }, troubled.map(line)) : null,
+  return [h("h3", {}, w("checks")), h("p", { class: troubled.length ? "" : "quiet" }, told), troubled.length ? h("ul", { class: "plainly" }, troubled.map(line)) : null, troubled.length && note ? h("p", { class: "quiet" }, w("checks_outline")) : null,
     h("details", {}, h("summary", {}, w("checks_all")), h("ul", { class: "grid" }, all.map(line)))];
 }
 

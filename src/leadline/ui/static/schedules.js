@@ -33,8 +33,10 @@ function ruleOf(when) {
 const sameZone = (name) => name === zone() || (/^(?:etc\/)?utc$/iu.test(name) && /^(?:etc\/)?utc$/iu.test(zone()));
 
 function next(schedule) {
-  if (!schedule.next_at) return [h("span", { class: "chip" }, w("schedule_paused")), schedule.reason && h("span", { class: "warning", dir: "auto" }, " ", short(schedule.reason, 300))];
-  if (new Date(schedule.next_at).getTime() < Date.now() - LATE) return h("span", { class: "warning" }, w("schedule_late", moment(schedule.next_at)));
+  const reason = schedule.reason && h("span", { class: "warning", dir: "auto" }, " ", short(schedule.reason, 300));
+  if (!schedule.next_at) return [h("span", { class: "chip" }, w("schedule_paused")), reason];
+  const late = new Date(schedule.next_at).getTime() < Date.now() - LATE;
+  if (late || reason) return [h("span", { class: "warning" }, w("schedule_late", moment(schedule.next_at))), reason];
   return sameZone(schedule.zone) ? moment(schedule.next_at) : w("schedule_yours", moment(schedule.next_at));
 }
 

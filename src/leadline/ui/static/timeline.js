@@ -12,6 +12,7 @@ const REFUSED_MS = 4000;
 function host(uri) {
   try {
     const url = new URL(uri);
+    if (url.protocol === "document:") return decodeURIComponent(url.pathname.replace(/^[^/]*\//, ""));
     return url.protocol.startsWith("http") ? url.host + (url.pathname === "/" ? "" : url.pathname) : uri;
   } catch { return uri; }
 }

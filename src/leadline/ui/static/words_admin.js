@@ -27,6 +27,7 @@ export const ADMIN = {
   checks: ["Checks", "检查"],
   checks_fine: ["Everything that is in use is healthy.", "正在使用的各部分均正常。"],
   checks_troubled: ["{0} of {1} need attention:", "{1} 项中有 {0} 项需要关注："],
+  checks_outline: ["Why is shown to those who run the service (setting service.operators).", "原因仅显示给运行此服务的租户的管理员（设置 service.operators）。"],
   checks_all: ["All checks", "全部检查"],
   s_healthy: ["healthy", "正常"],
   s_degraded: ["degraded", "降级"],

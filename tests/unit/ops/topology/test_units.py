@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
+import sys
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -16,14 +18,15 @@ from leadline.errors import SettingsError
 from leadline.ops.topology import prepare
 from leadline.ops.topology.home import SECRETS, Home, Plan
 from leadline.ops.topology.part import Part
-from leadline.ops.topology.parts import Topology
+from leadline.ops.topology.parts import STORES, WATCHERS, Topology
+from leadline.ops.topology.probes import answers
 from leadline.ops.topology.programs import Programs
 from leadline.ops.topology.tls import Tls
-from leadline.ops.topology.units import Listens, Unit, in_order
+from leadline.ops.topology.units import Listens, Says, Unit, in_order
 from leadline.resilience import SystemClock
 from leadline.settings import load
 
-TOOL_SECRETS = {"tools", "metrics", "redis_queue", "redis_cache"}
+TOOL_SECRETS = {"tools", "metrics", "redis_limits", "redis_cache"}
 
 
 def unit(name: str, *after: str) -> Unit:
@@ -108,25 +111,94 @@ def test_tools_get_no_key_that_they_have_no_use_for(topology: Topology) -> None:
     assert "secret-sealing" in units["service-1"].env.values()
 
 
-async def test_a_tool_inherits_no_key_from_the_supervisor(tmp_path: Path) -> None:
-    kept = {"PATH": os.environ["PATH"], "LEADLINE_LOG__LEVEL": "debug"}
-    around = {
-        **kept,
-        "LEADLINE_STORE": "postgresql://u:pw@h/d",
-        "LEADLINE_SECRETS__KEY": "k",
-        "LEADLINE_MODEL__API_KEY": "m",
-    }
-    shown = {}
-    for name in ("tool-search", "service-1"):
-        out = tmp_path / name
-        unit = Unit(name=name, argv=("env", "-0"), folder=tmp_path, ready=None, out=out)
-        part = Part(unit, log_file=tmp_path / "log", environment=around, clock=SystemClock(), changed=lambda: None)
-        process = await part._spawned()
-        assert await process.wait() == 0
-        shown[name] = dict(line.split("=", 1) for line in out.read_text().split("\0") if line)
-    assert kept.items() <= shown["tool-search"].items()
-    assert not shown["tool-search"].keys() & (around.keys() - kept.keys())
-    assert around.items() <= shown["service-1"].items()
+KEPT = {"PATH": os.environ["PATH"], "LEADLINE_LOG__LEVEL": "debug"}
+KEYS = {
+    "LEADLINE_STORE": "postgresql://u:pw@h/d",
+    "LEADLINE_SECRETS__KEY": "k",
+    "LEADLINE_SECRETS__OLD_KEYS": "o",
+    "LEADLINE_MODEL__API_KEY": "m",
+    "LEADLINE_JUDGE__API_KEY": "j",
+    "LEADLINE_SEARCH__SERPER__API_KEYS": "serper",
+    "LEADLINE_SCHOLAR__OPENALEX__API_KEYS": "openalex",
+    "LEADLINE_BACKUP__PASSPHRASE": "long enough for it",
+    "OPENAI_API_KEY": "for another program",
+    "PGPASSWORD": "for another database",
+    "HTTPS_PROXY": "http://user:word@proxy:3128",
+}
+
+
+@pytest.fixture
+def table(topology: Topology) -> dict[str, Unit]:
+    return {one.name: one for one in topology.units()}
+
+
+async def environment_of(unit: Unit, out: Path) -> dict[str, str]:
+    """Return what the process of a part finds, started by its supervisor: another program, the same environment."""
+    shows = replace(unit, argv=("env", "-0"), folder=out.parent, ready=None, out=out, user=None)
+    around = {**KEPT, **KEYS}
+    part = Part(shows, log_file=out.parent / "log", environment=around, clock=SystemClock(), changed=lambda: None)
+    process = await part._spawned()
+    assert await process.wait() == 0
+    text = await asyncio.to_thread(out.read_text, "utf-8")
+    return dict(line.split("=", 1) for line in text.split("\0") if line)
+
+
+@pytest.mark.parametrize(
+    ("tool", "keys"),
+    [
+        ("search", {"LEADLINE_SEARCH__SERPER__API_KEYS"}),
+        ("scholar", {"LEADLINE_SCHOLAR__OPENALEX__API_KEYS"}),
+        ("visit", set()),
+        ("python", set()),
+    ],
+)
+async def test_a_tool_inherits_its_own_keys_alone(
+    table: dict[str, Unit], tmp_path: Path, tool: str, keys: set[str]
+) -> None:
+    shown = await environment_of(table[f"tool-{tool}"], tmp_path / "out")
+    assert KEPT.items() <= shown.items()
+    assert {name for name, text in KEYS.items() if shown.get(name) == text} == keys
+
+
+async def test_what_carries_runs_inherits_all_that_is_not_set_for_it(table: dict[str, Unit], tmp_path: Path) -> None:
+    shown = await environment_of(table["service-1"], tmp_path / "out")
+    assert {**KEPT, **KEYS, **table["service-1"].env}.items() <= shown.items()
+
+
+async def test_servers_that_are_not_ours_see_no_setting_and_no_key(table: dict[str, Unit], tmp_path: Path) -> None:
+    strangers = [one for one in table.values() if one.argv[0] != sys.executable]
+    assert {one.name for one in strangers} == {*STORES, "s3", "nginx", *WATCHERS}
+    for one in strangers:
+        shown = await environment_of(one, tmp_path / one.name)
+        assert shown == {"PATH": KEPT["PATH"], **one.env}, one.name
+    assert not [one.name for one in strangers if one.own]
+
+
+def test_programs_that_ask_and_prepare_see_none_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, text in KEYS.items():
+        monkeypatch.setenv(name, text)
+    out = tmp_path / "asked"
+    assert asyncio.run(answers(Says(argv=("sh", "-c", f"env -0 > {out}"))))
+    made = prepare._run(("sh", "-c", "env -0 >&2"), (), folder=tmp_path)
+    for shown in (out.read_text(), made):
+        names = {line.partition("=")[0] for line in shown.split("\0")}
+        assert "PATH" in names
+        assert not [name for name in names if name in KEYS or name.startswith("LEADLINE_")]
+
+
+def test_counts_of_limits_lie_where_nothing_is_forgotten(topology: Topology) -> None:
+    for name in ("ca", "certificate", "key"):
+        getattr(topology.tls, name).write_text("x")
+    topology.home.folder.mkdir()
+    prepare._write_servers(topology)
+    policies = {}
+    for name in STORES[:2]:
+        text = (topology.folder(name) / "redis.conf").read_text()
+        policies[topology.port(name)] = dict(line.split(" ", 1) for line in text.splitlines())["maxmemory-policy"]
+    places = {name: text.removeprefix("celery+") for name, text in topology.variables().items()}
+    redis = {name: policies[urlsplit(text).port or 0] for name, text in places.items() if text.startswith("redis")}
+    kept = dict.fromkeys(("LEADLINE_ENGINE", "LEADLINE_LIMITS"), "noeviction")
+    assert redis == {**kept, "LEADLINE_CACHE": "allkeys-lru"}
 
 
 def test_metrics_are_no_door_to_the_models(topology: Topology) -> None:

@@ -1,0 +1,216 @@
+"""Whether a sentence alone says what a question asks, told by what it holds of the question and by its form.
+
+Shares here do not rest on how rare a word is among the documents, for of one short file that tells
+nothing: a word that the file lacks would weigh more than all that it holds. Words that say what form
+is wanted count as held where the form is; a figure of the question must stand in the sentence, and
+so must its names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from leadline.research.asking import Asked
+from leadline.research.hops import Survey
+from leadline.research.lines import Line
+from leadline.research.nesting import nested
+from leadline.research.ranking import heading_terms
+from leadline.research.relations import GENERIC, related
+from leadline.research.shapes import FORMAL, Shape, shape_of
+from leadline.research.wanting import Want, holds_form, want_of
+from leadline.text.language import CJK
+from leadline.text.tokens import fold, is_stop, terms
+
+FEW: Final = 8
+"""Documents up to which sentences must suffice, and words' rarity tells nothing."""
+
+FORMED: Final = 0.7
+"""Share of a question that a sentence holds at least which holds the form asked for."""
+
+UNFORMED: Final = 0.76
+"""The same where a question asks for no form that can be told."""
+
+SAID: Final = 0.5
+"""Share of what the question says of its names, in the sentence itself."""
+
+BESIDE: Final = 0.75
+"""Share of the best sentence's that another one reaches at least to stand beside it."""
+
+# What a part of the question counts by where it is held.
+_RELATED: Final = 0.8
+_HEADED: Final = 0.9
+_TITLED: Final = 0.75
+_OPENED: Final = 0.6
+# What a part weighs.
+_NAME: Final = 1.5
+_PLAIN: Final = 1.0
+_LIGHT: Final = 0.2
+_CHAR: Final = 0.5
+_LONE_CHAR: Final = 0.2
+
+_LIGHT_TERMS: Final = frozenset(
+    terms(
+        "anybody anyone anything somebody someone something everybody people need use make get happen take give go hold"
+        " include contain call say tell offer come like currently exactly actual total there many much"
+    )
+)
+_REQUEST: Final = re.compile(
+    r"\A\s*(?:please\s+)?(?:summari[sz]e|tell me|describe|explain|list|give|show|outline|compare|report|overview)\b"
+    r"|\A\s*what (?:is|does) .{1,60} (?:about|say)\s*\?*\Z|总结|概括|概述|介绍|简述|归纳|列出|讲了什么|说了什么|主要内容",
+    re.IGNORECASE,
+)
+# What a Chinese question is put by, and words without content; the rest is what it is about.
+_PUT: Final = re.compile(
+    "请问|为什么|为何|什么时候|什么时间|什么地方|什么意思|多长时间|多少钱|多少|多[久长長大高深远遠重快宽寬]|哪一?[年天日月个個位家座种種款条本些]|哪[里裡儿]?"
+    "|何[时時地人处]|[几幾][点點年月天日号个個本次台种種位岁名条层家]|怎么样|怎样|怎么|如何|是否|能否|可否|能不能|可不可以|会不会|有没有|是不是|什么|[谁誰]"
+    "|一共|总共|一次|最多|最少|至少|可以|能够|应该|需要|时候|时间|原因|作用|含义|意思|叫做?"
+    "|[吗呢吧的了是在有被由和与及从到于为把将让对能可会要也都就还它他她其这那]"
+)
+_RUN: Final = re.compile(f"[{CJK}]+")
+_CJK_CHAR: Final = re.compile(f"[{CJK}]")
+_DIGIT: Final = re.compile(r"\d")
+
+
+class Part(NamedTuple):
+    """A part of a question: what it weighs, and the terms that hold it, with how surely each does."""
+
+    weight: float
+    held_by: Mapping[str, float]
+    name: bool = False
+    fact: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Sufficient:
+    """A sentence that says what is asked, and how much of the question it holds, form included."""
+
+    line: Line
+    score: float
+
+
+def is_plain(seen: Survey) -> bool:
+    """Whether a question over few documents asks for one thing in so many words.
+
+    Requests, comparisons, and what goes over a bridge, are answered by several sentences together.
+    """
+    asked = seen.asked
+    several = bool(asked.alternatives) or shape_of(asked) is Shape.DIFFERENCE or nested(asked.text)
+    return len(seen.pages) <= FEW and not several and not _REQUEST.search(asked.text)
+
+
+def sufficient(seen: Survey) -> list[Sufficient]:
+    """Return the sentences that alone say what is asked, best first."""
+    desk = _Desk(seen)
+    found = [one for page in seen.pages for line in page.lines if (one := desk.judged(line)) is not None]
+    found.sort(key=lambda one: (-one.score, one.line.page, one.line.start))
+    return [one for one in found if one.score >= BESIDE * found[0].score]
+
+
+def facts(asked: Asked) -> tuple[str, ...]:
+    """Return the figures of a question that are part of no name, as it writes them."""
+    named = {term for name in asked.names for term in terms(name)}
+    return tuple(term for term in asked.terms if _DIGIT.search(term) and term not in named)
+
+
+class _Desk:
+    """What the steps of one judgement share."""
+
+    def __init__(self, seen: Survey) -> None:
+        self._seen = seen
+        self._want = want_of(seen.asked)
+        self._parts = parts_of(seen.asked, self._want)
+        self._total = sum(part.weight for part in self._parts) or 1.0
+        self._openings = [_opening(page.lines) for page in seen.pages]
+
+    def judged(self, line: Line) -> Sufficient | None:
+        """Return a sentence with its share, `None` where it does not suffice."""
+        page = self._seen.pages[line.page]
+        own = dict.fromkeys(_held(line.terms, page.text[line.start : line.end]), 1.0)
+        heading = dict.fromkeys(self._heading(line), 1.0 if line.entry else _HEADED)
+        near = {**heading, **own}
+        far = {
+            **dict.fromkeys(self._openings[line.page], _OPENED),
+            **dict.fromkeys(_held(page.title_terms, ""), _TITLED),
+        }
+        held = {**far, **near}
+        if not all(_share(part, held) for part in self._parts if part.fact or part.name):
+            return None
+        if not all(_share(part, {**far, **near}) >= _TITLED for part in self._parts if part.fact):
+            return None
+        rest = [part for part in self._parts if not part.name and not part.fact and part.weight > _LIGHT]
+        if rest and _cover(rest, near) < SAID:
+            return None
+        formed = holds_form(self._want, self._seen.asked, _reading(line, page.text))
+        if formed is False:
+            return None
+        covered = sum(part.weight * _share(part, held) for part in self._parts) / self._total
+        least = UNFORMED if formed is None else FORMED
+        return Sufficient(line=line, score=covered + _cover(self._parts, near)) if covered >= least else None
+
+    def _heading(self, line: Line) -> frozenset[str]:
+        if line.under is None:
+            return frozenset()
+        page = self._seen.pages[line.page]
+        return _held(heading_terms(self._seen, line), page.text[slice(*line.under)])
+
+
+def parts_of(asked: Asked, want: Want) -> tuple[Part, ...]:
+    """Return the parts of a question that a sentence should hold."""
+    named = {term for name in asked.names for term in terms(name)}
+    found = []
+    for term in asked.terms:
+        if " " in term or _CJK_CHAR.search(term) or is_stop(term):
+            continue
+        if term not in named and (term in FORMAL or term in GENERIC or term in want.words):
+            continue
+        light = term in _LIGHT_TERMS and term not in named
+        weight = _LIGHT if light else _NAME if term in named else _PLAIN
+        others = dict.fromkeys(related(term), _RELATED)
+        found.append(
+            Part(weight, {**others, term: 1.0}, term in named, bool(_DIGIT.search(term)) and term not in named)
+        )
+    return (*found, *_chinese(asked, want))
+
+
+def _chinese(asked: Asked, want: Want) -> list[Part]:
+    """Return the Chinese characters that a question is about, each held by a pair that it is part of."""
+    found = []
+    bare = _PUT.sub(" ", want.without(fold(asked.text)))
+    for run in _RUN.findall(bare):
+        if len(run) == 1:
+            found.append(Part(_LONE_CHAR, {run: 1.0}))
+            continue
+        for at in range(len(run)):
+            pairs = [run[i : i + 2] for i in (at - 1, at) if i >= 0 and i + 2 <= len(run)]
+            others = {other: _RELATED for pair in pairs for other in related(pair)}
+            found.append(Part(_CHAR, {**others, **dict.fromkeys(pairs, 1.0)}))
+    return found
+
+
+def _held(held: frozenset[str], text: str) -> frozenset[str]:
+    """Return terms, with the single Chinese characters of the text that they are of."""
+    return held.union(_CJK_CHAR.findall(fold(text))) if text else held
+
+
+def _opening(lines: Sequence[Line]) -> frozenset[str]:
+    """Return the terms of the sentence that opens a page, which as a rule tells what it is about."""
+    return next((line.terms for line in lines if line.prose), frozenset())
+
+
+def _share(part: Part, held: Mapping[str, float]) -> float:
+    return max((sure * held[term] for term, sure in part.held_by.items() if term in held), default=0.0)
+
+
+def _cover(parts: Sequence[Part], held: Mapping[str, float]) -> float:
+    total = sum(part.weight for part in parts) or 1.0
+    return sum(part.weight * _share(part, held) for part in parts) / total
+
+
+def _reading(line: Line, text: str) -> str:
+    """Return a line as its form is looked at: of a row each cell with its head on both sides."""
+    if line.cells:
+        return "; ".join(f"{head}: {cell} {head}" for head, cell in line.cells)
+    return text[line.start : line.end]
