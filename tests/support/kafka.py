@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from leadline.eventlog.kafka import Topic
+from leadline.wire.kafka import Topic
 
 _PROGRAM = """
 import sys

@@ -13,11 +13,11 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from leadline.errors import MissingExtra, StoreError, StoreUnavailable
 from leadline.ports import Message
+from leadline.wire.kafka import Topic
 
 if TYPE_CHECKING:
     from confluent_kafka import KafkaError, Producer
@@ -28,23 +28,6 @@ SECONDS: Final = 10.0
 _SLICE: Final = 0.1
 _QUEUE_MESSAGES: Final = 10_000
 _QUEUE_KBYTES: Final = 65_536
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Topic:
-    """A topic and how its brokers are reached: `brokers` are `host:port`, separated by commas.
-
-    `tls`: over TLS, trusting the authorities of the file `ca` in place of the system's. With `user` and
-    `password` SASL is spoken, by `mechanism` (`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`).
-    """
-
-    brokers: str
-    name: str
-    tls: bool = False
-    ca: str | None = None
-    user: str | None = None
-    password: str | None = field(default=None, repr=False)
-    mechanism: str = "SCRAM-SHA-512"
 
 
 class KafkaTopic:
@@ -151,9 +134,7 @@ def _import() -> None:
 
 
 def _configuration(topic: Topic) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "bootstrap.servers": topic.brokers,
-        "client.id": "leadline",
+    return topic.reached() | {
         "enable.idempotence": True,
         "compression.type": "lz4",
         "linger.ms": 5,
@@ -161,16 +142,4 @@ def _configuration(topic: Topic) -> dict[str, Any]:
         "message.timeout.ms": 0,
         "queue.buffering.max.messages": _QUEUE_MESSAGES,
         "queue.buffering.max.kbytes": _QUEUE_KBYTES,
-        "reconnect.backoff.max.ms": 2_000,
-        "log.connection.close": False,
     }
-    if topic.user is not None:
-        found |= {
-            "sasl.mechanisms": topic.mechanism,
-            "sasl.username": topic.user,
-            "sasl.password": topic.password or "",
-        }
-    if topic.ca is not None:
-        found["ssl.ca.location"] = topic.ca
-    found["security.protocol"] = ("sasl_" if topic.user is not None else "") + ("ssl" if topic.tls else "plaintext")
-    return found

@@ -123,12 +123,13 @@ class LogUrl:
         place = LogPlace(text)
         if "://" not in text or not text.isprintable() or " " in text:
             raise ValueError
-        if not _is_place(place) or urlsplit(text).fragment:
+        if not is_place(place) or urlsplit(text).fragment:
             raise ValueError
         return place
 
 
-def _is_place(place: LogPlace) -> bool:
+def is_place(place: LogPlace) -> bool:
+    """Whether an address is one of a log; raises `ValueError` for some that are none."""
     parts = urlsplit(place.url)
     if place.scheme in REDIS:
         _ = options_of(parts.query, secure=is_secure(place.scheme), beside=_OF_STREAM)  # raises ValueError

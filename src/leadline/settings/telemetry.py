@@ -7,40 +7,39 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
+from leadline.settings.eventlog import KAFKA, LogPlace, is_place
 from leadline.settings.kinds import Choice, Key, Number, OrNone, Secret, Server, Switch, Text, Whole, setting
 
 STDERR: Final = "stderr"
-SINKS: Final = (STDERR, "file", "jsonl", "kafka")
+FILES: Final = ("file", "jsonl")
 
 
 @dataclass(frozen=True, slots=True)
 class SinkUrl:
     """Standard error, a file, or a topic of Kafka."""
 
+    secret: bool = field(default=True, init=False)
     allowed: str = field(
-        default="`stderr`, `file:///` and a path, or `kafka://BROKER:PORT/TOPIC`",
+        default="`stderr`, `file:///` and a path, or `kafka://BROKER:PORT[,BROKER:PORT]/TOPIC` "
+        "(`kafkas://USER:PASSWORD@...?mechanism=SCRAM-SHA-512&ca=FILE` over TLS)",
         init=False,
     )
 
-    def parse(self, raw: object, base: Path) -> str:
+    def parse(self, raw: object, base: Path) -> LogPlace:
         """Return the address; `jsonl://` is another word for `file://`."""
         if not isinstance(raw, str):
             raise TypeError
-        text = raw.strip()
-        if text == STDERR:
-            return text
-        parts = urlsplit(text)
-        path = parts.path.strip("/")
-        if not text.isprintable() or not path or parts.scheme not in SINKS[1:]:
+        place = LogPlace(raw.strip())
+        if place.url == STDERR:
+            return place
+        parts = urlsplit(place.url)
+        if not place.url.isprintable() or " " in place.url or parts.fragment:
             raise ValueError
-        if parts.scheme == "kafka":
-            if not parts.hostname or "/" in path or parts.password is not None:
-                raise ValueError
-            _ = parts.port  # raises ValueError for what is no port
-            return text
-        if parts.netloc:
+        if parts.scheme in KAFKA and is_place(place):
+            return place
+        if parts.scheme not in FILES or parts.netloc or not parts.path.strip("/"):
             raise ValueError
-        return f"file://{parts.path}"
+        return LogPlace(f"file://{parts.path}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +57,7 @@ class LogSettings:
         Switch(),
         "Whether questions and arguments of tools stand in log lines and traces; without, their length and a hash.",
     )
-    sink: str = setting(STDERR, SinkUrl(), "Where lines go.")
+    sink: LogPlace = setting(LogPlace(STDERR), SinkUrl(), "Where lines go.")  # noqa: RUF009 makes a dataclass field
     per_second: int = setting(
         200, Whole(0), "Lines of one name in a second; what is beyond is counted instead. 0: all. Errors always pass."
     )

@@ -27,6 +27,7 @@ from leadline.errors import MissingExtra, SettingsError
 from leadline.ports.correlation import current
 from leadline.resilience import Monotonic
 from leadline.telemetry.redaction import Redactor
+from leadline.wire.kafka import Topic
 
 Format: TypeAlias = Literal["auto", "json", "pretty"]
 
@@ -37,6 +38,8 @@ SAMPLED: Final = "log_sampled"
 MOST_WAITING: Final = 10_000
 """Lines that may wait to be written; of more the newest are lost, and counted."""
 
+_QUEUE_MESSAGES: Final = 10_000
+_QUEUE_KBYTES: Final = 16_384
 _WINDOW: Final = 1.0
 
 
@@ -118,6 +121,8 @@ class _HandOver(QueueHandler):
         ):
             if value and not known.get(name):
                 known[name] = value
+        if known.get("run"):
+            known.setdefault("task_id", known["run"])
         return record
 
     def enqueue(self, record: logging.LogRecord) -> None:
@@ -222,14 +227,21 @@ def file(path: Path) -> logging.Handler:
         raise SettingsError(f"`log.sink`: cannot write to {path}: {error.strerror}") from error
 
 
-def kafka(broker: str, topic: str) -> logging.Handler:
+def kafka(topic: Topic) -> logging.Handler:
     """Return a handler to a topic. Raises `MissingExtra`."""
     try:
         from confluent_kafka import Producer as KafkaProducer  # noqa: PLC0415 an extra
     except ImportError as error:
         raise MissingExtra("`log.sink` is Kafka, which needs an extra: pip install 'leadline[kafka]'") from error
-    config = {"bootstrap.servers": broker, "linger.ms": 50, "message.timeout.ms": 30_000, "log_level": 0}
-    return KafkaHandler(KafkaProducer(config), topic)
+    config = topic.reached() | {
+        "linger.ms": 50,
+        "compression.type": "lz4",
+        "message.timeout.ms": 30_000,
+        "queue.buffering.max.messages": _QUEUE_MESSAGES,
+        "queue.buffering.max.kbytes": _QUEUE_KBYTES,
+        "log_level": 0,  # its own log would go where the lines go
+    }
+    return KafkaHandler(KafkaProducer(config), topic.name)
 
 
 def _is_pretty(shape: Shape, sink: logging.Handler) -> bool:

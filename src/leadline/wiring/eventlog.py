@@ -21,8 +21,9 @@ from leadline.eventlog.shipper import Shipper
 from leadline.ports import Clock, EventSink, Lag, Store
 from leadline.resilience import Owned
 from leadline.settings import EventsSettings, LogPlace, Settings
-from leadline.settings.eventlog import KAFKA, MECHANISMS
+from leadline.settings.eventlog import KAFKA
 from leadline.settings.redis import REDIS
+from leadline.wiring.kafka import topic_of
 
 log = logging.getLogger("leadline.eventlog")
 
@@ -101,18 +102,9 @@ def open_sink(place: LogPlace, *, events: EventsSettings, folder: Path) -> Abstr
     Entering raises `MissingExtra`, `SettingsError`.
     """
     if place.scheme in KAFKA:
-        from leadline.eventlog.kafka import KafkaTopic, Topic  # noqa: PLC0415 only where it is chosen
+        from leadline.eventlog.kafka import KafkaTopic  # noqa: PLC0415 only where it is chosen
 
-        topic = Topic(
-            brokers=place.brokers,
-            name=place.topic,
-            tls=place.scheme == KAFKA[1],
-            ca=place.option("ca"),
-            user=place.user,
-            password=place.password,
-            mechanism=place.option("mechanism") or MECHANISMS[-1],
-        )
-        return KafkaTopic.open(topic)
+        return KafkaTopic.open(topic_of(place))
     if place.scheme in REDIS:
         from leadline.eventlog.redis_stream import RedisStream  # noqa: PLC0415 as above
 

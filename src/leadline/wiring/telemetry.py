@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias, TypeVar
-from urllib.parse import urlsplit
 
 from leadline.errors import MissingExtra, SettingsError
 from leadline.ports import Observer, Quiet, RunFigures, Signals
@@ -27,8 +26,10 @@ from leadline.ports.signals import (
     ServerTurned,
 )
 from leadline.resilience import BreakerState, SystemClock
-from leadline.settings import Settings, secrets_of
+from leadline.settings import LogPlace, Settings, secrets_of
+from leadline.settings.eventlog import KAFKA
 from leadline.settings.telemetry import STDERR
+from leadline.wiring.kafka import topic_of
 
 if TYPE_CHECKING:
     import logging
@@ -121,7 +122,7 @@ def telemetry(settings: Settings, process: Process, *, metrics: bool = False) ->
     readers: list[Reader] = []
     with ExitStack() as stack:
         _log(settings, process, stack)
-        if process not in {"cli", "library"} or settings.log.sink != STDERR:
+        if process not in {"cli", "library"} or settings.log.sink.url != STDERR:
             from leadline.telemetry.lines import Lines  # noqa: PLC0415 only where lines are written
 
             readers.append(Lines(content=settings.log.content))
@@ -257,7 +258,7 @@ async def _look_at_quotas(holds: Holds, bounds: Bounds, signals: Signals) -> Non
 
 def _log(settings: Settings, process: Process, stack: ExitStack) -> None:
     log = settings.log
-    if log.sink == STDERR and process in {"cli", "library"}:
+    if log.sink.url == STDERR and process in {"cli", "library"}:
         return
     from leadline.telemetry.logs import Shape, logging_to  # noqa: PLC0415 only where lines are written
 
@@ -265,15 +266,12 @@ def _log(settings: Settings, process: Process, stack: ExitStack) -> None:
     stack.enter_context(logging_to(_sink(log.sink), shape, secrets=sorted(secrets_of(settings))))
 
 
-def _sink(address: str) -> logging.Handler:
+def _sink(place: LogPlace) -> logging.Handler:
     from leadline.telemetry import logs  # noqa: PLC0415 as above
 
-    if address == STDERR:
+    if place.url == STDERR:
         return logs.terminal()
-    parts = urlsplit(address)
-    if parts.scheme == "kafka":
-        return logs.kafka(parts.netloc, parts.path.strip("/"))
-    return logs.file(Path(parts.path))
+    return logs.kafka(topic_of(place)) if place.scheme in KAFKA else logs.file(place.path or Path())
 
 
 def _metrics(readers: list[Reader]) -> Exposition:

@@ -17,15 +17,16 @@ from leadline.settings import load, secrets_of
         ("file:///var/log/a.log", "file:///var/log/a.log"),
         ("jsonl:///var/log/a.log", "file:///var/log/a.log"),
         ("kafka://broker:9092/lines", "kafka://broker:9092/lines"),
+        ("kafkas://u:p@b1:9092,b2:9092/lines?ca=/a.pem", "kafkas://u:p@b1:9092,b2:9092/lines?ca=/a.pem"),
     ],
 )
 def test_lines_go_where_the_setting_says(given: str, taken: str) -> None:
-    assert load(flags={"log.sink": given}, environ={}).log.sink == taken
+    assert load(flags={"log.sink": given}, environ={}).log.sink.url == taken
 
 
 @pytest.mark.parametrize(
     "given",
-    ["stdout", "file://", "file://host/a", "kafka://broker", "kafka://broker/a/b", "kafka://u:p@b/t", "http://a/b"],
+    ["stdout", "file://", "file://host/a", "kafka://broker", "kafka://broker/a/b", "kafka://b/t?odd=1", "redis://b/0", "http://a/b"],
 )
 def test_another_place_is_refused(given: str) -> None:
     with pytest.raises(SettingsError, match=r"log\.sink"):
