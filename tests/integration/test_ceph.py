@@ -7,6 +7,7 @@ import os
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -57,8 +58,7 @@ async def test_large_bodies_go_up_in_parts_and_are_counted_once(ceph: Ceph, tmp_
 
 async def test_a_link_ends(ceph: Ceph, tmp_path: Path) -> None:
     async with S3Blobs.open(ceph.bucket(tmp_path.name), copies=tmp_path / "copies") as blobs:
-        name = await blobs.put("t", b"body" * 1000)
-        address = await blobs.link("t", name, name="Bericht ü.zip", seconds=2)
+        address = await blobs.link("t", BytesIO(b"body" * 1000), name="Bericht ü.zip", seconds=2)
 
         def fetched() -> tuple[bytes, str | None]:
             with urllib.request.urlopen(address, timeout=30) as answer:  # noqa: S310 an address of our own server

@@ -143,10 +143,11 @@ class S3Blobs:
                 found = [_last(one) for one in page if f"/{LINKS}/" not in one["path"]]
                 yield [name for name in found if HASH.fullmatch(name)]
 
-    async def link(self, tenant: str, sha256: str, *, name: str, seconds: float) -> str:
-        """See `Links`. `seconds` are cut to `LONGEST_LINK`; the body lies there uncompressed as long."""
-        body = await self.get(tenant, sha256)
-        key = f"{self._bucket.folder(tenant)}/{LINKS}/{sha256}"
+    async def link(self, tenant: str, file: IO[bytes], *, name: str, seconds: float) -> str:
+        """See `Links`. `seconds` are cut to `LONGEST_LINK`; the file lies there as it is, until a sweep takes it."""
+        found = await self._off_loop(partial(measured, file))
+        await self._off_loop(partial(file.seek, 0))
+        key = f"{self._bucket.folder(tenant)}/{LINKS}/{found.sha256}"
         attributes = {
             "Content-Type": "application/octet-stream",
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
@@ -154,11 +155,11 @@ class S3Blobs:
         with translating(self._bucket):
             await self._store.put_async(
                 key,
-                body,
+                file,
                 attributes=attributes,
                 chunk_size=PART,
                 max_concurrency=PARTS_AT_ONCE,
-                use_multipart=len(body) > PART,
+                use_multipart=found.size > PART,
             )
             from obstore import sign_async  # noqa: PLC0415 an extra
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -78,7 +79,13 @@ def replay(shell: Shell, *, run: str, format_: str | None, output: Path | None) 
     deliver(with_engine(shell, work), output)
 
 
-@click.command(epilog="\b\nExample:\n  leadline export last -o evidence.zip\n")
+@click.command(
+    epilog="""\b
+Examples:
+  leadline export last -o evidence.zip
+  leadline export last --link --server https://leadline.example.com
+"""
+)
 @click.argument("run")
 @click.option(
     "-o",
@@ -86,20 +93,36 @@ def replay(shell: Shell, *, run: str, format_: str | None, output: Path | None) 
     type=click.Path(path_type=Path, dir_okay=False),
     help="The file to write.  [default: leadline-RUN.zip]",
 )
+@click.option("--link", is_flag=True, help="Print an address where the file can be fetched for a while, by anybody.")
 @elsewhere
 @common
 @pass_shell
-def export(shell: Shell, *, run: str, output: Path | None) -> None:
+def export(shell: Shell, *, run: str, output: Path | None, link: bool) -> None:
     """Write a run with all its evidence into one zip file, which `verify` takes.
 
     RUN is an id, the beginning of one, or `last`.
     """
+    if link and output is not None:
+        raise click.UsageError("choose one of --link and --output")
     check_writable(output)
 
-    async def work(engine: Engine) -> Path:
+    async def work(engine: Engine) -> Path | str:
         run_id = await find_run(engine, run)
+        if link:
+            return await _linked(engine, run_id, say=shell.say)
         path = output or Path(f"leadline-{run_id}.zip")
         await engine.export(run_id, path)
         return path
 
     write(str(with_engine(shell, work)))
+
+
+async def _linked(engine: Engine, run_id: str, *, say: Callable[[str], None]) -> str:
+    """Return where a service has put a run's export, and tell for how long."""
+    from leadline.cli.remote import RemoteEngine  # noqa: PLC0415 the client is a second's import
+
+    if not isinstance(engine, RemoteEngine):
+        raise InputError("`--link` is for a run of a service: name it with --server")
+    made = await engine.client.export_link(run_id)
+    say(f"until {made.expires_at}, for whoever has this address:")
+    return made.url

@@ -18,7 +18,7 @@ from leadline.client.corpora import AsyncCorpora
 from leadline.client.decoding import decoded, parsed
 from leadline.client.held import AsyncSchedules, AsyncSecrets, AsyncShares, AsyncWebhooks, listed
 from leadline.client.http import PATIENCE, Reply, Sent, ServiceHttp
-from leadline.client.shapes import AuditPage, DayView, KeyView, MadeKey, RunsPage, RunView, SourceText
+from leadline.client.shapes import AuditPage, DayView, ExportLink, KeyView, MadeKey, RunsPage, RunView, SourceText
 from leadline.client.stream import Following, record_of
 from leadline.domain import Json, Report, RunState
 from leadline.errors import MissingPath, RunCancelled, RunFailed, RunWaits, ServiceError
@@ -175,6 +175,14 @@ class AsyncClient:
             raise MissingPath(f"cannot write {path}: {error.strerror}") from error
         finally:
             await asyncio.to_thread(temporary.unlink, missing_ok=True)
+
+    async def export_link(self, run_id: str) -> ExportLink:
+        """Have a run packed into one file that whoever has the link can fetch for a while, without a key.
+
+        Raises `WrongState` where the service gives no such links.
+        """
+        sent = Sent(method="POST", path=f"{run_path(run_id)}/export/link", json={}, again=True)
+        return decoded(ExportLink, await self.http.ask(sent))
 
     # -- tools and accounts -------------------------------------------------------------------
 

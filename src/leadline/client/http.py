@@ -21,6 +21,7 @@ from leadline.client.failures import failure_of
 from leadline.errors import InputError, ServiceError, ServiceLimited, ServiceUnavailable
 from leadline.resilience import Backoff, Deadline, Sleeps, SystemClock, retry
 from leadline.version import __version__
+from leadline.wire.reasons import why
 
 CONNECT_SECONDS: Final = 10.0
 BACKOFF: Final = Backoff(attempts=5, base=0.25, cap=5.0)
@@ -176,9 +177,9 @@ class ServiceHttp:
                     raise failure_of(response.status, told, retry_after=response.headers.get("Retry-After"))
                 yield response
         except aiohttp.ClientConnectorError as error:
-            raise Unsent(f"{self.base} cannot be reached: {error.strerror or type(error).__name__}") from error
+            raise Unsent(f"{self.base} cannot be reached: {why(error)}") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise ServiceUnavailable(f"the connection to {self.base} broke off: {type(error).__name__}") from error
+            raise ServiceUnavailable(f"the connection to {self.base} broke off: {why(error)}") from error
 
 
 async def _whole(response: aiohttp.ClientResponse) -> bytes:

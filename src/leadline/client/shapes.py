@@ -34,6 +34,17 @@ class RunView:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ExportLink:
+    """Where an export can be fetched without a key until a time; whoever knows `url` may read it all."""
+
+    url: str
+    expires_at: str
+
+    def __repr__(self) -> str:
+        return f"ExportLink(url='********', expires_at={self.expires_at!r})"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RunsPage:
     """Some runs, newest first; `next` is the cursor of what follows, `None` after the last."""
 

@@ -20,6 +20,7 @@ from leadline.client.shapes import (
     CorpusView,
     DayView,
     DocumentView,
+    ExportLink,
     KeyView,
     MadeKey,
     RunsPage,
@@ -212,6 +213,10 @@ class Client:
     def export(self, run_id: str, path: Path) -> None:
         """See `AsyncClient.export`."""
         self._do(self._client.export(run_id, path))
+
+    def export_link(self, run_id: str) -> ExportLink:
+        """See `AsyncClient.export_link`."""
+        return self._do(self._client.export_link(run_id))
 
     def keys(self) -> Sequence[KeyView]:
         """See `AsyncClient.keys`."""

@@ -15,12 +15,12 @@ class TextReader(Protocol):
 
 
 class Links(Protocol):
-    """Bodies that anybody may fetch for a while; beside `Blobs` where the store itself answers HTTP."""
+    """Files that anybody may fetch for a while; beside `Blobs` where the store itself answers HTTP."""
 
-    async def link(self, tenant: str, sha256: str, *, name: str, seconds: float) -> str:
-        """Return an address from which the body can be fetched as a file `name` for at most `seconds`.
+    async def link(self, tenant: str, file: IO[bytes], *, name: str, seconds: float) -> str:
+        """Put a file there, and return an address where it is fetched as `name` for at most `seconds`.
 
-        It is a secret: whoever knows it may read. Raises `BlobMissing`.
+        The address is a secret: whoever knows it may read. Raises `StoreFull`, `StoreUnavailable`.
         """
         ...
 

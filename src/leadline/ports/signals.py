@@ -2,7 +2,7 @@
 
 Each signal is a small value. Who gives signals takes a `Signals` and knows nothing of metrics, logs
 and traces; `Quiet` stands where nobody listens. Texts in them are names from a small set, ids and
-addresses of the operator's own servers: never what a person asked or a page says.
+addresses of the operator's own servers: never what a person asked or a page says, but in `RunBroke`.
 """
 
 from __future__ import annotations
@@ -41,6 +41,17 @@ class RunLeft:
 
     run_id: str
     how: Leaving
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RunBroke:
+    """A run that a worker holds is about to end without a report, for this error.
+
+    Its text and the texts in its frames may hold what a person asked or a page says.
+    """
+
+    run_id: str
+    error: Exception
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -188,6 +199,7 @@ class QuotaSeen:
 Signal: TypeAlias = (
     RunTaken
     | RunLeft
+    | RunBroke
     | RunEnded
     | Rejected
     | CacheAnswered

@@ -9,12 +9,13 @@ from typing import Annotated, Any, Final, Literal
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from leadline.domain import Report, StrategyName, Usage
+from leadline.domain import Json, Report, StrategyName, Usage
 from leadline.errors import InputError, UnknownObject
 from leadline.events import Event, PlanMade, RunStarted, ToolAnswered, ToolAsked
 from leadline.service.shapes import ResearchTaken
 from leadline.telling.addresses import address, linkable, name, readable
 from leadline.telling.numbering import Numbers
+from leadline.telling.queries import queries_told
 from leadline.text.clean import squeeze, visible
 
 OWNER: Final = "leadline"
@@ -143,7 +144,7 @@ def told(event: Event, language: str) -> str:
             steps = "".join(f"- {_line(step.text)}\n" for step in event.plan.steps)
             return f"{words['plan']}:\n{steps}"
         case ToolAsked():
-            shown = next((_said(event.arguments[key]) for key in _SHOWN if key in event.arguments), "")
+            shown = next((_said(event.arguments[key], key) for key in _SHOWN if key in event.arguments), "")
             return f"{words.get(event.tool, event.tool)}: {shown}\n"
         case ToolAnswered() if event.failure is not None:
             return f"{event.tool} ({words['failed']}): {_line(event.failure.message)}\n"
@@ -151,9 +152,9 @@ def told(event: Event, language: str) -> str:
             return ""
 
 
-def _said(value: object) -> str:
+def _said(value: Json, key: str) -> str:
     """Return what a call is about, documents by the names that a person knows."""
-    items = value if isinstance(value, list) else [value]
+    items = queries_told(value) if key == "query" else value if isinstance(value, list) else [value]
     return _line("; ".join(readable(str(item)) if _ADDRESS.match(str(item)) else str(item) for item in items))
 
 

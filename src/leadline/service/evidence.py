@@ -16,7 +16,7 @@ from leadline.api.forms import Format, rendered
 from leadline.domain import Failure, Report, RunState, Source
 from leadline.errors import RunCancelled, RunFailed, UnknownObject, WrongState
 from leadline.events import Record, SourceStored
-from leadline.ports import Run
+from leadline.ports import Links, Run
 from leadline.research.report import from_json
 from leadline.service.shown import hidden, record_shown
 from leadline.wiring import Platform
@@ -58,12 +58,24 @@ class Span:
     locator: str
 
 
-class Evidence:
-    """Shows what came of runs; `exports` are packed at a time."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Link:
+    """Where an export lies for whoever knows the address, and until when (Unix time)."""
 
-    def __init__(self, *, platform: Platform, exports: int) -> None:
+    url: str
+    until: float
+
+
+class Evidence:
+    """Shows what came of runs; `exports` are packed at a time, and lie for `link_seconds` where `links` puts them."""
+
+    def __init__(
+        self, *, platform: Platform, exports: int, links: Links | None = None, link_seconds: float = 0.0
+    ) -> None:
         self._platform = platform
         self._packing = asyncio.Semaphore(exports)
+        self._links = links
+        self._link_seconds = link_seconds
 
     async def report_body(self, run: Run) -> bytes:
         """Return a report's JSON as it was stored. Raises `RunFailed`, `RunCancelled`, `WrongState`."""
@@ -144,3 +156,13 @@ class Evidence:
                 yield path
             finally:
                 await asyncio.to_thread(folder.cleanup)
+
+    async def link(self, run: Run) -> Link:
+        """Put an export where it can be fetched without the service. Raises as `export`, and `WrongState`."""
+        if self._links is None:
+            raise WrongState("this service gives no links to exports: download it from the service itself")
+        until = self._platform.clock.now() + self._link_seconds
+        async with self.export(run) as path:
+            with await asyncio.to_thread(path.open, "rb") as file:
+                url = await self._links.link(run.tenant, file, name=f"{run.id}.zip", seconds=self._link_seconds)
+        return Link(url=url, until=until)

@@ -111,6 +111,13 @@ class ShareMade(ShareShown):
     token: str = Field(description="What is sent as `X-Leadline-Share`. It is shown this once.")
 
 
+class ExportLink(Given):
+    """Where an export can be fetched without a key, until a time (UTC, ISO 8601)."""
+
+    url: str
+    expires_at: str
+
+
 class SecretTaken(Taken):
     """A tenant's own key at a provider."""
 

@@ -24,6 +24,7 @@ from leadline.service.streams import Streams
 from leadline.settings import Settings
 from leadline.wiring import Platform, platform
 from leadline.wiring.accounts import Accounts, bounds_of, gate_of, open_accounts
+from leadline.wiring.blobs import links_of
 from leadline.wiring.hooks import posts_of
 from leadline.wiring.telemetry import Telemetry
 from leadline.worker import Worker
@@ -99,7 +100,12 @@ async def open_services(
                 door=door,
                 runs=runs,
                 asking=Asking(settings=settings, platform=running, accounts=accounts, door=door, runs=runs),
-                evidence=Evidence(platform=running, exports=settings.service.exports),
+                evidence=Evidence(
+                    platform=running,
+                    exports=settings.service.exports,
+                    links=links_of(running.blobs, settings),
+                    link_seconds=settings.s3.link_seconds,
+                ),
                 uploads=Uploads(settings=settings, platform=running, accounts=accounts),
                 worker=worker,
                 following=Following(store=running.store, hub=hub, worker=worker, patient=True),

@@ -8,13 +8,15 @@ is under way has `drain` seconds. A second signal ends at once.
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import signal
 import socket
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final
 
 from leadline.errors import InputError, MissingExtra
@@ -135,6 +137,15 @@ def _signals(server: Server, leaving: Leaving) -> Iterator[None]:
             loop.remove_signal_handler(number)
 
 
+_INSTEAD: Final[Mapping[int, str]] = MappingProxyType(
+    {
+        errno.EADDRINUSE: "; choose another port (`--port`), or 0 for a free one",
+        errno.EACCES: "; ports below 1024 need a right: choose another one (`--port`)",
+        errno.EADDRNOTAVAIL: "; name an address of this machine (`--host`)",
+    }
+)
+
+
 @contextmanager
 def bound(host: str, port: int) -> Iterator[socket.socket]:
     """Yield a listening socket; port 0 takes a free one. Raises `InputError`."""
@@ -151,6 +162,8 @@ def bound(host: str, port: int) -> Iterator[socket.socket]:
                 listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, _UNHEARD_MS)
             listener.bind(info[4])
         except OSError as error:
-            raise InputError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
+            raise InputError(
+                f"cannot listen on {host}, port {port}: {error.strerror or error}{_INSTEAD.get(error.errno or 0, '')}"
+            ) from error
         listener.setblocking(False)
         yield listener

@@ -19,6 +19,7 @@ from leadline.settings.prices import ModelPrice, Prices, load_prices
 from leadline.settings.process import process_environment
 from leadline.settings.programs import PythonSettings
 from leadline.settings.registry import Item, Row, describe, items, secrets_of
+from leadline.settings.rerank import RerankSettings
 from leadline.settings.s3 import S3Settings
 from leadline.settings.save import save_table
 from leadline.settings.scholar import ScholarSettings
@@ -69,6 +70,7 @@ __all__ = [
     "Prices",
     "ProviderSettings",
     "PythonSettings",
+    "RerankSettings",
     "RetentionSettings",
     "Row",
     "S3Settings",

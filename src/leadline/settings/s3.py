@@ -9,7 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from leadline.errors import SettingsError
-from leadline.settings.kinds import Key, OrNone, Secret, Server, Size, Switch, Text, setting
+from leadline.settings.kinds import Key, OrNone, Secret, Server, Size, Switch, Text, Whole, setting
 
 S3: Final = "s3"
 
@@ -64,6 +64,12 @@ class S3Settings:
     )
     cache: int = setting(
         2 << 30, Size(1 << 20), "Bytes of bodies used last that each machine keeps in the data folder."
+    )
+    link_seconds: int = setting(
+        0,
+        Whole(0, 3_600),
+        "Seconds for which an export can be fetched from the bucket itself by a link; who asks must be able to reach "
+        "the bucket under the address that the service uses. 0: no links are given.",
     )
 
 

@@ -36,8 +36,8 @@ from leadline.settings.mcp import McpSettings
 from leadline.settings.models import GatewaySettings, JudgeSettings, ModelSettings, VllmSettings
 from leadline.settings.preflight import PreflightSettings
 from leadline.settings.programs import PythonSettings, SandboxKind
-from leadline.settings.s3 import BlobsUrl, S3Settings
 from leadline.settings.rerank import RerankSettings
+from leadline.settings.s3 import BlobsUrl, S3Settings
 from leadline.settings.scholar import ScholarSettings
 from leadline.settings.server import ServerSettings
 from leadline.settings.service import ServiceSettings

@@ -195,9 +195,11 @@ async def _authenticator(settings: Settings, accounts: Accounts, outgoing: Outgo
 
 
 def _sealer(settings: Settings) -> Sealer:
-    """Return what encrypts secrets. Raises `SettingsError` for keys that are none."""
-    from leadline.accounts.sealing import Sealer  # noqa: PLC0415 SQLAlchemy is slow to import
-
+    """Return what encrypts secrets. Raises `MissingExtra`, `SettingsError` for keys that are none."""
+    try:
+        from leadline.accounts.sealing import Sealer  # noqa: PLC0415 SQLAlchemy is slow to import
+    except ImportError as error:
+        raise MissingExtra("accounts need more packages: pip install 'leadline[server]'") from error
     key = settings.secrets.key
     return Sealer(None if key is None else key.reveal(), old=[old.reveal() for old in settings.secrets.old_keys])
 

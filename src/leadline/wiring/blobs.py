@@ -42,9 +42,9 @@ async def blob_store(settings: Settings, folder: Path) -> AsyncIterator[Bodies]:
         yield opened
 
 
-def links_of(blobs: Blobs) -> Links | None:
-    """Return what gives links to bodies, `None` where nobody could fetch them: from a folder."""
-    if isinstance(blobs, DirectoryBlobs):
+def links_of(blobs: Blobs, settings: Settings) -> Links | None:
+    """Return what gives links to files, `None` where it is off, or nobody could fetch them: from a folder."""
+    if isinstance(blobs, DirectoryBlobs) or not settings.s3.link_seconds:
         return None
     from leadline.blobs.s3 import S3Blobs  # noqa: PLC0415 as above
 

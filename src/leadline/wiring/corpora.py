@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from leadline.domain import NotRead
+from leadline.errors import MissingPath
 from leadline.extract.children import ExtractPool
 from leadline.extract.types import Limits
 from leadline.ports import Clock, Embedder
@@ -15,6 +16,7 @@ from leadline.ports.corpora import DocumentState, TenantCorpora
 from leadline.search.corpus import Corpus
 from leadline.search.corpus_types import EmbedLimits, FailedFile, IndexProgress, IndexReport
 from leadline.settings import EmbedSettings
+from leadline.wiring.hosted import SIGN
 
 _MOST_NAMED: Final = 8
 """Documents that a run records by name where they gave no text; the rest are counted."""
@@ -42,6 +44,7 @@ class Corpora:
         self._stack = stack
         self._open: dict[str, Corpus] = {}
         self._failed: dict[str, tuple[FailedFile, ...]] = {}
+        self._empty: dict[str, bool] = {}
 
     async def of(self, paths: Sequence[Path]) -> Corpus:
         """Return the corpus of files and folders. Raises `MissingPath`, `MissingExtra`."""
@@ -53,6 +56,15 @@ class Corpora:
             return self._open[corpus]
         return await self._kept(await self._opened((), corpus))
 
+    async def check(self, corpora: Sequence[str]) -> None:
+        """Raise `MissingPath` where one of these is no index of this machine; tenants' own are not looked at."""
+        for name in corpora:
+            try:
+                if SIGN not in name:
+                    await self.by_id(name)
+            except MissingPath as error:
+                raise MissingPath(f"{error}; with a corpus of a service, name the service: `--server URL`") from error
+
     async def refresh(
         self, paths: Sequence[Path], progress: Callable[[IndexProgress], None] | None
     ) -> tuple[str, IndexReport]:
@@ -60,12 +72,14 @@ class Corpora:
         corpus = await self.of(paths)
         report = await corpus.refresh(progress=progress)
         self._failed[corpus.id] = report.failed
+        self._empty[corpus.id] = not report.documents
         return corpus.id, report
 
     def not_read(self, corpora: Sequence[str]) -> NotRead:
         """Return what the latest refresh of these here could not take, by name."""
         failed = [one for corpus in dict.fromkeys(corpora) for one in self._failed.get(corpus, ())]
-        return _named(failed, count=len(failed))
+        empty = bool(corpora) and all(self._empty.get(corpus, False) for corpus in corpora)
+        return _named(failed, count=len(failed), empty=empty)
 
     async def _opened(self, paths: Sequence[Path], corpus: str | None) -> Corpus:
         return await Corpus.open(
@@ -114,8 +128,10 @@ async def not_read_of(kept: TenantCorpora, tenant: str, corpora: Sequence[str]) 
             found = [one for one in page if one.state is DocumentState.FAILED][:wanted]
             failed += [FailedFile(one.name, one.code or "", one.reason) for one in found]
             wanted, after = wanted - len(found), page[-1].name
-    return _named(failed, count=sum(tallies[corpus].failed for corpus in corpora))
+    held = [tallies[corpus] for corpus in corpora]
+    empty = bool(held) and all(one.documents == one.failed for one in held)
+    return _named(failed, count=sum(one.failed for one in held), empty=empty)
 
 
-def _named(failed: Sequence[FailedFile], *, count: int) -> NotRead:
-    return NotRead(count=count, named={one.name: one.why for one in sorted(failed)[:_MOST_NAMED]})
+def _named(failed: Sequence[FailedFile], *, count: int, empty: bool) -> NotRead:
+    return NotRead(count=count, named={one.name: one.why for one in sorted(failed)[:_MOST_NAMED]}, all=empty)

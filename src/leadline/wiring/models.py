@@ -295,6 +295,14 @@ def server_specs(
     return tuple(specs)
 
 
+def admitted(section: ModelSettings, vllm: VllmSettings | None = None) -> int | None:
+    """Return how many requests all servers of `section` get at a time, `None` where there is no bound."""
+    bounds = section.concurrency or _computed(section, vllm)
+    if not bounds or not section.urls:
+        return None
+    return sum(bounds[at % len(bounds)] for at in range(len(section.urls)))
+
+
 def _computed(section: ModelSettings, vllm: VllmSettings | None) -> tuple[int, ...]:
     """Return what each server computes at once where it is known to be started by `vllm`."""
     if vllm is None or vllm.model is None or section.name != (vllm.served_model_name or vllm.model):

@@ -41,6 +41,9 @@ MOST_TENANTS: Final = 1_024
 UNREADABLE: Final = "own_key_unreadable"
 """Name of the log line of a tenant's key that does not open here."""
 
+AWAY: Final = "own_keys_not_looked_up"
+"""Name of the log line of a look that failed: the calls that needed it fail as well."""
+
 log = logging.getLogger("leadline.wiring.own_keys")
 
 
@@ -98,6 +101,7 @@ class VaultKeys:
             async with asyncio.timeout(deadline):
                 keys = await self._looked_up(tenant)
         except (LeadlineError, TimeoutError) as error:
+            log.warning(AWAY, extra={"tenant": tenant, "reason": str(error) or "it took too long"})
             raise ProviderUnavailable("the tenant's own keys cannot be looked up now") from error
         self._held[tenant] = _Held(keys, now + KEPT_SECONDS)
         self._held.move_to_end(tenant)

@@ -26,11 +26,13 @@ from leadline.wiring.external import External
 from leadline.wiring.folders import data_folder
 from leadline.wiring.held_tools import HeldTools
 from leadline.wiring.hosted import HostedCorpora
+from leadline.wiring.loaded import loaded
 from leadline.wiring.models import Models
 from leadline.wiring.outgoing import Outgoing
 from leadline.wiring.own_keys import VaultKeys
 from leadline.wiring.programs import Programs, has_sandbox
 from leadline.wiring.provider import Provider
+from leadline.wiring.ranking import Ranking
 from leadline.wiring.remote import Reach
 from leadline.wiring.scholarly import Scholarly
 from leadline.wiring.store import run_store, wake_of
@@ -117,6 +119,7 @@ async def platform(
             corpora=ground.corpora,
             hosted=ground.hosted,
             models=ground.models,
+            ranking=Ranking(settings, stack, clock=clock, signals=telemetry.signals),
             programs=programs,
             external=external,
             summing=summing,
@@ -180,7 +183,10 @@ def _accounts_of(settings: Settings, hosted: HostedCorpora) -> Callable[[], Awai
     """Return what opens the accounts, once somebody ever kept any here."""
 
     async def accounts() -> Accounts | None:
-        return await hosted.accounts() if await asyncio.to_thread(are_kept, settings) else None
+        if not await asyncio.to_thread(are_kept, settings):
+            return None
+        await loaded("leadline.accounts.database", "leadline.accounts.sealing", "leadline.accounts.webhooks")
+        return await hosted.accounts()
 
     return accounts
 

@@ -173,6 +173,19 @@ def _request(section: ModelSettings, text: str) -> ModelRequest:
     )
 
 
+async def try_ranking(settings: Settings, *, seconds: float) -> None:
+    """Have two short texts put in order by the set server. Raises `ModelError`, `SettingsError`."""
+    await loaded("leadline.model.ranker")
+    from leadline.model.ranker import ServerRanker  # noqa: PLC0415 only where a server is set
+
+    section = settings.rerank
+    if section.url is None or section.name is None:
+        raise SettingsError("no server that reranks is set: set `rerank.url` and `rerank.name`")
+    key = section.api_key.reveal() if section.api_key else None
+    async with ServerRanker(section.url, name=section.name, api_key=key, seconds=seconds) as ranker:
+        await ranker.scores("lighthouse", ["a lighthouse", "a bridge"], deadline=seconds)
+
+
 async def try_vectors(settings: Settings, *, seconds: float) -> int:
     """Return how many numbers a vector of the set server has. Raises `ModelError`, `SettingsError`."""
     await loaded("leadline.model.embedder")

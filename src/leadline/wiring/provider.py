@@ -15,6 +15,7 @@ from leadline.search.hosted import Hosted
 from leadline.settings import Settings
 from leadline.tools import parse_file, python, scholar
 from leadline.tools.gateway import Doors, Gateway
+from leadline.tools.ranked import Ranking as HitRanking
 from leadline.tools.recall import RecallTool
 from leadline.tools.registry import ToolSet
 from leadline.tools.search import SearchTool
@@ -26,6 +27,7 @@ from leadline.wiring.external import External
 from leadline.wiring.hosted import SIGN, HostedCorpora
 from leadline.wiring.models import Models
 from leadline.wiring.programs import NoPrograms, Programs
+from leadline.wiring.ranking import Ranking
 from leadline.wiring.remote import Reach
 from leadline.wiring.scholarly import NoWorks
 from leadline.wiring.summaries import Summing
@@ -47,6 +49,7 @@ class Provider:
     corpora: Corpora
     hosted: HostedCorpora
     models: Models
+    ranking: Ranking
     reach: Reach
     summing: Summing
     programs: Programs
@@ -94,8 +97,17 @@ class Provider:
         extras = self._extras(run, self.programs, library, live=True)
         try:
             summaries = await self.summing.of(run)
+            ranking = await self.ranking.of_hits() if searches else None
             yield self._means(
-                run, searches, readers, documents=corpora, extras=extras, summaries=summaries, model=model, judge=judge
+                run,
+                searches,
+                readers,
+                documents=corpora,
+                extras=extras,
+                summaries=summaries,
+                ranking=ranking,
+                model=model,
+                judge=judge,
             )
         finally:
             if options.python and options.keeps_state:
@@ -141,13 +153,18 @@ class Provider:
         documents: Sequence[Documents] = (),
         extras: Sequence[Tool],
         summaries: Summaries | None = None,
+        ranking: HitRanking | None = None,
         model: Model | None,
         judge: Model | None,
     ) -> Means:
         options = run.options
         tools: list[Tool] = []
         if options.corpora or options.web:
-            tools.append(SearchTool(searches, weights={WEB: self.settings.search.weight}, outside=frozenset({WEB})))
+            tools.append(
+                SearchTool(
+                    searches, weights={WEB: self.settings.search.weight}, outside=frozenset({WEB}), ranking=ranking
+                )
+            )
         if options.corpora or options.web or options.urls:
             limit = visit_limit(self.settings, run)
             visit = VisitTool(readers, cpu=self.cpu, limit=limit, summaries=summaries)

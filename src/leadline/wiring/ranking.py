@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 
 from leadline.ports import Clock, Ranker, Signals
 from leadline.settings import Settings
+from leadline.tools.ranked import Ranking as HitRanking
 from leadline.wiring.loaded import loaded
 from leadline.wiring.telemetry import breaker_told
 
@@ -21,6 +22,11 @@ class Ranking:
         self._signals = signals
         self._opening = asyncio.Lock()
         self._ranker: Ranker | None = None
+
+    async def of_hits(self) -> HitRanking | None:
+        """Return what puts hits in order, `None` where nothing is set."""
+        ranker = await self.ranker()
+        return None if ranker is None else HitRanking(ranker=ranker, most=self._section.most)
 
     async def ranker(self) -> Ranker | None:
         """Return the ranker, `None` where none is set."""

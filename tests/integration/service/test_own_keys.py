@@ -210,6 +210,19 @@ async def test_a_key_that_is_refused_or_must_wait_holds_nobody_else(
     assert provider.keys[-1] == OWN
 
 
+async def test_runs_whose_key_must_wait_shut_no_tool_for_others(
+    service: Running, provider: Provider, tenant: str, other: str
+) -> None:
+    mine, theirs = await service.caller(tenant, Role.ADMIN), await service.caller(other)
+    await mine.ask("PUT", "/v1/secrets/search.serper", {"value": OWN})
+    provider.statuses[OWN] = 429
+    for number in range(6):  # each of whose searches fails, so that a breaker would open
+        await mine.ended(await mine.research(f"How deep is harbour {number}?", web=True, strategy="extractive"))
+    assert set(provider.keys) == {OWN}
+    await theirs.ended(await theirs.research("How deep is the sea?", web=True, strategy="extractive"))
+    assert OPERATORS in provider.keys
+
+
 async def test_works_are_asked_for_with_the_tenants_key(
     service: Running, provider: Provider, tenant: str, other: str
 ) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import zipfile
+from io import BytesIO
 from pathlib import Path
 
+import aiohttp
+from tests.support.s3 import running_s3
 from tests.support.service import Client, Running, small_service
 
+from leadline.ports.access import Role
 from leadline.service.routes.shares import DAY, HEADER
 
 
@@ -74,3 +79,40 @@ async def test_looks_are_counted_for_a_link_and_for_who_tries_tokens(tmp_path: P
         assert [(await anybody.get("/v1/shared/report")).status for _ in range(3)] == [409, 409, 429]
         assert [(await guesser.get("/v1/shared/report")).status for _ in range(3)] == [404, 404, 429]
         assert (await client.get(f"/v1/research/{run.id}")).status == 200
+
+
+async def test_no_link_to_an_export_is_given_from_a_folder(service: Running, tenant: str, other: str) -> None:
+    client, stranger = await service.caller(tenant), await service.caller(other)
+    run = await client.research()
+    await client.ended(run)
+    refused = await client.post(f"/v1/research/{run}/export/link", {})
+    assert (refused.status, "no links" in refused.body["detail"]) == (409, True)
+    assert (await stranger.post(f"/v1/research/{run}/export/link", {})).status == 404
+
+
+async def test_an_export_lies_in_the_bucket_for_whoever_has_the_link(tmp_path: Path) -> None:
+    with running_s3(tmp_path / "s3") as server:
+        bucket = server.bucket()
+        flags = {
+            "blobs": f"s3://{bucket.name}",
+            "s3__endpoint": server.endpoint,
+            "s3__access_key": bucket.access_key or "",
+            "s3__secret_key": bucket.secret_key or "",
+            "s3__link_seconds": "60",
+        }
+        async with small_service(tmp_path / "data", flags) as running:
+            client = await running.caller("tenant-s3")
+            run = await client.research()
+            await client.ended(run)
+            made = await client.post(f"/v1/research/{run}/export/link", {})
+            assert made.status == 201, made.raw
+            admin = await running.caller("tenant-s3", Role.ADMIN)
+            entries = (await admin.get("/v1/audit")).body["items"]
+            assert any(entry["object"] == run for entry in entries), entries
+            assert made.body["url"] not in str(entries)
+            async with aiohttp.ClientSession() as anybody, anybody.get(made.body["url"]) as answer:
+                assert answer.status == 200
+                assert f"{run}.zip" in answer.headers["Content-Disposition"]
+                fetched = await answer.read()
+    with zipfile.ZipFile(BytesIO(fetched)) as packed:
+        assert "manifest.json" in packed.namelist()

@@ -17,7 +17,7 @@ from leadline.ports.access import LOCAL, Action
 from leadline.ports.admission import Wanted, Wish
 from leadline.ports.holdings import Share
 from leadline.service.deps import CallerDep, ObjectId, RunDep, ServicesDep
-from leadline.service.held_shapes import ShareMade, ShareShown, ShareTaken
+from leadline.service.held_shapes import ExportLink, ShareMade, ShareShown, ShareTaken
 from leadline.service.routes.evidence import report_answer, report_of, source_of
 from leadline.service.routing import Routes, name_object, services_of
 from leadline.service.shapes import SourceShown
@@ -59,6 +59,15 @@ def routes() -> Routes:
     made.add("POST", path, make_share, action=Action.RUNS_SHARE, status=201, model=ShareMade)
     made.add("GET", path, shares, action=Action.RUNS_SHARE, model=list[ShareShown])
     made.add("DELETE", "/shares/{share_id}", close_share, action=Action.RUNS_SHARE, model=ShareShown)
+    made.add(
+        "POST",
+        "/research/{run_id}/export/link",
+        link_export,
+        action=Action.RUNS_SHARE,
+        status=201,
+        model=ExportLink,
+        errors=(409,),
+    )
     refused = (404, 429, 503)
     made.add("GET", "/shared/report", shared_report, action=None, answers=report_answer(), errors=(*refused, 409, 501))
     made.add(
@@ -75,6 +84,15 @@ async def make_share(run: RunDep, taken: ShareTaken, *, services: ServicesDep, c
     until = services.platform.clock.now() + taken.days * DAY
     made = await services.accounts.shares.create(caller.tenant, run.id, made_by=caller.key, expires_at=until)
     return ShareMade(**share_shown(made.share).model_dump(), token=made.token)
+
+
+async def link_export(run: RunDep, services: ServicesDep) -> ExportLink:
+    """Pack a run into one file and put it where whoever has the link can fetch it for a while, without a key.
+
+    Only where the operator allows it (`s3.link_seconds`); 409 otherwise.
+    """
+    link = await services.evidence.link(run)
+    return ExportLink(url=link.url, expires_at=iso(link.until))
 
 
 async def shares(run: RunDep, services: ServicesDep, caller: CallerDep) -> list[ShareShown]:

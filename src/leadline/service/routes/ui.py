@@ -1,4 +1,4 @@
-"""The Web UI at `/`: its files, signing in and out, reports prepared for it, how the service is.
+"""The Web UI at `/`: its files, signing in and out, reports prepared for it, how the service is; and runbooks.
 
 None of it is in the OpenAPI document: these paths serve the page and change with it.
 """
@@ -21,7 +21,7 @@ from leadline.service.deps import CallerDep, RunDep, ServicesDep
 from leadline.service.door import COOKIE, cookie, csrf_of
 from leadline.service.routing import Routes, services_of
 from leadline.service.services import Services
-from leadline.ui.files import INDEX, POLICY, StaticFile, static_files
+from leadline.ui.files import INDEX, POLICY, StaticFile, runbook_files, static_files
 from leadline.ui.view import report_view
 from leadline.version import __version__
 from leadline.wire.hosts import is_own_host
@@ -54,6 +54,7 @@ class Pages:
 
     def __init__(self) -> None:
         self._files = static_files()
+        self._runbooks = runbook_files()
 
     async def index(self, if_none_match: Annotated[str | None, Header(max_length=1_000)] = None) -> Response:
         """Serve the page."""
@@ -70,12 +71,24 @@ class Pages:
             raise UnknownObject("there is no such file")
         return _answer(found, if_none_match)
 
+    async def runbook(
+        self,
+        name: Annotated[str, Path(max_length=100)],
+        if_none_match: Annotated[str | None, Header(max_length=1_000)] = None,
+    ) -> Response:
+        """Serve the runbook of an alert: to anybody, for who is woken has no key at hand."""
+        found = self._runbooks.get(name)
+        if found is None:
+            raise UnknownObject("there is no such runbook")
+        return _answer(found, if_none_match)
+
 
 def routes() -> Routes:
     """Return the routes."""
     pages, made = Pages(), Routes("", tag="ui")
     made.add("GET", "/", pages.index, action=None, shown=False)
     made.add("GET", "/ui/files/{name}", pages.file, action=None, shown=False)
+    made.add("GET", "/runbooks/{name}", pages.runbook, action=None, shown=False)
     made.add("GET", "/ui/session", session, action=None, shown=False)
     made.add("POST", "/ui/session", sign_in, action=None, shown=False)
     made.add("DELETE", "/ui/session", sign_out, action=None, shown=False)
