@@ -91,7 +91,7 @@ async def test_no_secret_of_the_machine_comes_out(
         sources = report.body.get("sources", []) if report.status == 200 else []
         ids = {"run_id": run_id, "source_id": sources[0]["id"] if sources else "none", "token": "none"}
         told = [*events, *await everything(client, run_id, ids), *await failures(client, run_id)]
-        secrets = [MODEL_KEY, SEARCH_KEY, TOOLS_KEY, PROVIDER_KEY, SEAL, key, key.rpartition("_")[2]]
+        secrets = [MODEL_KEY, SEARCH_KEY, TOOLS_KEY, PROVIDER_KEY, SEAL, key, key.split("_", 2)[2]]
         places = [str(tmp_path), server.url, service.services.worker.owner]
         logs = caplog.text + "".join(
             str(vars(record)) for record in caplog.records if record.name.startswith("leadline")
@@ -99,7 +99,7 @@ async def test_no_secret_of_the_machine_comes_out(
         assert [secret for secret in secrets for text in told if secret in text] == []
         assert [place for place in places for text in told if place in text] == []
         assert [secret for secret in secrets if secret in logs] == []
-        await asyncio.to_thread(not_stored_plainly, tmp_path, [PROVIDER_KEY, key.rpartition("_")[2], MODEL_KEY])
+        await asyncio.to_thread(not_stored_plainly, tmp_path, [PROVIDER_KEY, key.split("_", 2)[2], MODEL_KEY])
 
 
 def not_stored_plainly(folder: Path, secrets: list[str]) -> None:
