@@ -1,15 +1,18 @@
 """Measure the extraction of main text: pages a CPU-second and F1, beside trafilatura in the same run.
 
-    python benchmarks/extraction.py FOLDER [--json]
+    python benchmarks/extraction.py [FOLDER] [--made N] [--json]
 
-FOLDER holds sets of pages, each with `gold.jsonl` (`html`, `url`, and `gold` as text). Bar: three
-times trafilatura's pages a CPU-second; without trafilatura installed its row is left out.
+N pages (60 where no folder is named) are made of words, the same ones each time, and read beside a
+bare parse of their text. FOLDER holds sets of pages, each with `gold.jsonl` (`html`, `url`, and `gold`
+as text). Bar: three times trafilatura's pages a CPU-second; without trafilatura installed its row is
+left out.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import random
 import re
 import time
 from collections import Counter
@@ -19,9 +22,12 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
+from selectolax.lexbor import LexborHTMLParser
+
 from leadline.extract.registry import extract
 
 RUN = 4
+MADE = 60
 BAR = 3.0
 
 Reader = Callable[[bytes, str], str]
@@ -53,6 +59,33 @@ def ours(html: bytes, url: str) -> str:
 def theirs(html: bytes, url: str) -> str:
     found = import_module("trafilatura").extract(html, url=url)
     return found if isinstance(found, str) else ""
+
+
+def parse(html: bytes, url: str) -> str:
+    """Parse a page and return all of its text: what any extraction comes on top of."""
+    body = LexborHTMLParser(html).body
+    return url if body is None else body.text()
+
+
+def made(count: int) -> list[Sample]:
+    """Return pages with an article among navigation and asides, the same ones each time."""
+    return [Sample(html=_made(number), url=f"https://page.test/{number}", gold=None) for number in range(count)]
+
+
+def _made(number: int) -> bytes:
+    words = random.Random(number)  # noqa: S311 repeatable pages
+
+    def text(length: int) -> str:
+        return " ".join("".join(words.choices("aeinorst", k=words.randint(2, 9))) for _ in range(length)) + "."
+
+    links = "".join(f"<li><a href='/{at}'>{text(3)}</a></li>" for at in range(40))
+    article = "".join(
+        f"<h2>{text(5)}</h2><p>{text(90)}</p><p>{text(70)} <a href='/x'>{text(2)}</a></p>" for _ in range(12)
+    )
+    page = (
+        f"<nav><ul>{links}</ul></nav><main><article><h1>{text(6)}</h1>{article}</article></main><aside>{links}</aside>"
+    )
+    return f"<html><head><title>{text(6)}</title></head><body>{page}<footer>{text(30)}</footer></body></html>".encode()
 
 
 def samples(folder: Path) -> list[Sample]:
@@ -89,9 +122,18 @@ def measure(name: str, reader: Reader, pages: Sequence[Sample]) -> Row:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--made", type=int, metavar="N", help="pages that are made here")
     parser.add_argument("--json", action="store_true", help="print rows as JSON")
     arguments = parser.parse_args()
+    if arguments.made or arguments.folder is None:
+        rows = [
+            measure(name, reader, made(arguments.made or MADE))
+            for name, reader in (("leadline", ours), ("bare parse", parse))
+        ]
+        print(json.dumps([asdict(row) for row in rows]) if arguments.json else rows)
+    if arguments.folder is None:
+        return
     readers: dict[str, Reader] = {"leadline": ours}
     if find_spec("trafilatura") is not None:
         readers["trafilatura"] = theirs

@@ -25,7 +25,7 @@ TITLES: Final[Mapping[str, str]] = {
     "schedules": "Schedules",
     "webhooks": "Webhooks",
     "shares": "Share links",
-    "accounts": "Keys, usage, audit",
+    "accounts": "Keys, secrets, usage, audit",
 }
 HEAD: Final = """\
 # HTTP API
@@ -147,13 +147,17 @@ def _type(schema: Schema) -> str:
 
 
 def _bounds(schema: Schema) -> str:
-    low = schema.get("minimum", schema.get("minLength"))
-    high = schema.get("maximum", schema.get("maxLength"))
+    low, high = (_whole(schema.get(end, schema.get(f"{end[:3]}Length"))) for end in ("minimum", "maximum"))
     if low is None and high is None:
         return ""
     if low is None:
         return f", at most {high}"
     return f", at least {low}" if high is None else f", {low} to {high}"
+
+
+def _whole(bound: float | None) -> float | None:
+    """Return a bound as people write it: the document has `10.0` for 10."""
+    return int(bound) if bound is not None and bound == int(bound) else bound
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

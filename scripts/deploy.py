@@ -26,6 +26,7 @@ WATCHED = Targets(
     gpu=("10.0.0.41:9400", "10.0.0.42:9400"),
     alertmanager="10.0.0.51:9093",
     key_file="/etc/leadline/metrics.key",
+    runbooks=f"https://{EXAMPLE.server_name}/runbooks",
 )
 
 

@@ -20,7 +20,7 @@ from leadline.errors import LeadlineError, LeaseLost, StoreError
 from leadline.events import Entry, Record, RunFinished, RunHandedOver
 from leadline.ports import FLAGS, Beat, Blobs, Clock, Observer, Quiet, Run, RunStore, Signals
 from leadline.ports.correlation import Ids, belonging, trace_of
-from leadline.ports.signals import Leaving, RunLeft, RunTaken
+from leadline.ports.signals import Leaving, RunBroke, RunLeft, RunTaken
 from leadline.research.hold import Hold
 from leadline.research.pipeline import Conclusion, conduct
 from leadline.research.recorder import Outside, Recorder, Waits
@@ -279,9 +279,11 @@ class Worker:
         except (StoreError, Refused, Waits):
             raise
         except LeadlineError as error:
+            self._signals.signal(RunBroke(run_id=run.id, error=error))
             failure = Failure(code=error.code, message=str(error), retryable=error.retryable)
-        except Exception:  # the border of a run: one run's bug must not end the others
+        except Exception as error:  # the border of a run: one run's bug must not end the others
             log.exception("run_failed", extra={"run": run.id})
+            self._signals.signal(RunBroke(run_id=run.id, error=error))
             failure = Failure(code="internal", message="an internal error ended the run; the log tells more")
         return Conclusion(state=RunState.FAILED, stop=StopReason.ERROR, failure=failure, usage=recorder.usage)
 

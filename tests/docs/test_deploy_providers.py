@@ -15,6 +15,7 @@ from leadline.ops.manifests import Deployment, compose_files, kubernetes_files
 from leadline.ops.manifests.kubernetes import secret_key
 from leadline.ops.manifests.parts import SECRET_SETTINGS
 from leadline.ops.manifests.providers import CHOICES, all_choices, choices_of, keys_of
+from leadline.ops.preflight.travels import travel
 from leadline.settings import Settings, items, load
 from leadline.settings.kinds import is_secret
 
@@ -26,7 +27,7 @@ WORD = "a-key-of-"
 KEYLESS = {f"SEARCH__{name}__API_KEYS" for name in ("WIKIPEDIA", "DDGS", "SEARXNG")}
 KEYLESS |= {f"SCHOLAR__{name}__API_KEYS" for name in ("ARXIV", "EUROPEPMC", "UNPAYWALL")}
 NOT_OF_CONTAINERS = {
-    *("EVENT_LOG", "TRACES__KEY"),  # shipped to what the deployment has not
+    *("EVENT_LOG", "LOG__SINK", "TRACES__KEY"),  # shipped to what the deployment has not
     *("FETCH__HEADERS", "MCP__SERVERS"),  # in the settings file only
     *("PYTHON__KEY", "SERVER__KEY"),  # of an executor elsewhere, and of a client
     *("BACKUP__PASSPHRASE", "SECRETS__OLD_KEYS"),  # while an operator needs them
@@ -35,12 +36,11 @@ NOT_OF_CONTAINERS = {
 
 SEARCHES = {"SEARCH__PROVIDERS": "serper,brave,wikipedia", "SCHOLAR__PROVIDERS": "openalex,serper"}
 READS = {"VISIT__READER_URL": "https://r.jina.ai", "FETCH__CONTACT": "me@example.org"}
-MODELS = {
-    **{"MODEL__URLS": "http://m:8000/v1", "MODEL__NAME": "m"},
-    **{"JUDGE__USE": "own", "JUDGE__URLS": "http://j:8000/v1", "JUDGE__NAME": "j"},
-    **{"SUMMARIZER__USE": "own", "SUMMARIZER__URLS": "http://s:8000/v1", "SUMMARIZER__NAME": "s"},
-    **{"EMBED__URL": "http://e:8000/v1", "EMBED__NAME": "e"},
-}
+MODELS = {"MODEL__URLS": "http://m:8000/v1", "MODEL__NAME": "m"}
+MODELS |= {"JUDGE__USE": "own", "JUDGE__URLS": "http://j:8000/v1", "JUDGE__NAME": "j"}
+MODELS |= {"SUMMARIZER__USE": "own", "SUMMARIZER__URLS": "http://s:8000/v1", "SUMMARIZER__NAME": "s"}
+MODELS |= {"EMBED__URL": "http://e:8000/v1", "EMBED__NAME": "e"}
+MODELS |= {"RERANK__URL": "http://r:8000/v1", "RERANK__NAME": "r"}
 PARTS = ("service", "worker", "tool-search", "tool-visit", "tool-scholar", "tool-python")
 
 
@@ -143,16 +143,18 @@ def keys_to(name: str) -> dict[str, str]:
 @pytest.mark.parametrize(("way", "environments"), ways(), ids=lambda value: value if isinstance(value, str) else "")
 def test_each_part_starts_with_what_it_is_given(way: str, environments: dict[str, dict[str, str]]) -> None:
     loaded: dict[str, Settings] = {name: load(environ=one) for name, one in environments.items()}
-    assert [key.reveal() for key in loaded["tool-search"].search.serper.api_keys] == [value_of("SEARCH__SERPER__API_KEYS")]
+    assert [key.reveal() for key in loaded["tool-search"].search.serper.api_keys] == [
+        value_of("SEARCH__SERPER__API_KEYS")
+    ]
     assert loaded["tool-search"].search.providers == ("serper", "brave", "wikipedia"), way
     assert loaded["tool-scholar"].scholar.providers == ("openalex", "serper")
     reader = loaded["tool-visit"].visit
     assert reader.reader_key is not None
     assert (reader.reader_url, reader.reader_key.reveal()) == ("https://r.jina.ai", value_of("VISIT__READER_KEY"))
     for name in ("service", "worker"):
-        keys = (loaded[name].judge.api_key, loaded[name].embed.api_key, loaded[name].summarizer.api_key)
-        told = [key.reveal() for key in keys if key is not None]
-        assert told == [value_of(f"{role}__API_KEY") for role in ("JUDGE", "EMBED", "SUMMARIZER")]
+        others = (loaded[name].judge, loaded[name].embed, loaded[name].summarizer, loaded[name].rerank)
+        told = [one.api_key.reveal() for one in others if one.api_key is not None]
+        assert told == [value_of(f"{role}__API_KEY") for role in ("JUDGE", "EMBED", "SUMMARIZER", "RERANK")]
 
 
 def test_without_any_key_each_part_starts_as_well() -> None:
@@ -165,6 +167,18 @@ def test_without_any_key_each_part_starts_as_well() -> None:
         assert load(environ=environment).search.providers == ("wikipedia",), name
 
 
+def test_compose_vouches_for_its_own_containers_and_kubernetes_for_nothing() -> None:
+    needed = {name: value for name, value in filled_in().items() if name.removeprefix("LEADLINE_") in SECRET_SETTINGS}
+    found = travel(load(environ=dict(composed(needed, Deployment()))["operator"]))
+    assert found.open == ()
+    assert {told.partition("`")[2].partition("`")[0] for told in found.trusted} >= {"store", "engine", "tools.search"}
+    named = travel(load(environ=dict(composed(filled_in(), Deployment()))["operator"]))
+    assert "`model.urls` to m" in named.open, "a model server is no container of compose"
+    pods = travel(load(environ=dict(podded(Deployment()))["service"]))
+    assert "`tools.search` to tool-search" in pods.open
+    assert not {"`store` to db", "`s3.endpoint` to s3.example.org"} & set(pods.open)
+
+
 @pytest.mark.parametrize("choices", [{"SEARCH__SERPER__API_KEYS": "k"}, {"LENGTH": "short"}, {"SEARCH__NOBODY": "x"}])
 def test_secrets_and_settings_of_nobody_are_no_choices(choices: dict[str, str]) -> None:
     with pytest.raises(SettingsError):
@@ -174,7 +188,8 @@ def test_secrets_and_settings_of_nobody_are_no_choices(choices: dict[str, str]) 
 def test_the_guide_names_every_key_and_who_has_it() -> None:
     guide = (ROOT / "docs" / "deployment.md").read_text("utf-8")
     rows = {
-        found[1]: set(re.findall(r"`([A-Z_0-9]+)`", found[2])) for found in re.finditer(r"^\| `([\w-]+)`[^|]*\| (.*?) \|$", guide, re.M)
+        found[1]: set(re.findall(r"`([A-Z_0-9]+)`", found[2]))
+        for found in re.finditer(r"^\| `([\w-]+)`[^|]*\| (.*?) \|$", guide, re.MULTILINE)
     }
     for name in CHOICES:
         if name in {"tool-search", "tool-visit", "tool-scholar", "service"}:

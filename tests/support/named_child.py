@@ -64,6 +64,11 @@ async def listening(stack: AsyncExitStack, *, place: tuple[str, int], text: str)
     return runner
 
 
+def say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
 async def main(folder: Path) -> None:
     world: dict[str, Any] = json.loads((folder / "world.json").read_text("utf-8"))
     names: Names = {name: list(there) for name, there in world["names"].items()}
@@ -80,7 +85,7 @@ async def main(folder: Path) -> None:
         lay_down(folder, {"key": KEY})
         session = await stack.enter_async_context(aiohttp.ClientSession())
         prometheus = await stack.enter_async_context(running_prometheus(folder, files, session=session))
-        print("ready", flush=True)
+        say("ready")
         while line := await asyncio.to_thread(sys.stdin.readline):
             asked = json.loads(line)
             if "away" in asked:
@@ -90,7 +95,7 @@ async def main(folder: Path) -> None:
                 found: Any = None
             else:
                 found = await prometheus.query(asked["query"])
-            print(json.dumps(found), flush=True)
+            say(json.dumps(found))
 
 
 if __name__ == "__main__":

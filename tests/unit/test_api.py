@@ -12,7 +12,7 @@ import pytest
 import leadline
 from leadline import Leadline
 from leadline.domain import Budget, Flag, Options, RunState, StopReason, StrategyName, ToolCall
-from leadline.errors import InputError, PriceUnknown, RunCancelled, SettingsError, UnknownRun, WrongState
+from leadline.errors import InputError, MissingPath, PriceUnknown, RunCancelled, SettingsError, UnknownRun, WrongState
 from leadline.events import ModelAnswered, ModelAsked, Progress, Record, RunStarted
 from leadline.settings import Settings, load
 from leadline.testing import Asked, Reply, ScriptedServer
@@ -288,3 +288,10 @@ async def test_every_form_says_the_same(tmp_path: Path, documents: Path) -> None
         forms: dict[Any, str] = {form: await engine.render(report, form) for form in ("md", "html", "json")}
     assert all("2013" in text for text in forms.values())
     assert forms["html"].startswith("<!")
+
+
+async def test_an_index_that_is_not_there_is_refused_before_there_is_a_run(tmp_path: Path) -> None:
+    async with Leadline(await settings(tmp_path)) as there:
+        with pytest.raises(MissingPath, match=r"nosuch.*--server"):
+            await there.start(QUESTION, options=there.options(corpora=("nosuch",)))
+        assert await there.runs() == []

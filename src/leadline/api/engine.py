@@ -19,6 +19,7 @@ from leadline.api.estimate import Estimate, estimate
 from leadline.api.following import Following
 from leadline.api.keeping import LOCAL
 from leadline.api.reading import reading
+from leadline.api.results import Shelf
 from leadline.api.scheduling import firing
 from leadline.api.slots import Slots
 from leadline.domain import Flag, Json, Options, Question, Report, RunState
@@ -133,6 +134,7 @@ class Leadline(Archive):
         wanted = asking.decided(await asking.with_window(wanted, self.settings, self._running.models), text)
         if servers:
             wanted = asking.with_external(wanted, await self._running.external.offered(servers))
+        await self._running.corpora.check(wanted.corpora)
         if docs:
             corpus, found = await self._running.corpora.refresh(docs, indexing)
             if indexed is not None:
@@ -274,6 +276,12 @@ class Leadline(Archive):
         """Bring an index up to date and return its id, for `Options.corpora` of many runs over one scan."""
         corpus, _ = await self._running.corpora.refresh(paths, progress)
         return corpus
+
+    async def documents(self, paths: Sequence[Path]) -> Shelf:
+        """Bring an index up to date and return what searches and reads its documents, outside of a run."""
+        corpus, _ = await self._running.corpora.refresh(paths, None)
+        found = await self._running.corpora.by_id(corpus)
+        return Shelf(search=found, reader=found)
 
     async def estimate(self, question: str, *, docs: Sequence[Path] = (), options: Options | None = None) -> Estimate:
         """Return what a run may use; nothing is asked of a model, nothing is stored."""

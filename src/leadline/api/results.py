@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from leadline.ports import Reader, Search
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Verification:
@@ -21,3 +23,11 @@ class GcReport:
 
     runs: int
     bytes: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shelf:
+    """Documents of this machine: what searches them, and what reads one of them by its address."""
+
+    search: Search
+    reader: Reader

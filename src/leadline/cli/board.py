@@ -5,15 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any, Final, Protocol, Self
+from typing import Any, Protocol, Self
 
 from leadline.cli.batch_files import RowId, cost_of, is_failed
 from leadline.cli.engine import Indexing
 from leadline.cli.shell import Shell
 from leadline.cli.story import clock, money
-
-_EVERY: Final = 2.0
-"""Seconds between two lines about the same index."""
+from leadline.cli.views import IndexLines
 
 
 class Status(Protocol):
@@ -43,13 +41,15 @@ class Board:
         self._failed = 0
         self._working = 0
         self._usd = 0.0
-        self._began = self._spoke = time.monotonic()
+        self._index = IndexLines(self.say)
+        self._began = time.monotonic()
 
     def __enter__(self) -> Self:
         self._status.__enter__()
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._index.rest()
         self._status.__exit__(*_)
 
     def indexing(self, progress: Indexing) -> None:
@@ -66,13 +66,12 @@ class Board:
             )
             return
         self._status.update(f"indexing: {progress.done:,} of {progress.found:,} {progress.what}")
-        now = time.monotonic()
-        if now - self._spoke >= _EVERY and not sys.stderr.isatty():
-            self._spoke = now
-            self.say(f"indexing: {progress.done:,} of {progress.found:,} {progress.what}")
+        if not sys.stderr.isatty():
+            self._index.note(progress)
 
     def working(self, count: int) -> None:
         """Show how many rows are at work."""
+        self._index.rest()
         self._working = count
         self._status.update(self._line())
 

@@ -73,22 +73,29 @@ class LocalDesk:
 
     async def search(self, query: str, limit: int) -> str:
         """See `Desk`."""
-        self._check_web()
-        search = await self._engine.tools.search("local")
-        found = await search.search(Query(text=query, limit=limit, language=detect(query)), deadline=_SEARCH_SECONDS)
-        return hits_told([{"title": hit.title, "uri": hit.uri, "snippet": hit.snippet} for hit in found.hits])
+        wanted = Query(text=query, limit=limit, language=detect(query))
+        places = [(await self._engine.documents(self._docs)).search] if self._docs else []
+        if self._web:
+            places.append(await self._engine.tools.search("local"))
+        found = [await place.search(wanted, deadline=_SEARCH_SECONDS) for place in places]
+        hits = [hit for one in found for hit in one.hits][:limit]
+        return hits_told([{"title": hit.title, "uri": hit.uri, "snippet": hit.snippet} for hit in hits])
 
     async def visit(self, url: str, goal: str) -> str:
         """See `Desk`."""
-        self._check_web()
-        reader = await self._engine.tools.reader("local")
+        reader = (await self._engine.documents(self._docs)).reader if self._docs else None
+        if reader is None or not reader.reads(url):
+            self._check_web()
+            reader = await self._engine.tools.reader("local")
         fetched = await reader.read(url, deadline=_VISIT_SECONDS / 2)
         language = detect(goal or fetched.text[:1_000])
         return await self._engine.tools.content(fetched, goal, language=language, deadline=_VISIT_SECONDS / 2)
 
     def _check_web(self) -> None:
         if not self._web:
-            raise InputError("the web is off here: it was started over documents; `--web` allows both")
+            raise InputError(
+                "this is none of the documents that it was started with, and the web is off here; `--web` allows both"
+            )
 
     async def _rests(self, run: Run) -> None:
         async with aclosing(cast("Any", self._engine.stream(run.id, after=run.last_seq))) as items:

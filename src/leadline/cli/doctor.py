@@ -68,7 +68,7 @@ def _settings(shell: Shell) -> Settings | SettingsError:
 
 
 def _diagnosis(settings: Settings | SettingsError, *, paid: bool, page: str | None, only: tuple[str, ...]) -> Diagnosis:
-    from leadline.ops.doctor import CHECKS, PAGE, Look, examine  # noqa: PLC0415 as above
+    from leadline.ops.doctor import CHECKS, PAGE, Look, asks_for_web, examine  # noqa: PLC0415 as above
 
     known = {name for check in CHECKS for name in (check.name, check.name.partition(".")[0])}
     unknown = sorted(set(only) - known)
@@ -78,7 +78,9 @@ def _diagnosis(settings: Settings | SettingsError, *, paid: bool, page: str | No
         return _unset(settings)
     if settings.server.url is not None:
         return on_loop(_served(settings, paid=paid))
-    look = Look(settings=settings, paid=paid, page=page or PAGE)
+    named = any(name.partition(".")[0] == "tool_services" for name in only)
+    web = named or paid or page is not None or asks_for_web(settings)
+    look = Look(settings=settings, paid=paid, page=page or PAGE, web=web)
     return on_loop(examine(look, only=only))
 
 

@@ -70,7 +70,7 @@ SECTIONS: Final[Mapping[str, Mapping[str, Entry]]] = {
         "tenants": Entry("tenants", "tenants", "Make, list, limit and disable tenants."),
         "schedules": Entry("schedules", "schedules", "Ask questions again and again."),
         "secrets": Entry("secrets", "secrets", "Keep tenants' keys at providers, encrypted."),
-        "audit": Entry("tenants", "audit", "Print who did what, or check that nothing was changed."),
+        "audit": Entry("audit", "audit", "Print who did what, or check that nothing was changed."),
     },
     "Set-up and upkeep": {
         "init": Entry("setup", "init", "Set a model: ask for it, try it, write it down."),

@@ -82,7 +82,7 @@ Result: TypeAlias = str | bytes | Printed
 async def printed(
     engine: Engine, report: Report, form: Form, *, output: Path | None, say: Callable[[str], None]
 ) -> Printed:
-    """Return a report in a form, with what belongs beside the file that it goes to; `say` hears what a reader misses."""
+    """Return a report in a form, with what belongs beside the file that it goes to; `say` hears what it lacks."""
     if form in _BIBLIOGRAPHIES and not report.sources:
         say(f"the report of run {report.run_id} cites no source, so there is nothing to list")
     if form == "text":

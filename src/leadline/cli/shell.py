@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 import orjson
 
-from leadline.errors import InputError, LeadlineError
+from leadline.errors import InputError, LeadlineError, Unauthenticated
 
 INTERRUPTED: Final = 130
 """Exit code after a second Ctrl-C, as shells have it: 128 + SIGINT."""
@@ -58,6 +58,8 @@ class Shell:
     def fail(self, error: LeadlineError) -> int:
         """Report a failure in one line and return its exit code."""
         text = " ".join(str(error).split()) or type(error).__name__
+        if isinstance(error, Unauthenticated):  # what a service says of headers is not for who calls a command
+            text += "; set LEADLINE_SERVER__KEY to a key of that service"
         family = error.family
         if self.events:
             self.event(

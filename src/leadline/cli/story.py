@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import singledispatch
-from typing import Any, Final
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from leadline.domain import Budget, Flag, Json, Verdict
@@ -30,6 +30,7 @@ from leadline.events import (
     ToolAnswered,
     ToolAsked,
 )
+from leadline.telling.queries import queries_told
 
 GATHER: Final = "gather"
 _LONGEST: Final = 160
@@ -225,11 +226,11 @@ def _finished(event: RunFinished, story: Story, _record: Record) -> tuple[str, .
 def activity(tool: str, arguments: Mapping[str, Json]) -> str:
     """Return what a tool call does, in a few words: `searching: cache invalidation`."""
     if "query" in arguments or "queries" in arguments:
-        return brief(f"searching: {_words(arguments.get('query', arguments.get('queries')))}")
+        return f"searching: {_listed(queries_told(arguments.get('query', arguments.get('queries'))))}"
     if "url" in arguments or "urls" in arguments:
         addresses = arguments.get("url", arguments.get("urls"))
         names = addresses if isinstance(addresses, list) else [addresses]
-        return brief("reading: " + "; ".join(last_part(str(name)) for name in names))
+        return f"reading: {_listed([last_part(str(name)) for name in names])}"
     return "computing" if "code" in arguments else f"calling: {tool}"
 
 
@@ -263,5 +264,13 @@ def money(usd: float) -> str:
     return f"${usd:.2f}" if usd >= 1 or usd == 0 else f"${usd:.4f}"
 
 
-def _words(value: Any) -> str:  # noqa: ANN401 a model's argument is any JSON value
-    return "; ".join(str(v) for v in value) if isinstance(value, list) else str(value)
+def _listed(items: Sequence[str]) -> str:
+    """Return items in one line of bounded length; what does not fit is counted, no item but the first is cut."""
+    whole = [" ".join(item.split()) for item in items]
+    shown = whole[:1]
+    for item in whole[1:]:
+        if len("; ".join([*shown, item])) > _LONGEST:
+            break
+        shown.append(item)
+    more = f"; {len(whole) - len(shown)} more" if len(whole) > len(shown) else ""
+    return brief("; ".join(shown)) + more

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -13,6 +12,7 @@ import orjson
 
 from leadline.errors import ModelBroken, ModelDenied, ModelError, ModelTimeout, ModelUnavailable
 from leadline.settings import Secret
+from leadline.wire.reasons import why
 
 Kind: TypeAlias = Literal["openai", "anthropic"]
 
@@ -87,11 +87,6 @@ def _session(key: Secret | None, kind: Kind, seconds: float) -> aiohttp.ClientSe
     return aiohttp.ClientSession(headers=headers, timeout=aiohttp.ClientTimeout(total=seconds))
 
 
-def reason_of(error: OSError) -> str:
-    """Return why a connection failed, without the addresses that asyncio adds."""
-    return os.strerror(error.errno) if error.errno and error.errno > 0 else str(error)
-
-
 async def _exchange(
     session: aiohttp.ClientSession,
     method: str,
@@ -107,7 +102,7 @@ async def _exchange(
     except TimeoutError as error:
         raise ModelTimeout(f"no answer in time from {target}") from error
     except aiohttp.ClientConnectorError as error:
-        raise ModelUnavailable(f"cannot reach {target}: {reason_of(error.os_error)}") from error
+        raise ModelUnavailable(f"cannot reach {target}: {why(error)}") from error
     except (aiohttp.ClientError, ValueError) as error:
         raise ModelUnavailable(f"cannot reach {target}: {error}") from error
     try:

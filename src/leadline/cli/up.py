@@ -48,6 +48,11 @@ Examples:
 @click.option("--workers", type=click.IntRange(1, 64), help="Workers.  [default: 2]")
 @click.option("--alerts-to", metavar="URL", help="A webhook that Alertmanager tells of alerts.")
 @click.option(
+    "--runbooks",
+    metavar="URL",
+    help="Where runbooks answer for those who are told of alerts.  [default: /runbooks at the balancer]",
+)
+@click.option(
     "--watch-every",
     type=click.FloatRange(1, 300),
     metavar="SECONDS",
@@ -66,6 +71,7 @@ def up(
     services: int | None,
     workers: int | None,
     alerts_to: str | None,
+    runbooks: str | None,
     watch_every: float | None,
     gateway: bool | None,
     foreground: bool,
@@ -101,6 +107,7 @@ def up(
         services=services,
         workers=workers,
         alerts_to=alerts_to,
+        runbooks=runbooks,
         gateway=gateway,
         watch_every=watch_every,
     )

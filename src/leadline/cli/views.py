@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import time
+from collections.abc import Callable
 from typing import Any, Final, Protocol, Self
 
 from leadline.cli.engine import Indexing
@@ -62,22 +64,54 @@ class Silent:
         """Show nothing."""
 
 
+class IndexLines:
+    """Plain lines about an index: one every few seconds while it is made, however long one document takes."""
+
+    def __init__(self, say: Callable[[str], None], *, every: float = _EVERY) -> None:
+        self._say = say
+        self._every = every
+        self._progress: Indexing | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def note(self, progress: Indexing) -> None:
+        """Note how far it is, on the event loop."""
+        self._progress = progress
+        if self._timer is None:
+            self._arm()
+
+    def rest(self) -> None:
+        """Say nothing more: the index is made."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _arm(self) -> None:
+        self._timer = asyncio.get_running_loop().call_later(self._every, self._tick)
+
+    def _tick(self) -> None:
+        if self._progress is not None:
+            self._say(f"indexing: {self._progress.done:,} of {self._progress.found:,} {self._progress.what}")
+        self._arm()
+
+
 class Lines(Silent):
     """Plain lines, for a log or a pipe: one for each search, document and phase."""
 
     def __init__(self) -> None:
         self._story = Story(run_id="")
-        self._spoke = time.monotonic()
+        self._index = IndexLines(write_error)
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._index.rest()
 
     def indexing(self, progress: Indexing) -> None:
         """Write a line now and then."""
-        now = time.monotonic()
-        if now - self._spoke >= _EVERY:
-            self._spoke = now
-            write_error(f"indexing: {progress.done:,} of {progress.found:,} {progress.what}")
+        self._index.note(progress)
 
     def begin(self, run_id: str) -> None:
         """Note the run's name for its first line."""
+        self._index.rest()
         self._story = Story(run_id=run_id)
 
     def take(self, item: Record | Progress) -> None:

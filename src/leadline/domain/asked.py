@@ -70,18 +70,14 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NotRead:
-    """Documents of a run that gave no text when it began: how many, and of the first the reasons by name."""
+    """Documents of a run that gave no text when it began: how many, and of the first the reasons by name.
+
+    `all` says that there was no other: nothing in its documents could be searched.
+    """
 
     count: int = 0
     named: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Unread:
-    """Documents of a run that gave no text when it began: how many, and of the first the reasons by name."""
-
-    count: int = 0
-    named: Mapping[str, str] = field(default_factory=dict)
+    all: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,6 +20,7 @@ from leadline.errors import (
     ToolFailed,
 )
 from leadline.fetch.urls import shortened
+from leadline.wire.reasons import why
 
 _GONE: Final = frozenset({404, 410})
 _BUSY: Final = frozenset({408, 425})
@@ -41,11 +42,11 @@ def translated(url: str) -> Iterator[None]:
     except aiohttp.ClientResponseError as error:
         raise FetchFailed(f"{shown} answered with no valid HTTP: {_line(error.message)}") from error
     except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError, ConnectionError) as error:
-        raise FetchUnavailable(f"{shown} could not be reached or broke off: {type(error).__name__}") from error
+        raise FetchUnavailable(f"{shown} could not be reached or broke off: {why(error)}") from error
     except (aiohttp.ClientError, OSError) as error:
         if isinstance(error, TimeoutError):
             raise
-        raise FetchFailed(f"{shown} could not be read: {type(error).__name__}") from error
+        raise FetchFailed(f"{shown} could not be read: {why(error)}") from error
 
 
 def _line(message: str) -> str:

@@ -86,11 +86,15 @@ FAMILIES: Final[Mapping[str, Family]] = MappingProxyType(
 """Every metric of the gateway."""
 
 
+_AT_FIRST: Final = MappingProxyType(dict.fromkeys(("answered", "broken", "client_left"), 0))
+"""Outcomes that are shown before the first of them, so that it is seen as growth."""
+
+
 class Counts:
     """Requests by how they ended, their seconds, and tokens."""
 
     def __init__(self) -> None:
-        self.ended: Counter[str] = Counter(answered=0, broken=0, client_left=0)  # from 0, so that the first one counts
+        self.ended: Counter[str] = Counter()
         self.in_flight = 0
         self.failovers = 0
         self.tokens = 0
@@ -108,7 +112,7 @@ class Counts:
         return "".join(f"{line}\n" for line in self._lines(view)).encode()
 
     def _lines(self, view: PoolView) -> Iterator[str]:
-        yield from _series("leadline_gateway_requests_total", _labelled("outcome", self.ended))
+        yield from _series("leadline_gateway_requests_total", _labelled("outcome", _AT_FIRST | self.ended))
         yield from _series("leadline_gateway_in_flight", [("", self.in_flight)])
         yield from _series("leadline_gateway_failovers_total", [("", self.failovers)])
         yield from _series("leadline_gateway_tokens_total", [("", self.tokens)])

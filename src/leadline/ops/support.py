@@ -167,8 +167,8 @@ def _settings(settings: Settings) -> str:
 def _logs(settings: Settings, more: Sequence[Path]) -> tuple[dict[str, str], list[str]]:
     """Return the ends of log files, and what is to be said about those that are not there."""
     paths, notes = [*more], []
-    if settings.log.sink.startswith("file://"):
-        paths.insert(0, Path(settings.log.sink.removeprefix("file://")))
+    if settings.log.sink.scheme == "file":
+        paths.insert(0, settings.log.sink.path or Path())
     if settings.log.content and paths:
         return {}, ["No log: `log.content` is on, so that questions stand in them."]
     told: dict[str, str] = {}

@@ -16,7 +16,7 @@ from leadline.telling.addresses import address, name, readable
 from leadline.telling.artefacts import NO_BODIES
 from leadline.telling.news import Item, heading, news, titled
 from leadline.telling.numbering import Numbered, Numbers, Told, answer, flat, quoting, said, sentences, subject
-from leadline.telling.wording import facts, label, place, reasons, strong, word
+from leadline.telling.wording import facts, label, place, reasons, strategy, strong, word
 from leadline.text.clean import squeeze, visible
 
 QUOTE: Final = 300
@@ -83,7 +83,11 @@ class _Composer:
     def _head(self) -> Iterator[Block]:
         report = self._report
         yield _plain(Kind.TITLE, self._title)
-        made = [f"{self._word('generated')} {_moment(report.created_at)}", report.strategy, ", ".join(report.models)]
+        made = [
+            f"{self._word('generated')} {_moment(report.created_at)}",
+            strategy(report.strategy, report.language),
+            ", ".join(report.models),
+        ]
         yield Block(Kind.BYLINE, (Run(" · ".join(shown(part) for part in made if part), Look.QUIET),))
         whole = shown(report.question)
         if whole != self._title:

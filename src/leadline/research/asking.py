@@ -72,8 +72,9 @@ _UNITS: Final[Sequence[tuple[re.Pattern[str], str]]] = tuple(
 
 
 _DATE = re.compile(
-    r"\b(?:when|(?:what|which|in what|in which) (?:\w+ )?(?:year|date|day|month|century|decade)|how old)\b"
-    r"|何时|什么时候|甚麼時候|什麼時候|哪一?[年天日]|几[年月]|幾[年月]|年份|日期|哪个世纪",
+    r"\b(?:when|(?:what|which|in what|in which) (?:\w+ )?(?:year|date|day|month|century|decade)|how old|what time"
+    r"|(?:opening|visiting) hours)\b"
+    r"|何时|[几幾](?:点|點|时(?!间))|开放时间|什么时候|甚麼時候|什麼時候|哪一?[年天日]|几[年月]|幾[年月]|年份|日期|哪个世纪",
     re.IGNORECASE,
 )
 _NUMBER = re.compile(

@@ -17,7 +17,7 @@ from leadline.research.evidence import Ledger
 from leadline.research.hops import SEEDS, Survey, sigmoid, survey
 from leadline.research.reading import Page, names_of
 from leadline.text.language import has_cjk
-from leadline.text.names import find_names
+from leadline.text.names import Name, find_names, whole
 from leadline.text.tokens import query_words, terms
 
 NAMES = 5
@@ -38,6 +38,7 @@ MENTIONED = 0.8
 _NEAR = 48
 _NEARNESS = 1.3
 _MOST_NAME = 60
+_FORMS = frozenset({"inc", "ltd", "llc", "corp", "co", "gmbh", "ag", "plc"})
 
 
 class Query(NamedTuple):
@@ -77,7 +78,13 @@ def _lookup(name: str, rest: str, worth: float = 1.0) -> list[Query]:
 
 
 def _lookups(asked: Asked) -> list[str]:
-    return [name for name in asked.names if len(name) <= _MOST_NAME][:NAMES]
+    cut = {name.text for name in find_names(asked.text) if not whole(asked.text, name)} - {*asked.alternatives}
+    return [name for name in asked.names if len(name) <= _MOST_NAME and name not in cut and _leads(name)][:NAMES]
+
+
+def _leads(name: str) -> bool:
+    """Whether a name can lead to a page: a number, or what follows companies' names, is everywhere."""
+    return name.rstrip(".").lower() not in _FORMS and any(map(str.isalpha, name))
 
 
 def _rest(asked: Asked) -> str:
@@ -122,7 +129,7 @@ def _bridges(seen: Survey, page: Page) -> list[tuple[float, str]]:
     trust = sigmoid(seen.odds[page.number]) ** 0.5
     ranked = sorted(page.lines, key=lambda line: (-seen.cover(line.terms), line.start))[:LINES]
     found = []
-    if page.source.title:
+    if page.source.title and _leads(page.source.title):
         found.append((trust * 0.5, page.source.title))
     for line in {line.start: line for line in (*ranked, *page.lines[:1])}.values():
         text = page.text[line.start : line.end]
@@ -145,7 +152,11 @@ def _near_spots(seen: Survey, text: str) -> list[int]:
 
 
 def _names_in(text: str) -> list[tuple[str, int]]:
-    return [(name.text, name.start) for name in find_names(text) if len(name.text) <= _MOST_NAME]
+    return [(name.text, name.start) for name in find_names(text) if _fit(text, name)]
+
+
+def _fit(text: str, name: Name) -> bool:
+    return len(name.text) <= _MOST_NAME and _leads(name.text) and whole(text, name)
 
 
 def choose_hits(

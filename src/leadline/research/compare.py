@@ -138,7 +138,7 @@ def _repeated(claim: Statement, evidence: Evidence, *, ledger: Ledger) -> Statem
 
 
 def _bare(text: str) -> str:
-    return _BROKEN.sub("", fold(text)).strip().rstrip(".。").strip()
+    return _BROKEN.sub("", fold(text)).strip().rstrip(".。；;").strip()
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from leadline.telling.addresses import address, linkable, name, readable
 from leadline.telling.artefacts import NO_BODIES
 from leadline.telling.news import Item, heading, news, titled
 from leadline.telling.numbering import Numbered, Numbers, Told, answer, flat, quoting, said, sentences, subject
-from leadline.telling.wording import facts, label, meaning, place, reasons, strong, word
+from leadline.telling.wording import facts, label, meaning, place, reasons, strategy, strong, word
 from leadline.text.clean import squeeze
 
 _HINT: Final = 120
@@ -142,7 +142,11 @@ def _hash(body: str) -> str:
 def _header(page: _Page) -> str:
     report = page.report
     at = _TIME.sub(r"\1 \2 UTC", report.created_at)
-    made = [f"{word('generated', page.language)} {at}", report.strategy, ", ".join(report.models)]
+    made = [
+        f"{word('generated', page.language)} {at}",
+        strategy(report.strategy, page.language),
+        ", ".join(report.models),
+    ]
     return (
         f'<header><h1 dir="auto">{text(report.question)}</h1>'
         f'<p class="meta">{text(" · ".join(m for m in made if m))}</p></header>'

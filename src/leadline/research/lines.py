@@ -39,6 +39,7 @@ _HEADING = re.compile(r"\s*(?:#{1,6}\s|={2,}|\d+(?:\.\d+)+\.?\s.{1,60}\Z|\.\.\s|
 _MARKUP = re.compile(r"</?(?:a|b|code|div|em|i|li|p|pre|script|span|strong|table|td|tr|ul)(?:\s[^<>]*)?>")
 _DATA = re.compile(r"\"\s?:\s?[\[{\"\d]")
 _PLACEHOLDER = re.compile(r"\[(?!\d)|<(?=[A-Za-z])")
+_FIGURES = 4
 _SYNOPSIS = 5
 """Words for each placeholder below which a line shows how a command is written."""
 _END = re.compile(
@@ -51,6 +52,8 @@ _CONTENTS = re.compile(
     r"|,\s(?:pages?|pp?\.)\s\d+(?:[,\s\u2013-]+\d+)*\.?\Z|\s{2,}\d{1,4}\Z(?<=\.\s{2}\d)|\u7b2c\s?\d+\s?\u9875\Z",
     re.IGNORECASE,
 )
+_LEADERS = re.compile(r"(?:\.\s?){4,}\s*\d{1,4}\s*\Z")
+_MOST_LEADERS = 300
 # "Driver: Kofi Mensah": a value under its name; a chapter's number is no name of a value.
 _FIELD = re.compile(
     r"\s*(?:[-*\u2022]\s+)?(?P<name>[^\W\d_][^:\uff1a.!?\u3002|\n]{0,39}?)\s?(?::\s+|\uff1a\s*)(?P<value>\S.{0,160})\Z"
@@ -68,7 +71,8 @@ class Line(NamedTuple):
 
     `flat` are its folded words between blanks, for finding names in it; `under` is the heading or
     label that stands close before it, and is what it explains or the name of its value where `entry`
-    is set. `cells` are those of a row with the heads of their columns, whose terms are among its own.
+    is set. What `asks` heads its answer and is never told itself. `cells` are
+    those of a row with the heads of their columns, whose terms are among its own.
     """
 
     page: int
@@ -80,6 +84,7 @@ class Line(NamedTuple):
     words: tuple[Word, ...]
     under: Span | None
     entry: bool = False
+    asks: bool = False
     cells: tuple[tuple[str, str], ...] = ()
 
     def holds(self, key: str) -> bool:
@@ -136,23 +141,26 @@ class _Plain:
     def _line(self, span: Span) -> Line | None:
         text = span.of(self._told.text)
         label, self._label = self._label, None
-        if _CONTENTS.search(text):
+        if _CONTENTS.search(text) or _LEADERS.search(self._written(span)):
             return None
-        if _ASKS.search(text):
-            self._head = self._label = span
-            return None
+        asks = bool(_ASKS.search(text))
         entry = label is not None and _explains(self._told.text, label, span)
         item = bool(_ITEM.match(text))
-        prose = entry or _is_prose(text)
+        prose = not asks and (entry or _is_prose(text))
         under = self._head
-        if not prose and not item and len(text) <= MOST_HEADING:
+        if asks or (not prose and not item and len(text) <= MOST_HEADING):
             self._head = self._label = span
         if not _is_read(text, prose=prose, item=item, entry=entry) or self._is_title(text):
             return None
         near = under if prose and under and span.start - under.end <= HEADING_REACH else None
         words = tuple(words_of(text))
         flat = f" {' '.join(word.folded for word in words)} "
-        return Line(self._told.page, *span, frozenset(terms(text)), prose, flat, words, near, entry=entry)
+        return Line(self._told.page, *span, frozenset(terms(text)), prose, flat, words, near, entry=entry, asks=asks)
+
+    def _written(self, span: Span) -> str:
+        """Return the rest of the line in which a sentence begins: dots with blanks between them end sentences."""
+        end = self._told.text.find("\n", span.start)
+        return self._told.text[span.start : end if end >= 0 else None][:_MOST_LEADERS]
 
     def _is_title(self, text: str) -> bool:
         return len(text) < 2 * len(self._told.title) + 8 and key_of(text) == self._own
@@ -164,7 +172,7 @@ def _is_read(line: str, *, prose: bool, item: bool, entry: bool) -> bool:
         return len(line) <= MAX_SENTENCE
     leasts = (SENTENCE, SENTENCE_CJK) if prose or item else (LABEL, LABEL_CJK)
     least = leasts[has_cjk(line)]
-    return least <= len(line) <= MAX_SENTENCE and _has_words(line)
+    return least <= len(line) <= MAX_SENTENCE and _has_words(line, prose=prose)
 
 
 def _explains(text: str, label: Span, line: Span) -> bool:
@@ -180,8 +188,7 @@ def _explains(text: str, label: Span, line: Span) -> bool:
         return True
     above = text[: label.start].rstrip(" \t")
     below = text[line.end : line.end + 2].lstrip(" \t")
-    alone = (not above or above.endswith("\n\n")) and (not below or below.startswith("\n\n") or not below.strip())
-    return alone and not _END.search(line.of(text))
+    return (not above or above.endswith("\n\n")) and (not below or below.startswith("\n\n") or not below.strip())
 
 
 def _indent(text: str, start: int) -> int:
@@ -206,7 +213,11 @@ def _is_synopsis(line: str) -> bool:
     return holes > 1 and holes * _SYNOPSIS >= len(line.split())
 
 
-def _has_words(line: str) -> bool:
-    """Whether letters make up most of a line: drawings, tables of numbers, markup and code are no sentences."""
-    prose = sum(map(str.isalpha, line)) * 2 > len(line)
-    return prose and _MARKUP.search(line) is None and len(_DATA.findall(line)) < 2
+def _has_words(line: str, *, prose: bool) -> bool:
+    """Whether words make up most of a line: drawings, tables of numbers, markup and code are no sentences.
+
+    The figures of a sentence count as words, where letters make up a quarter of it.
+    """
+    letters = sum(map(str.isalpha, line))
+    said = letters if not prose or letters * _FIGURES < len(line) else sum(map(str.isalnum, line))
+    return said * 2 > len(line) and _MARKUP.search(line) is None and len(_DATA.findall(line)) < 2

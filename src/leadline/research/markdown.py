@@ -36,8 +36,13 @@ _ENDINGS: Final = (
 )
 # Only what some renderer would act on: text full of backslashes cannot be read in a terminal.
 _ACTIVE: Final = re.compile(
+    # What a source has as code, `wal_level`, stays code where nothing in it could be more than text anywhere.
+    r"(?P<code>(?<!`)`[^\s`\\<&{}$](?:[^`\\<&{}$]*[^\s`\\<&{}$])?`(?!`))"
+    # An address that stands alone, and a name between underscores, `__init__`: as code they read as they are.
+    r"""|(?P<bare>(?<![^\s(\["'“‘（《<，、：；。])(?:(?:https?|ftp)://(?:[\w/#?&=%+@:;,.~!-]*[\w/#=%+-])"""
+    r"""|__\w+(?=[.,;:!?)\]"'”’，。；：！？、）》…]*(?:\s|$))))"""
     # A file or host that stands alone among words, `notes.md`: as code it is no link and reads as it is.
-    r"""(?P<named>(?<![^\s(\["'“‘（《，、：；。])(?=[\w./-]*[^\W_]\.""" + _ENDINGS + r")"
+    r"""|(?P<named>(?<![^\s(\["'“‘（《，、：；。])(?=[\w./-]*[^\W_]\.""" + _ENDINGS + r")"
     r"""/?[^\W_][\w-]*(?:[./][\w-]+)+(?=[.,;:!?)\]"'”’，。；：！？、）》…]*(?:\s|$)))"""
     r"|[`*~]"
     # Words in brackets are no link: where `[` is escaped, no text can define what they would lead to.
@@ -98,8 +103,10 @@ def escape(text: str) -> str:
 
 
 def _inert(found: re.Match[str]) -> str:
-    """Return what was found, escaped; underscores within a word are no emphasis, names of files and hosts code."""
-    if found["named"]:
+    """Return what was found, escaped; underscores within a word are no emphasis, names and addresses code."""
+    if found["code"]:
+        return found[0]
+    if found["named"] or found["bare"]:
         return f"`{found[0]}`"
     whole, start, end = found.string, found.start(), found.end()
     before, behind = whole[max(0, start - 1) : start], whole[end : end + 1]

@@ -12,8 +12,28 @@ _PHRASES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "evidence": {"en": "Evidence", "zh": "证据"},
         "not_found": {"en": "What was not found", "zh": "未找到的内容"},
         "nothing": {
-            "en": "Nothing in the documents that were searched answers this question.",
-            "zh": "检索到的文档中没有能回答此问题的内容。",
+            "en": "No sentence that answers this question was found by its words in the documents that were searched.",
+            "zh": "在检索的文档中，按字词未找到能回答此问题的句子。",
+        },
+        "unborne": {
+            "en": "No sentence was found that says the rest of the question of the figure or date in it.",
+            "zh": "未找到就问题中的数字或日期说明其余内容的句子。",
+        },
+        "nothing_early": {
+            "en": "Gathering was stopped before anything was found that answers this question.",
+            "zh": "资料收集在找到能回答此问题的内容之前已被停止。",
+        },
+        "nothing_to_search": {
+            "en": "There was no document to search: none was there, or none of them could be read.",
+            "zh": "没有可供检索的文档：未提供任何文档，或文档均无法读取。",
+        },
+        "nothing_searched": {
+            "en": "No search was answered, so nothing was found about this question.",
+            "zh": "检索均未得到响应，因此未找到与此问题有关的内容。",
+        },
+        "nothing_online": {
+            "en": "Nothing that was found on the web answers this question.",
+            "zh": "在网络上找到的内容均不能回答此问题。",
         },
         "uncovered": {
             "en": "No source that was read mentions: {terms}.",
@@ -40,8 +60,8 @@ _PHRASES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "zh": "模型出现重复，资料收集已提前结束。",
         },
         "stopped": {
-            "en": "Gathering ended before the model was done: {reason}.",
-            "zh": "资料收集在模型完成之前结束：{reason}。",
+            "en": "Gathering ended early: {reason}.",
+            "zh": "资料收集提前结束：{reason}。",
         },
         "dropped": {
             "en": "{count} statements were left out because the evidence does not support them.",
@@ -105,7 +125,10 @@ _PHRASES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "tokens": {"en": "the token budget was reached", "zh": "已达到令牌预算"},
         "money": {"en": "the money budget was reached", "zh": "已达到费用预算"},
         "deadline": {"en": "the time budget was reached", "zh": "已达到时间预算"},
-        "finished_early": {"en": "the report was asked for", "zh": "按要求提前成文"},
+        "finished_early": {
+            "en": "it was stopped by request, and the report written with what there was",
+            "zh": "应要求停止，并以已有资料成文",
+        },
     }
 )
 

@@ -115,6 +115,7 @@ class _Run:
         self.strategy = choose(self.question.text, self.options).strategy
         self.failed: dict[str, str] = {}
         self.failed_searches: dict[str, str] = {}
+        self.searched = False
         self.told: Gist | None = None
 
     async def story(self) -> Report:
@@ -199,7 +200,20 @@ class _Run:
                 return draft
         size = sum(source.chars for source in self.ledger.sources)
         made = await self.means.cpu.run(write.extract, self.question.text, self.ledger, self.options.length, size=size)
-        return write.extractive_draft(made, self.ledger, language=self.question.language)
+        lacking = self._lacking(gathered.stop)
+        return write.extractive_draft(made, self.ledger, language=self.question.language, lacking=lacking)
+
+    def _lacking(self, stop: StopReason) -> str:
+        """Return the name of the phrase that says why nothing was found."""
+        options = self.options
+        online = bool(options.web or options.urls)
+        if stop is StopReason.FINISHED_EARLY:
+            return "nothing_early"
+        if options.not_read.all and not online:
+            return "nothing_to_search"
+        if self.failed_searches and not self.searched and not self.ledger.sources:
+            return "nothing_searched"
+        return "nothing_online" if online and not options.corpora else "nothing"
 
     async def _written(self, gathered: Gathered) -> str:
         study = self._study("write")
@@ -302,3 +316,4 @@ class _Run:
         self.last = study.branch
         self.failed.update(study.failed_addresses)
         self.failed_searches.update(study.failed_searches)
+        self.searched = self.searched or bool(study.searched)

@@ -13,7 +13,8 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from leadline.research.antecedents import antecedent
-from leadline.research.asking import key_of
+from leadline.research.asking import key_of, take_apart
+from leadline.research.conditions import bears, speaks_of_counted, told_as_default
 from leadline.research.evidence import Ledger
 from leadline.research.hops import Survey, sigmoid
 from leadline.research.nesting import nested
@@ -40,6 +41,9 @@ SAID: Final[Mapping[Shape, float]] = MappingProxyType(
 
 SAID_ELSE: Final = 0.35
 
+_SAID_STILL: Final = 0.75
+"""The same where nothing that was read holds one of these words: the answer is of something else more often than not."""
+
 WHOLLY: Final = 0.9
 """Share that a sentence covers by itself where a question describes what it asks of (`nesting`)."""
 
@@ -52,6 +56,8 @@ _SPOKEN: Final = 0.5
 # What a term weighs that no page read holds, and one that names no thing.
 _UNSEEN: Final = 0.5
 _VAGUE: Final = 0.4
+# What a term weighs at least that is missed where no page read holds it: pairs across two words weigh less.
+_TELLING: Final = 0.3
 # What counts beside the share that is covered.
 _FORM: Final = 0.45
 _NEAR: Final = 0.15
@@ -62,12 +68,31 @@ _BRIEF_CHARS: Final = 80
 _FIRST_UNDER: Final = 3
 """White space between a heading and the sentence that explains it, at most."""
 
+_SHORTLY: Final = 24
+"""The same where the heading asks, so that a "Yes." may stand between."""
+
+_FOREMOST: Final = 2.0
+"""Worth of what stands under a heading that asks the same, above what any other sentence reaches."""
+
+_UNSURE: Final = 0.5
+"""How well the form is held up to where it is in doubt."""
+
 _VALUED: Final = frozenset([Shape.DATE, Shape.NUMBER])
 _HEADED_FORM: Final = 0.9
 # The last part of a dotted name (functools.partial) must stand as it is written: the rest names its module.
-_IDENTIFIER: Final = re.compile(r"\w\.(\w{3,})\Z")
+# One with underscores must as a whole.
+_IDENTIFIER: Final = re.compile(r"(?<=\w\.)\w{3,}\Z|\A[A-Za-z]\w*_\w+\Z")
 _POINTS_BACK: Final = re.compile(r"\s*(?:(?:This|That|These|Those|Such)\b|这|此|该)")
+_ANYBODY: Final = frozenset(terms("anybody anyone somebody someone nobody"))
+# Said by the value's unit.
+_MEASURES: Final = frozenset(terms("temperature weight mass depth height width length distance speed cost price"))
+_CAUSE: Final = re.compile(
+    r"\s*(?:The|Its|Their) (?:main |likely |probable )?(?:cause|reason)\s(?:was|is)\b"
+    r"|\s*(?:This|That) (?:was|is) (?:because|due to)\b|\s*[^，。]{0,6}(?:原因|起因)(?:是|在于)",
+)
+_PRONOUN: Final = re.compile(r"\s*(?:It|Its|They|Their|This|These)\b|\s*[它其该]")
 _MEASURED_BY: Final = re.compile(r"\b(?:since|than|after|before)\b")
+_GOES_ON: Final = ("；", ";", "，", ",")
 _LEADS_ON: Final = (":", "：")
 
 
@@ -105,7 +130,7 @@ def answering(found: Sequence[Pointed], seen: Survey) -> tuple[Ranked, ...]:
         Ranked(
             source_id=seen.pages[line.page].source.id,
             start=line.start,
-            end=line.end,
+            end=_ended(line, seen),
             score=best.score,
             coverage=best.covered,
             terms=line.terms,
@@ -117,6 +142,12 @@ def answering(found: Sequence[Pointed], seen: Survey) -> tuple[Ranked, ...]:
 
 def _written(name: str, texts: Sequence[str]) -> bool:
     return any(re.search(rf"(?<![\w]){re.escape(name)}(?![\w])", text, re.IGNORECASE) for text in texts)
+
+
+def _ended(line: Line, seen: Survey) -> int:
+    """Return where a line ends without the semicolon or comma that leads on to another clause."""
+    text = seen.pages[line.page].text[line.start : line.end]
+    return line.start + len(text.rstrip("；;，, ")) if text.endswith(_GOES_ON) else line.end
 
 
 def _otherwise(best: Pointed, one: Pointed, seen: Survey) -> bool:
@@ -141,15 +172,25 @@ class _Desk:
         self.nested = nested(seen.asked.text)
         self.related = dict(seen.asked.related)
         self.names = [frozenset(terms(name)) for name in seen.asked.names]
-        self.identifiers = [found[1] for name in seen.asked.names if (found := _IDENTIFIER.search(name))]
+        self.identifiers = [found[0] for name in seen.asked.names if (found := _IDENTIFIER.search(name))]
         self.named = frozenset[str]().union(*self.names)
         everything = frozenset[str]().union(*(page.terms for page in seen.pages))
         self.weights = {t: self._weight(t, everything) for t in seen.asked.terms if " " not in t}
-        self.rest = [t for t in seen.asked.rest if t in self.weights and t in everything and t not in GENERIC | FORMAL]
+        formal = GENERIC | FORMAL | (_MEASURES if self.shape is Shape.NUMBER else frozenset())
+        telling = [t for t in seen.asked.rest if t in self.weights and t not in formal]
+        self.missing = any(
+            t not in everything
+            and self.weights[t] >= _TELLING
+            and self.related.get(t, frozenset()).isdisjoint(everything)
+            for t in telling
+        )
+        self.rest = [t for t in telling if t in everything or self.weights[t] >= _TELLING]
 
     def _weight(self, term: str, everything: frozenset[str]) -> float:
         weight = self.seen.weights[term]
-        if term in GENERIC or term in FORMAL:
+        if term in _ANYBODY:
+            return 0.0
+        if term in GENERIC or term in FORMAL or (self.shape is Shape.NUMBER and term in _MEASURES):
             return weight * _VAGUE
         if term not in everything and term in self.seen.asked.rest:
             return weight * _UNSEEN
@@ -170,19 +211,35 @@ class _Desk:
 
     def judged(self, line: Line) -> Pointed | None:
         """Return a sentence as an answer, `None` where it is none."""
-        page = self.seen.pages[line.page]
-        text = page.text[line.start : line.end]
+        text = self.seen.pages[line.page].text[line.start : line.end]
+        if self._asked_above(line):
+            return Pointed(line, _FOREMOST + sigmoid(self.seen.odds[line.page]), 1.0)
         if text.endswith(("?", "？")) or clashes(self.seen.asked.text, text) or self._aside(text):
             return None
-        subject = antecedent(self.ledger, page.source.id, line.start)
+        subject = antecedent(self.ledger, self.seen.pages[line.page].source.id, line.start)
+        return self._weighed(line, text, subject) if self._bears(line, text, subject) else None
+
+    def _bears(self, line: Line, text: str, subject: str) -> bool:
+        """Whether a line holds what of the question an answer must hold itself (`conditions`)."""
+        question = self.seen.asked.text
+        title = self.seen.pages[line.page].source.title
+        beside = [text, self._heading(line), title, subject, *(name for name, _ in line.cells)]
+        return (
+            bears(question, beside)
+            and told_as_default(question, text)
+            and speaks_of_counted(question, line.terms | heading_terms(self.seen, line))
+            and all(_written(name, [*beside, self._meant(line, text)]) for name in self.identifiers)
+        )
+
+    def _weighed(self, line: Line, text: str, subject: str) -> Pointed | None:
         held = self._held(line)
-        for term in terms(subject):
+        before = self._effect(line, text)
+        resolved = frozenset(terms(subject)) | (before.terms if before else frozenset())
+        for term in resolved:
             held[term] = max(held.get(term, 0.0), _RESOLVED)
         covered = self._covered(held)
-        own = {**dict.fromkeys(terms(subject), _RESOLVED), **self._held(line, titled=False)}
+        own = {**dict.fromkeys(resolved, _RESOLVED), **self._held(line, titled=False)}
         if not all(self._holds(name, held) for name in self.names) or not self._said(own):
-            return None
-        if not all(_written(name, [text, self._heading(line), page.source.title]) for name in self.identifiers):
             return None
         if self.nested and not self._wholly(line.terms):
             return None
@@ -193,7 +250,38 @@ class _Desk:
         score = covered + _FORM * share + _NEAR * self._near(text, spots)
         score += _PAGE * sigmoid(self.seen.odds[line.page]) + _BRIEF * min(1.0, _BRIEF_CHARS / max(1, len(text)))
         score += _LANGUAGE * (has_cjk(text) == has_cjk(self.seen.asked.text))
-        return Pointed(line, score, covered, values, self._beside(line, text))
+        return Pointed(line, score, covered, values, before or self._beside(line, text))
+
+    def _asked_above(self, line: Line) -> bool:
+        """Whether a line is the first under a heading that asks the same; what a thing is, it must say itself."""
+        heading = self._heading(line)
+        if line.under is None or not heading.rstrip("#*_ ").endswith(("?", "？")) or not line.prose:
+            return False
+        page = self.seen.pages[line.page]
+        wanted = frozenset(t for t in self.weights if self.weights[t] >= _TELLING)
+        asked = frozenset(terms(heading)) | page.title_terms
+        extra = take_apart(heading).terms
+        same = wanted <= asked and all(t in self.weights or t in page.title_terms for t in extra if " " not in t)
+        first = not any(line.under.end <= other.start < line.start for other in page.lines)
+        if not (same and first and line.start - line.under.end <= _SHORTLY):
+            return False
+        text = page.text[line.start : line.end]
+        return self.shape is not Shape.MEANING or fit(self.seen.asked, self.shape, text).share > 0.0
+
+    def _meant(self, line: Line, text: str) -> str:
+        """Return the sentence before one that opens with a pronoun, nothing for others."""
+        page = self.seen.pages[line.page]
+        at = page.lines.index(line)
+        known = at and _PRONOUN.match(text)
+        return page.text[page.lines[at - 1].start : line.start] if known else ""
+
+    def _effect(self, line: Line, text: str) -> Line | None:
+        """Return the sentence before one that tells the cause of what that one says, where a reason is asked for."""
+        lines = self.seen.pages[line.page].lines
+        at = lines.index(line)
+        if self.shape is not Shape.REASON or not at or not _CAUSE.match(text) or not lines[at - 1].prose:
+            return None
+        return lines[at - 1]
 
     def _aside(self, text: str) -> bool:
         """Whether a sentence dates something else by what is asked of: "the first dive since the Trieste in 1960"."""
@@ -231,13 +319,14 @@ class _Desk:
             return share > 0.0
         if self.shape in {Shape.OTHER, Shape.YES_NO}:
             return covered >= ALMOST_ALL
-        return share > 0.0 and covered >= (ENOUGH if share >= 1.0 else ALMOST_ALL)
+        return share > 0.0 and covered >= (ENOUGH if share > _UNSURE else ALMOST_ALL)
 
     def _said(self, held: Mapping[str, float]) -> bool:
         """Whether enough is covered of what the question says of its names."""
         total = sum(self.weights[term] for term in self.rest)
         said = sum(self.weights[term] * self._share(term, held) for term in self.rest)
-        return said >= SAID.get(self.shape, SAID_ELSE) * total
+        least = SAID.get(self.shape, SAID_ELSE)
+        return said >= (max(least, _SAID_STILL) if self.missing else least) * total
 
     def _beside(self, line: Line, text: str) -> Line | None:
         """Return the neighbour without which a line cannot be understood."""
@@ -260,7 +349,10 @@ class _Desk:
         spoken = page.number in self.seen.linked and self.shape is not Shape.YES_NO
         held = dict.fromkeys(self.named & page.terms if spoken else (), _SPOKEN)
         held.update(dict.fromkeys(page.title_terms, _TITLED))
-        held.update(dict.fromkeys(heading_terms(self.seen, line), _HEADED))
+        headed = heading_terms(self.seen, line)
+        held.update(
+            dict.fromkeys(headed, 1.0 if frozenset(t for t in headed if " " not in t) in self.names else _HEADED)
+        )
         held.update(dict.fromkeys(line.terms, 1.0))
         return held
 

@@ -21,7 +21,7 @@ from leadline.research.lines import Line
 from leadline.research.phrases import phrase
 from leadline.research.pointing import answering, point
 from leadline.research.ranking import Ranked, bearing, choose, ranked
-from leadline.research.sufficing import Sufficient, facts, is_plain, sufficient
+from leadline.research.sufficing import LIGHT_TERMS, Sufficient, facts, is_plain, judged
 from leadline.text.language import CJK, has_cjk
 from leadline.text.lines import on_one_line
 from leadline.text.tokens import is_stop, terms
@@ -83,15 +83,17 @@ class Extract(NamedTuple):
 def extract(question: str, ledger: Ledger, length: Length) -> Extract:
     """Choose the sentences of a report; none where the ledger does not bear on the question. Pure."""
     seen = survey(question, ledger)
-    enough = sufficient(seen)
+    enough, likely = judged(seen)
     strict = is_plain(seen)
     best = ranked(seen, also=frozenset(one.line.page for one in enough))
-    if not enough and (strict or not relevant(seen, best)):
-        return Extract(None, (), (), _lacking(seen, strict=strict), {})
     direct = answer(seen)
-    first = () if direct else answering(point(seen, ledger), seen)
+    pointed = [] if direct else point(seen, ledger)
     if strict:
-        best, first = _only(enough, best, seen), _only(enough, first, seen)
+        pointed = [one for one in pointed if (one.line.page, one.line.start) in likely]
+        best = _only(enough, best, seen)
+    first = answering(pointed, seen)
+    if not enough and not (first if strict else relevant(seen, best)):
+        return Extract(None, (), (), _lacking(seen, strict=strict), {})
     limit = SENTENCES[length] - (2 if direct else len(first))
     words = WORDS[length] - _length(first, ledger)
     chosen = _within(choose(best, seen, limit=limit, said=first), ledger, words=words)
@@ -213,14 +215,23 @@ def _uncovered(seen: Survey) -> tuple[str, ...]:
     for word in words_of(seen.asked.text):
         written = seen.asked.text[word.start : word.end]
         telling = word.marked or len(written) >= TELLING
-        if telling and not has_cjk(written) and not missing.isdisjoint(terms(written)) and not is_stop(word.folded):
+        if (
+            telling
+            and not has_cjk(written)
+            and LIGHT_TERMS.isdisjoint(terms(written))
+            and not missing.isdisjoint(terms(written))
+            and not is_stop(word.folded)
+        ):
             found.append(written)
     found += [name for name in seen.asked.names if has_cjk(name) and missing.issuperset(terms(name))]
     return tuple(dict.fromkeys(found))
 
 
-def extractive_draft(made: Extract, ledger: Ledger, *, language: str) -> Draft:
-    """Return the draft of chosen sentences, grouped by source in order of their best."""
+def extractive_draft(made: Extract, ledger: Ledger, *, language: str, lacking: str = "nothing") -> Draft:
+    """Return the draft of chosen sentences, grouped by source in order of their best.
+
+    `lacking` names the phrase that stands there where none was chosen.
+    """
     groups: dict[str, list[Ranked]] = {}
     for sentence in made.chosen:
         groups.setdefault(sentence.source_id, []).append(sentence)
@@ -231,7 +242,7 @@ def extractive_draft(made: Extract, ledger: Ledger, *, language: str) -> Draft:
         ordered = sorted(members, key=lambda m: m.start)
         sentences = [_quoted(ledger, member, subject=made.said.get(member, "")) for member in ordered]
         sections.append(DraftSection(title=ledger.source(source).title, sentences=tuple(sentences)))
-    missing = _gaps(made, language)
+    missing = _gaps(made, language, lacking=lacking)
     if missing:
         sections.append(DraftSection(title=phrase("not_found", language), sentences=missing))
     first = tuple(_quoted(ledger, one, subject=made.said.get(one, "")) for one in made.first)
@@ -251,10 +262,12 @@ def _quoted(ledger: Ledger, sentence: Ranked, *, subject: str) -> DraftSentence:
     return DraftSentence(text=f"[{subject}] {text}" if subject else text, excerpt_ids=(excerpt.id,))
 
 
-def _gaps(made: Extract, language: str) -> tuple[DraftSentence, ...]:
+def _gaps(made: Extract, language: str, *, lacking: str) -> tuple[DraftSentence, ...]:
+    listed = ("、" if language == "zh" else ", ").join(made.uncovered)
     if not (made.chosen or made.first):
-        return (DraftSentence(text=phrase("nothing", language), claims=False),)
+        open_ = [phrase(lacking, language)]
+        open_ += [phrase("unborne", language)] if made.uncovered else []
+        return tuple(DraftSentence(text=text, claims=False) for text in open_)
     if made.uncovered:
-        listed = ("、" if language == "zh" else ", ").join(made.uncovered)
         return (DraftSentence(text=phrase("uncovered", language, terms=listed), claims=False),)
     return ()

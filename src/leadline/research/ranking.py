@@ -138,6 +138,8 @@ def weighed(seen: Survey, *, also: frozenset[int] = frozenset()) -> list[tuple[L
         most_left, most_own = (max(values, default=0.0) or 1.0 for values in (lefts, owns))
         opening = next((line.start for line in page.lines if line.prose), -1)
         for place, line in enumerate(page.lines):
+            if line.asks:
+                continue
             merits = Merits(
                 bias=1.0,
                 page=sigmoid(seen.odds[index]),

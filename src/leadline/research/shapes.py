@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Final, NamedTuple
 
 from leadline.research.asking import Asked, Kind, key_of
+from leadline.research.conditions import asks_for_money, did, is_person
 from leadline.text.dates import find_dates
 from leadline.text.language import HAN, has_cjk
 from leadline.text.names import NameKind, find_names
@@ -70,9 +71,15 @@ _MEANING: Final = (
     ),
 )
 _WHO: Final = re.compile(r"\s*who\b", re.IGNORECASE)
-_WITHIN: Final = re.compile(r"\s+(?:in|for)\s+(?:the\s+)?[\w.-]+(?:\s[\w.-]+)?\Z", re.IGNORECASE)
+_WITHIN: Final = re.compile(r"\s+(?:in|for)\s+(?:the\s+)?(?!\d)[\w.-]+(?:\s(?!\d)[\w.-]+)?\Z", re.IGNORECASE)
+# "X provides support for this": what it says stands elsewhere.
+_HOLLOW: Final = (
+    r"\s(?:provides?|contains?|describes?|lets?|allows?)\b[^.]*\s(?:this|that|these|those|it|them)[.;]?\s*\Z"
+)
 _ATTRIBUTE: Final = re.compile(
-    r"\b(?:of|for|in|on|at|between|to|with|by|from|that|who|which)\b|['\u2019]s?\s", re.IGNORECASE
+    r"\b(?:of|for|in|on|at|between|to|with|by|from|that|who|which|if|when|during|after|before)\b|['\u2019]s?\s"
+    r"|\A(?:default|maximum|minimum|average|total|usual|current|next|previous|largest|smallest|opening)\b",
+    re.IGNORECASE,
 )
 _MEASURE: Final = re.compile(
     r"\bwhat (?:is|was|are|were)\b.{1,80}\b(?:depth|height|width|distance|length|diameter|span|altitude)s?\b"
@@ -98,13 +105,30 @@ _HOW: Final = re.compile(
 )
 _CAUSE: Final = re.compile(
     r"\bbecause\b|\bsince\b|\bdue to\b|\bso that\b|\bin order to\b|\bowing to\b|\bthe reason\b|\btherefore\b"
-    r"|\bmade it impossible\b|\bcaused?\b|\bfor this reason\b|\bso as to\b|\bthat is why\b"
+    r"|\bmade it impossible\b|\bcaused?\b|\bfor this reason\b|\bso as to\b|\bthat is why\b|,\sso\s|\bas a result\b"
+    r"|(?<![原诱起])因(?![此素果特地])|缘于|导致"
     r"|因为|由于|因此|所以|以便|为了|目的|原因|使得?|从而|利用|起因|既然|以免|避免|因而",
     re.IGNORECASE,
 )
+# What says itself that it tells a cause.
+_TOLD_CAUSE: Final = re.compile(
+    r"\bbecause\b|\bdue to\b|\bowing to\b|\b(?:reason|cause)s?\b|\bso that\b|\bin order to\b"
+    r"|原因|起因|因为|由于|为了|以便|目的",
+    re.IGNORECASE,
+)
+_BESIDES: Final = 0.9
+"""What a cause counts of which only a lesser word tells."""
+
 _WHERE: Final = re.compile(
     rf"\b(?:in|at|near|from|to|on|of|off|by)\s(?:the\s)?(?:[a-z]+\s){{0,2}}[A-Z\u00c0-\u00de]"
     rf"|\b(?:north|south|east|west)|[在于於至到往自][{HAN}\w]{{2}}|[{HAN}](?:省|市|县|縣|区|區|镇|鎮|村|州|国|國|岛|島|河|江|山|海|湖)"
+)
+# Asks for more than a time of the day.
+_DAY: Final = re.compile(r"\b(?:year|date|day|month|century|decade|old)\b|[年月天日]|世纪", re.IGNORECASE)
+_CLOCK: Final = re.compile(
+    r"(?<![\d:.])(?:[01]?\d|2[0-4]):[0-5]\d(?![\d:])|\b\d{1,2}(?:[.:][0-5]\d)?\s?(?:[ap]\.?m\b\.?|o['\u2019]clock)"
+    r"|\b(?:noon|midnight|dawn|dusk|sunrise|sunset)\b|\b(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)days?\b"
+    r"|(?:\d{1,2}|[一二两三四五六七八九十]{1,3})[点點时時](?![间間候])|(?:周|星期|礼拜)[一二三四五六日天]",
 )
 _COMMAND: Final = re.compile(
     r"(?<![\w-])--?[A-Za-z][\w-]*|\b[a-z]\w*(?:_\w+)+\b|\b[A-Z]{3,}(?:\s[A-Z_]{2,}|\s\w+=\w+)|\w+\.?\w*\(|`[^`]+`"
@@ -122,11 +146,16 @@ _PERSON_ZH: Final = re.compile(
 _COUNTED: Final = re.compile(r"\bhow (?:many|much)\s+(?P<what>[a-z-]+(?:\s[a-z-]+)?)", re.IGNORECASE)
 _COUNTED_ZH: Final = re.compile(f"(?:多少|[几幾])(?P<what>[{HAN}])")
 FORMAL: Final = frozenset(
-    terms("purpose reason cause aim point difference meaning mean name many much year date day time times long")
+    terms("purpose reason cause aim point difference meaning mean name value many much year date day time times long")
+    + terms("anybody anyone somebody someone nobody")
     + terms("作用 用途 目的 原因 时间 年份 地方 意思 名字 多少 一共 总共 共有")
 )
 """Terms that say what form of answer is wanted rather than what it is about."""
 
+# What may last or reach: how long a thing is, in time or space.
+_HOW_LONG: Final = re.compile(r"\bhow long (?:is|was|are|were)\b|多[长長](?!时间|時間)", re.IGNORECASE)
+_LONG: Final = ("m", "s")
+_COINS: Final = frozenset(["pound"])
 _BETWEEN: Final = 3
 _CLASSIFIER: Final = 2
 
@@ -144,7 +173,7 @@ def shape_of(asked: Asked) -> Shape:
         return named[asked.kind]
     if asked.kind is Kind.YES_NO:
         return Shape.YES_NO
-    if _MEASURE.search(asked.text) or _COUNT.search(asked.text):
+    if asked.unit is not None or _MEASURE.search(asked.text) or _COUNT.search(asked.text):
         return Shape.NUMBER
     return Shape.MANNER if _HOW.search(asked.text) else Shape.OTHER
 
@@ -193,6 +222,8 @@ def fit(asked: Asked, shape: Shape, text: str, *, own: frozenset[str] = frozense
         case Shape.DATE:
             known = [(d.year, d.month, d.day) for d in find_dates(asked.text)]
             spots = [d.span for d in find_dates(text) if (d.year, d.month, d.day) not in known]
+            if not spots and not _DAY.search(asked.text):
+                spots = [Span(*found.span()) for found in _CLOCK.finditer(text)]
             return Fit(float(bool(spots)), tuple(spots))
         case Shape.NUMBER:
             return _number(asked, text)
@@ -205,7 +236,8 @@ def fit(asked: Asked, shape: Shape, text: str, *, own: frozenset[str] = frozense
             return Fit(defines(subject_of(asked), text))
         case Shape.REASON | Shape.DIFFERENCE:
             cue = _CAUSE if shape is Shape.REASON else _CONTRAST
-            return Fit(float(bool(cue.search(text))))
+            share = float(bool(cue.search(text)))
+            return Fit(share * _BESIDES if shape is Shape.REASON and not _TOLD_CAUSE.search(text) else share)
         case Shape.MANNER:
             return Fit(1.0 if _COMMAND.search(text) else _DOUBT if _STEP.search(text) else 0.0)
         case _:
@@ -217,6 +249,8 @@ def defines(subject: str, text: str) -> float:
     if not subject:
         return 0.0
     folded, name = fold_han(text), re.escape(fold_han(subject)).replace(r"\ ", r"[\s-]")
+    if re.search(rf"\b{name}{_HOLLOW}", folded, re.IGNORECASE):
+        return 0.0
     opening, within = _defining_chinese(name) if has_cjk(folded) else _defining_english(name)
     if re.match(opening, folded, re.IGNORECASE):
         return 1.0
@@ -239,13 +273,15 @@ def _defining_english(name: str) -> tuple[str, str]:
         r"(?:\s\([^()]{1,60}\)|,[^,]{1,60},)?\s(?:is|are|was|were|means|refers|consists|stands|represents"
         r"|lets?|allows?|provides?|contains?|describes)\b"
     )
+    kind = r"(?:\s(?:program|library|tool|package|command|project|system|software|language|framework|service|module))?"
     lead = r"\s*(?:in [\w\s]{1,30}, )?(?:(?:the|an?|one|each|every)\s)?[\"'\u201c]?"
     plural = r"(?:e?s)?[\"'\u201d]?"
     within = (
         rf"\b(?:called|named|known as|termed|referred to as)\s(?:(?:the|an?)\s)?[\"'\u201c]?{name}\b"
         rf"|(?<!\band\s)(?<!\bor\s)\b{name}{plural}{copula}|\A\s*{name}\s*(?:[:\u2013\u2014]|-\s)"
+        rf"|\b{name}(?:\s\((?!born|b\.)(?-i:[a-z]|[A-Z]{{2,}}\b)[^()]{{0,60}}\)|,\s(?:the|an?|our|its|who)\s(?-i:[a-z])[^,.]{{2,60}}[,.])"
     )
-    return lead + name + plural + copula, within
+    return lead + name + plural + kind + copula, within
 
 
 def _number(asked: Asked, text: str) -> Fit:
@@ -254,8 +290,12 @@ def _number(asked: Asked, text: str) -> Fit:
     found = [
         q for q in find_numbers(text, skip=dates) if q.kind is not NumberKind.ORDINAL and (q.value, q.unit) not in known
     ]
-    if asked.unit is not None:
-        found = [q for q in found if q.unit is not None and same_dimension(q.unit, asked.unit)]
+    if asks_for_money(asked.text):
+        found = [q for q in found if q.kind is NumberKind.MONEY or q.unit in _COINS]
+        return Fit(float(bool(found)), tuple(q.span for q in found))
+    units = _LONG if _HOW_LONG.search(asked.text) else (asked.unit,)
+    if units != (None,):
+        found = [q for q in found if q.unit and any(same_dimension(q.unit, unit) for unit in units if unit)]
         return Fit(float(bool(found)), tuple(q.span for q in found))
     counted = [q.span for q in found if _counts(asked.text, text, q.span)]
     if counted:
@@ -283,9 +323,11 @@ def _person(asked: Asked, text: str, own: frozenset[str]) -> Fit:
     wanted = frozenset(asked.terms)
     spots: list[Span] = []
     for name in find_names(text):
-        other = wanted.isdisjoint(terms(name.text))
+        other = wanted.isdisjoint(terms(name.text)) and is_person(name.text)
         if name.kind is NameKind.NAME and other and (key_of(name.text) not in own or name.start == 0):
             spots.append(name.span)
+    acted = did(asked, text, spots)
+    spots = spots if acted is None else list(acted)
     if has_cjk(text):
         spots += [Span(*found.span()) for found in _PERSON_ZH.finditer(text)]
     return Fit(float(bool(spots)), tuple(spots))

@@ -27,7 +27,7 @@ from leadline.text.tokens import fold, is_stop, terms
 FEW: Final = 8
 """Documents up to which sentences must suffice, and words' rarity tells nothing."""
 
-FORMED: Final = 0.7
+FORMED: Final = 0.72
 """Share of a question that a sentence holds at least which holds the form asked for."""
 
 UNFORMED: Final = 0.76
@@ -36,8 +36,15 @@ UNFORMED: Final = 0.76
 SAID: Final = 0.5
 """Share of what the question says of its names, in the sentence itself."""
 
+LIKELY: Final = 0.62
+LIKELY_SAID: Final = 0.4
+"""The same where a rule points at the sentence (`pointing`)."""
+
 BESIDE: Final = 0.75
 """Share of the best sentence's that another one reaches at least to stand beside it."""
+
+_UNSURE: Final = frozenset(["reason"])
+"""Forms that a sentence may lack at which a rule points."""
 
 # What a part of the question counts by where it is held.
 _RELATED: Final = 0.8
@@ -51,24 +58,32 @@ _LIGHT: Final = 0.2
 _CHAR: Final = 0.5
 _LONE_CHAR: Final = 0.2
 
-_LIGHT_TERMS: Final = frozenset(
+LIGHT_TERMS: Final = frozenset(
     terms(
         "anybody anyone anything somebody someone something everybody people need use make get happen take give go hold"
         " include contain call say tell offer come like currently exactly actual total there many much"
+        " set start begin"
     )
 )
 _REQUEST: Final = re.compile(
-    r"\A\s*(?:please\s+)?(?:summari[sz]e|tell me|describe|explain|list|give|show|outline|compare|report|overview)\b"
-    r"|\A\s*what (?:is|does) .{1,60} (?:about|say)\s*\?*\Z|总结|概括|概述|介绍|简述|归纳|列出|讲了什么|说了什么|主要内容",
+    r"\A\s*(?:please\s+)?(?:summari[sz]e|tell me|describe|explain|list|give|show"
+    r"|outline|compare|report|overview)\b"
+    r"|\A\s*what (?:is|does) .{1,60} (?:about|say)\s*\?*\Z"
+    r"|总结|概括|概述|介绍|简述|归纳|列出|讲了什么|说了什么|主要内容",
     re.IGNORECASE,
 )
 # What a Chinese question is put by, and words without content; the rest is what it is about.
 _PUT: Final = re.compile(
-    "请问|为什么|为何|什么时候|什么时间|什么地方|什么意思|多长时间|多少钱|多少|多[久长長大高深远遠重快宽寬]|哪一?[年天日月个個位家座种種款条本些]|哪[里裡儿]?"
-    "|何[时時地人处]|[几幾][点點年月天日号个個本次台种種位岁名条层家]|怎么样|怎样|怎么|如何|是否|能否|可否|能不能|可不可以|会不会|有没有|是不是|什么|[谁誰]"
-    "|一共|总共|一次|最多|最少|至少|可以|能够|应该|需要|时候|时间|原因|作用|含义|意思|叫做?"
-    "|[吗呢吧的了是在有被由和与及从到于为把将让对能可会要也都就还它他她其这那]"
+    "请问|为什么|为何|什么时候|什么时间|什么地方|什么意思|多长时间|多少钱|多少|多[久长長大高深远遠重快宽寬]|哪一?[年天日月个個位家座种種款条本些部册篇]|哪[里裡儿]?"
+    "|何[时時地人处]|[几幾](?:个人|.)|怎么样|怎样|怎么|如何|是否|能否|可否|能不能|可不可以|会不会|有没有|是不是|什么|[谁誰]"
+    "|一共|总共|一次|最多|最少|至少|可以|能够|应该|需要|时候|时间|原因|作用|含义|意思|叫做?|东西"
+    "|[不吗呢吧的了是在有被由和与及从到于为把将让对能可会要也都就还它他她其这那]"
 )
+# The years of a life behind a name: "(1724 - 1792)", and what questions call its ends.
+_LIFE: Final = re.compile(
+    r"[(（][^()（）]{0,60}\d{2,4}[^()（）]{0,40}[-\u2013\u2014－~～至][^()（）]{0,40}\d{2,4}[^()（）]{0,20}[)）]"
+)
+_LIVED: Final = frozenset([*terms("born birth birthday die death"), "出生", "生于", "去世", "逝世", "死于"])
 _RUN: Final = re.compile(f"[{CJK}]+")
 _CJK_CHAR: Final = re.compile(f"[{CJK}]")
 _DIGIT: Final = re.compile(r"\d")
@@ -85,10 +100,11 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sufficient:
-    """A sentence that says what is asked, and how much of the question it holds, form included."""
+    """A sentence that may say what is asked, how much of the question it holds, and whether that is enough."""
 
     line: Line
     score: float
+    enough: bool
 
 
 def is_plain(seen: Survey) -> bool:
@@ -98,15 +114,30 @@ def is_plain(seen: Survey) -> bool:
     """
     asked = seen.asked
     several = bool(asked.alternatives) or shape_of(asked) is Shape.DIFFERENCE or nested(asked.text)
-    return len(seen.pages) <= FEW and not several and not _REQUEST.search(asked.text)
+    explained = shape_of(asked) is Shape.MEANING
+    return len(seen.pages) <= FEW and not (several or explained or _REQUEST.search(asked.text))
 
 
-def sufficient(seen: Survey) -> list[Sufficient]:
-    """Return the sentences that alone say what is asked, best first."""
+class Judged(NamedTuple):
+    """The sentences that alone say what is asked, best first, and where those stand that may say it.
+
+    The latter are (page, start): enough where another rule points at them.
+    """
+
+    enough: tuple[Sufficient, ...]
+    likely: frozenset[tuple[int, int]]
+
+
+def judged(seen: Survey) -> Judged:
+    """Judge every sentence that was read."""
     desk = _Desk(seen)
-    found = [one for page in seen.pages for line in page.lines if (one := desk.judged(line)) is not None]
+    found = [one for page in seen.pages for line in page.lines if not line.asks and (one := desk.judged(line))]
     found.sort(key=lambda one: (-one.score, one.line.page, one.line.start))
-    return [one for one in found if one.score >= BESIDE * found[0].score]
+    enough = [one for one in found if one.enough]
+    enough += [behind for one in enough if (behind := desk.continued(one)) is not None]
+    best = enough[0].score if enough else 0.0
+    likely = frozenset((one.line.page, one.line.start) for one in found)
+    return Judged(tuple(one for one in enough if one.score >= BESIDE * best), likely)
 
 
 def facts(asked: Asked) -> tuple[str, ...]:
@@ -128,7 +159,10 @@ class _Desk:
     def judged(self, line: Line) -> Sufficient | None:
         """Return a sentence with its share, `None` where it does not suffice."""
         page = self._seen.pages[line.page]
-        own = dict.fromkeys(_held(line.terms, page.text[line.start : line.end]), 1.0)
+        text = page.text[line.start : line.end]
+        own = dict.fromkeys(_held(line.terms, text), 1.0)
+        if _LIFE.search(text):
+            own = {**dict.fromkeys(_LIVED, _RELATED), **own}
         heading = dict.fromkeys(self._heading(line), 1.0 if line.entry else _HEADED)
         near = {**heading, **own}
         far = {
@@ -141,14 +175,34 @@ class _Desk:
         if not all(_share(part, {**far, **near}) >= _TITLED for part in self._parts if part.fact):
             return None
         rest = [part for part in self._parts if not part.name and not part.fact and part.weight > _LIGHT]
-        if rest and _cover(rest, near) < SAID:
-            return None
+        said = _cover(rest, near) if rest else 1.0
         formed = holds_form(self._want, self._seen.asked, _reading(line, page.text))
-        if formed is False:
+        if formed is False and self._behind(line) is not None:
+            formed = True
+        if formed is False and self._want.kind not in _UNSURE:
             return None
         covered = sum(part.weight * _share(part, held) for part in self._parts) / self._total
-        least = UNFORMED if formed is None else FORMED
-        return Sufficient(line=line, score=covered + _cover(self._parts, near)) if covered >= least else None
+        if covered < LIKELY or said < LIKELY_SAID:
+            return None
+        enough = formed is not False and said >= SAID and covered >= (UNFORMED if formed is None else FORMED)
+        return Sufficient(line=line, score=covered + _cover(self._parts, near), enough=enough)
+
+    def continued(self, one: Sufficient) -> Sufficient | None:
+        """Return the sentence that gives the cause of what the one before it says, `None` where that one does."""
+        text = _reading(one.line, self._seen.pages[one.line.page].text)
+        if holds_form(self._want, self._seen.asked, text):
+            return None
+        behind = self._behind(one.line)
+        return None if behind is None else Sufficient(line=behind, score=one.score, enough=True)
+
+    def _behind(self, line: Line) -> Line | None:
+        """Return the next sentence, where a cause is asked for and it tells one."""
+        if self._want.kind != "reason":
+            return None
+        page = self._seen.pages[line.page]
+        behind = next((other for other in page.lines if other.start >= line.end), None)
+        told = behind is not None and holds_form(self._want, self._seen.asked, _reading(behind, page.text))
+        return behind if told else None
 
     def _heading(self, line: Line) -> frozenset[str]:
         if line.under is None:
@@ -160,28 +214,46 @@ class _Desk:
 def parts_of(asked: Asked, want: Want) -> tuple[Part, ...]:
     """Return the parts of a question that a sentence should hold."""
     named = {term for name in asked.names for term in terms(name)}
+    headed = _headed(asked)
     found = []
     for term in asked.terms:
         if " " in term or _CJK_CHAR.search(term) or is_stop(term):
             continue
         if term not in named and (term in FORMAL or term in GENERIC or term in want.words):
             continue
-        light = term in _LIGHT_TERMS and term not in named
+        light = term in LIGHT_TERMS and term not in named
         weight = _LIGHT if light else _NAME if term in named else _PLAIN
         others = dict.fromkeys(related(term), _RELATED)
-        found.append(
-            Part(weight, {**others, term: 1.0}, term in named, bool(_DIGIT.search(term)) and term not in named)
-        )
+        fact = bool(_DIGIT.search(term)) and term not in named
+        found.append(Part(weight, {**others, term: 1.0}, name=term in named | headed, fact=fact))
     return (*found, *_chinese(asked, want))
+
+
+def _headed(asked: Asked) -> frozenset[str]:
+    """Return the terms of words that say what a thing named is: "bridge" of "the Rowan bridge"."""
+    found = [
+        match["word"]
+        for name in asked.names
+        for match in re.finditer(rf"\bthe {re.escape(name)} (?P<word>[a-z]+)(?= \w)", asked.text)
+    ]
+    return frozenset(terms(" ".join(found)))
+
+
+_PAIR: Final = re.compile(f"(?=([{CJK}]{{2}}))")
 
 
 def _chinese(asked: Asked, want: Want) -> list[Part]:
     """Return the Chinese characters that a question is about, each held by a pair that it is part of."""
     found = []
-    bare = _PUT.sub(" ", want.without(fold(asked.text)))
+    text = want.without(fold(asked.text))
+    for pair in (match[1] for match in _PAIR.finditer(text)):
+        if related(pair) and pair in text:
+            found.append(Part(2 * _CHAR, {**dict.fromkeys(related(pair), _RELATED), pair: 1.0}))
+            text = text.replace(pair, " ")
+    bare = _PUT.sub(" ", text)
     for run in _RUN.findall(bare):
         if len(run) == 1:
-            found.append(Part(_LONE_CHAR, {run: 1.0}))
+            found.append(Part(_LONE_CHAR, {**dict.fromkeys(related(run), _RELATED), run: 1.0}))
             continue
         for at in range(len(run)):
             pairs = [run[i : i + 2] for i in (at - 1, at) if i >= 0 and i + 2 <= len(run)]
@@ -212,5 +284,5 @@ def _cover(parts: Sequence[Part], held: Mapping[str, float]) -> float:
 def _reading(line: Line, text: str) -> str:
     """Return a line as its form is looked at: of a row each cell with its head on both sides."""
     if line.cells:
-        return "; ".join(f"{head}: {cell} {head}" for head, cell in line.cells)
+        return "; ".join(f"{head}: {cell}; {cell} {head}" for head, cell in line.cells)
     return text[line.start : line.end]

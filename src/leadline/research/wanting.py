@@ -7,6 +7,7 @@ what is asked. A duration, a price, a time of day, a temperature, a person, a pl
 from __future__ import annotations
 
 import re
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from leadline.research.asking import Asked
@@ -37,48 +38,70 @@ class Want(NamedTuple):
 
 
 _MONEY: Final = re.compile(
-    r"\bhow much\b.{1,60}\b(?:cost|pay|paid|charge|worth)|\bhow (?:expensive|much (?:is|are|was|were)\b)|\bwhat (?:is|are|was|were|does|do|did)\b"
-    r".{1,60}\b(?:price|cost|fee|rent|fare|salary)s?\b|\bat what price\b|多少[钱錢元]|价格|售价|价钱|費用是|费用是|租金是",
+    r"\bhow much\b.{1,60}\b(?:cost|pay|paid|charge|worth)|\bhow (?:expensive|much (?:is|are|was|were)\b)"
+    r"|\bwhat (?:is|are|was|were|does|do|did)\b"
+    r".{1,60}\b(?:price|cost|fee|rent|fare|salary)s?\b|\bat what price\b"
+    r"|多少[钱錢元]|价格|售价|价钱|費用是|费用是|租金是",
     re.IGNORECASE,
 )
 _MUCH: Final = re.compile(r"\bhow much\b", re.IGNORECASE)
 _LASTING: Final = re.compile(
-    r"\bhow long\b|\bfor how (?:many|long)\b|\bhow many (?:seconds|minutes|hours|days|weeks|months|years)\b|\bhow old\b"
+    r"\bhow long\b|\bfor how (?:many|long)\b|\bhow many (?:seconds|minutes|hours"
+    r"|days|weeks|months|years)\b|\bhow old\b"
     r"|多久|多[长長]时间|多少[天年周月小]|[几幾](?:天|年(?!建|成|开|出)|周|个月|小时|分钟)|多[长長](?=[？?]|\Z)",
     re.IGNORECASE,
 )
+# How long a thing is: in metres, or in hours.
+_EITHER_LONG: Final = re.compile(r"how long (?:is|are|was|were)\b|多[长長](?!时间)", re.IGNORECASE)
 _WARM: Final = re.compile(r"\btemperature\b|温度|多[热冷]", re.IGNORECASE)
 _CLOCK: Final = re.compile(r"\bwhat time\b|\bwhat are the .{0,20}hours\b|[几幾][点點]|什么时间", re.IGNORECASE)
 _HOURS: Final = re.compile(
-    r"\b\d{1,2}[:.]\d{2}\b|\b\d{1,2}\s?(?:a\.?m|p\.?m)\b|\b(?:noon|midnight|o'clock)\b|[\d一二三四五六七八九十两]{1,3}[点點时時]"
-    r"|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|\b(?:daily|weekdays?|weekends?|every day)\b|周[一二三四五六日末]|星期|每天",
+    r"\b\d{1,2}[:.]\d{2}\b|\b\d{1,2}\s?(?:a\.?m|p\.?m)\b|\b(?:noon|midnight"
+    r"|o'clock)\b|[\d一二三四五六七八九十两]{1,3}[点點时時]"
+    r"|\b(?:mon|tues|wednes|thurs|fri|satur|sun)days?\b|\b(?:daily|weekdays?|weekends?|every day)\b"
+    r"|周[一二三四五六日末]|星期|每天",
     re.IGNORECASE,
 )
 _SPAN: Final = re.compile(
-    r"\b(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|several|a few|half an?|\d+)[\s-](?:second|minute|hour|day|night|"
-    r"week|fortnight|month|year|decade|centur)|\b(?:until|since|forever|permanent|indefinite|for life|lifetime)"
+    r"\b(?:an?|one|two|three|four|five|six|seven|eight|nine|ten|twelve|several"
+    r"|a few|half an?|\d+)[\s-](?:second"
+    r"|minute|hour|day|night|"
+    r"week|fortnight|month|year|decade|centur)|\b(?:until|since|forever|permanent"
+    r"|indefinite|for life|lifetime)"
     r"|[一二三四五六七八九十百两半数\d]+个?(?:秒|分钟|小时|天|日|夜|周|星期|月|季度|年)|终身|永久|长期|直到",
     re.IGNORECASE,
 )
 _SUM: Final = re.compile(
-    r"\b[A-Z]{3}\s?\d|\d\s?[A-Z]{3}\b|[$€£¥￥]\s?\d|\d[\d.,]*\s?(?:thousand|million|billion)?\s?(?:[$€£¥]|kron|crown|franc|peso"
-    r"|rupee|dollar|euro|pound|yen|yuan|cent|pence|rand)|\bfree\b|\bnothing\b|no (?:charge|fee)|[\d一二三四五六七八九十百千万两]\s?(?:元|块|人民币)|免费",
+    r"(?-i:\b[A-Z]{3}\s?\d|\d\s?[A-Z]{3}\b)|[$€£¥￥]\s?\d|\d[\d.,]*\s?(?:thousand"
+    r"|million|billion)?\s?(?:[$€£¥]|kron"
+    r"|crown|franc|peso"
+    r"|rupee|dollar|euro|pound|yen|yuan|cent|pence|rand)|\bfree\b|\bnothing\b|no (?:charge|fee)"
+    r"|[\d一二三四五六七八九十百千万两]\s?(?:元|块|人民币)|免费",
     re.IGNORECASE,
 )
 _LOWER_PLACE: Final = re.compile(
-    r"\b(?:in|at|on|under|behind|near|beside|inside|outside|above|below|beneath|opposite|between|into|next to|off|from|to|via)\s"
-    r"(?:(?:the|an?|its|his|her|their|our)\s)?[\w'-]+|\b(?:location|place|address|room|street|building|floor)\b"
+    r"\b(?:in|at|on|under|behind|near|beside|inside|outside|above|below|beneath"
+    r"|opposite|between|into|next to|off"
+    r"|from|to|via)\s"
+    r"(?:(?:the|an?|its|his|her|their|our)\s)?[\w'-]+|\b(?:location|place|address"
+    r"|room|street|building|floor)\b"
     rf"|[在于於至到往自从]|[{HAN}](?:省|市|县|区|镇|村|州|国|岛|河|江|山|海|湖|路|街|楼|层|室|房|库|站|厅|馆)|地址|地点|位置",
     re.IGNORECASE,
 )
 _NO_PLACE: Final = re.compile(
-    r"\b(?:in|on|at|from|to|by|for)\s(?:\d|(?:the\s)?(?:year|month|week|day|morning|evening|end)|(?:mon|tues|wednes|thurs|fri|satur|sun)day|"
+    r"\b(?:in|on|at|from|to|by|for)\s(?:\d|(?:the\s)?(?:year|month|week|day|morning"
+    r"|evening|end)|(?:mon|tues|wednes"
+    r"|thurs|fri|satur|sun)day|"
     r"january|february|march|april|may|june|july|august|september|october|november|december)",
     re.IGNORECASE,
 )
 _SOMEBODY: Final = re.compile(
-    r"\b(?:nobody|no one|none|everybody|everyone|anybody|anyone|somebody|someone|people|staff|team|crew|company|committee|board|council"
-    r"|government|tenant|landlord|owner|customer|user|member|driver|manager|director|engineer|nurse|doctor|parent|student|citizen|\w{4,}(?:ers?|ors?|ists?|ians?|ees?))\b",
+    r"\b(?:nobody|no one|none|everybody|everyone|anybody|anyone|somebody|someone"
+    r"|people|staff|team|crew|company"
+    r"|committee|board|council"
+    r"|government|tenant|landlord|owner|customer|user|member|driver|manager"
+    r"|director|engineer|nurse|doctor|parent"
+    r"|student|citizen|\w{4,}(?:ers?|ors?|ists?|ians?|ees?))\b",
     re.IGNORECASE,
 )
 _SOMEBODY_ZH: Final = re.compile(
@@ -86,59 +109,94 @@ _SOMEBODY_ZH: Final = re.compile(
 )
 _DIMENSION_WORDS: Final = frozenset(
     terms(
-        "long time cost price fee pay paid charge much expensive worth temperature hour o'clock depth height width length weight"
+        "long time cost price fee pay paid charge much expensive worth temperature hour o'clock depth height width"
+        " length weight"
+        " large big deep tall high wide heavy fast far hot cold warm"
     )
 )
 _DIMENSION_ZH: Final = re.compile("价格|售价|价钱|费用|温度|时间|长时|多久")
 
 
+_CAUSED: Final = re.compile(r"\bwhat (?:caused|causes|led to|made|triggered)\b|起因", re.IGNORECASE)
+_CAUSE: Final = re.compile(
+    r"\b(?:because|since|due|so|therefore|caused?|causes|reasons?|led|leads"
+    r"|results?|resulted|after|thanks|owing"
+    r"|account|broke\w*"
+    r"|prevents?|avoids?)\b|\bto [a-z]|因|由于|故|致|导致|引起|造成|为了|以便|以免|所以|使|起火|原因|目的|用于|用来",
+    re.IGNORECASE,
+)
+_COUNT_ZH: Final = re.compile(f"(?:多少|[几幾])(?P<what>[{HAN}])")
+
+
+_FIRST: Final = (
+    (_MONEY, Want("money", (), _DIMENSION_WORDS, _DIMENSION_ZH)),
+    (_CLOCK, Want("clock", (), _DIMENSION_WORDS, _DIMENSION_ZH)),
+    (_WARM, Want("unit", ("°C",), _DIMENSION_WORDS, _DIMENSION_ZH)),
+    (_EITHER_LONG, Want("lasting", ("s", "m"), _DIMENSION_WORDS)),
+    (_LASTING, Want("lasting", ("s",), _DIMENSION_WORDS)),
+)
+_ASKS_WHO: Final = re.compile(r"\s*who\b|.*谁", re.IGNORECASE)
+_CAUSING: Final = frozenset(terms("caused led triggered made"))
+_NAMED: Final = MappingProxyType({Shape.DATE: "date", Shape.PERSON: "person", Shape.PLACE: "place"})
+
+
 def want_of(asked: Asked) -> Want:
     """Return the form that a question wants."""
     text = asked.text
-    if _MONEY.search(text):
-        return Want("money", (), _DIMENSION_WORDS, _DIMENSION_ZH)
-    if _CLOCK.search(text):
-        return Want("clock", (), _DIMENSION_WORDS, _DIMENSION_ZH)
-    if _WARM.search(text):
-        return Want("unit", ("°C",), _DIMENSION_WORDS, _DIMENSION_ZH)
-    if _LASTING.search(text):
-        return Want(
-            "lasting",
-            ("s", "m") if re.search(r"how long (?:is|are|was|were)\b", text, re.IGNORECASE) else ("s",),
-            _DIMENSION_WORDS,
-        )
+    for pattern, want in _FIRST:
+        if pattern.search(text):
+            return want
     if asked.unit is not None:
         return Want("unit", (asked.unit,), _DIMENSION_WORDS)
-    shape = shape_of(asked)
+    if _CAUSED.search(text):
+        return Want("cause", (), _CAUSING)
+    return _by_shape(text, shape_of(asked))
+
+
+def _by_shape(text: str, shape: Shape) -> Want:
+    if shape is Shape.REASON:
+        return Want("reason", (), _CAUSING)
     if shape is Shape.NUMBER:
         return Want("number" if _MUCH.search(text) is None else "much", (), _DIMENSION_WORDS)
-    named = {Shape.DATE: "date", Shape.PERSON: "person", Shape.PLACE: "place"}
-    if re.match(r"\s*who\b|.*谁", text, re.IGNORECASE):
+    if _ASKS_WHO.match(text):
         return Want("person")
-    return Want(named.get(shape, ""), (), _DIMENSION_WORDS if shape is Shape.DATE else frozenset())
+    return Want(_NAMED.get(shape, ""), (), _DIMENSION_WORDS if shape is Shape.DATE else frozenset())
 
 
 def holds_form(want: Want, asked: Asked, text: str) -> bool | None:
     """Return whether a sentence holds the form that is wanted, `None` where none is."""
-    match want.kind:
-        case "":
-            return None
-        case "money":
-            return any(q.kind is NumberKind.MONEY for q in find_numbers(text)) or bool(_SUM.search(text))
-        case "clock":
-            return bool(_HOURS.search(text))
-        case "lasting":
-            return _measured(want, text) or bool(_SPAN.search(text))
-        case "unit":
-            return _measured(want, text)
-        case "date":
-            return bool(find_dates(text) or _HOURS.search(text) or re.search(r"\b(?:1\d|20)\d\d\b|\d月|[年月]", text))
-        case "person":
-            return _somebody(asked, text)
-        case "place":
-            return bool(_LOWER_PLACE.search(_NO_PLACE.sub(" ", text)))
-        case _:
-            return _counted(want, asked, text)
+    if not want.kind:
+        return None
+    if want.kind in _WRITTEN:
+        return bool(_WRITTEN[want.kind].search(text)) or _valued(want, text)
+    if want.kind == "person":
+        return _somebody(asked, text)
+    if want.kind == "place":
+        return bool(_LOWER_PLACE.search(_NO_PLACE.sub(" ", text)))
+    return _measured(want, text) if want.kind == "unit" else _counted(want, asked, text)
+
+
+_YEAR: Final = re.compile(r"\b(?:1\d|20)\d\d\b|\d月|[年月]")
+_WRITTEN: Final = MappingProxyType(
+    {
+        "money": _SUM,
+        "clock": _HOURS,
+        "lasting": _SPAN,
+        "reason": _CAUSE,
+        "cause": _CAUSE,
+        "date": re.compile(f"{_YEAR.pattern}|{_HOURS.pattern}", re.IGNORECASE),
+    }
+)
+"""How each form is written; values are told otherwise as well."""
+
+
+def _valued(want: Want, text: str) -> bool:
+    """Whether a sentence holds the value as a number or date that is understood."""
+    if want.kind == "money":
+        return any(q.kind is NumberKind.MONEY for q in find_numbers(text))
+    if want.kind == "date":
+        return bool(find_dates(text))
+    return want.kind == "lasting" and _measured(want, text)
 
 
 def _measured(want: Want, text: str) -> bool:
@@ -148,6 +206,9 @@ def _measured(want: Want, text: str) -> bool:
 
 def _counted(want: Want, asked: Asked, text: str) -> bool:
     """Whether a sentence holds a number, of what the question counts where it names that."""
+    chinese = _COUNT_ZH.search(asked.text)
+    if chinese is not None and re.search(rf"[\d一二三四五六七八九十百千万两]\s?{chinese['what']}", text):
+        return True
     found = fit(asked, Shape.NUMBER, text)
     return found.share >= 1.0 or (want.kind == "much" and found.share > 0.0)
 

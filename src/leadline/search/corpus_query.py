@@ -32,6 +32,8 @@ _PASSAGES_A_HIT: Final = 4
 _QUOTED: Final = re.compile('"([^"]{2,120})"|“([^”]{2,120})”|「([^」]{2,120})」')
 _COMMON: Final = 0.4
 _ALWAYS: Final = 2
+# Passages up to which every word is asked for.
+_FEW: Final = 200
 _POSTINGS: Final = 10_000
 _YEAR: Final = re.compile(r"\d{4}")
 
@@ -291,15 +293,19 @@ def _telling(connection: sqlite3.Connection, text: str) -> Sequence[str]:
     """Return the words of a query that are worth their work, rarest first.
 
     A word that most passages hold moves no rank (FTS5 gives it a weight of nearly zero) and
-    costs most. Beyond `_POSTINGS` passages to score together, the commonest words go, which
-    bounds the time of a query whatever the size of the corpus; the two rarest always stay.
+    costs most; among few passages all are asked for, since there it may be the only one that
+    finds any. Beyond `_POSTINGS` passages to score together, the commonest words go, which
+    bounds the time of a query whatever the size of the corpus; of those that stand in any
+    passage, the two rarest always stay.
     """
     words = tokens.query_words(text)[: tokens.MAX_QUERY_TERMS]
     if len(words) <= _ALWAYS:
         return words
     # The highest number is a bound from above that costs nothing to find.
     (most,) = connection.execute("SELECT coalesce(max(id), 0) FROM passages").fetchone()
-    counted = sorted((_holding(connection, word), word) for word in words)
+    if most <= _FEW:
+        return words
+    counted = sorted((holding, word) for word in words if (holding := _holding(connection, word)))
     kept: list[str] = []
     scored = 0
     for holding, word in counted:

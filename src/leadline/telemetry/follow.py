@@ -21,7 +21,7 @@ from leadline.events import (
     ToolAsked,
 )
 from leadline.ports import Run
-from leadline.ports.signals import RunLeft, RunTaken, Signal
+from leadline.ports.signals import RunBroke, RunLeft, RunTaken, Signal
 from leadline.telemetry.quality import queries_of
 
 log = logging.getLogger("leadline.telemetry")
@@ -143,6 +143,8 @@ class Broadcast:
             run = self._runs[signal.run.id] = Followed.of(signal)
         elif isinstance(signal, RunLeft):
             run = self._runs.pop(signal.run_id, None)
+        elif isinstance(signal, RunBroke):
+            run = self._runs.get(signal.run_id)
         self._tell(lambda reader: reader.signal(signal, run))
 
     def _tell(self, tell: Callable[[Reader], None]) -> None:

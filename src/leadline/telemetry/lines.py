@@ -2,7 +2,8 @@
 
 `task_started`, `task_step`, `tool_call`, `task_completed` and `task_error` tell a run's story. What
 a person asked and what a tool was given stands in a line only with `content`; without, its length
-and a hash by which equal ones are known.
+and a hash by which equal ones are known. A failure's `error` is then its code, and its `traceback` has
+frames and the kinds of errors, without their texts.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from leadline import codec
-from leadline.domain import Json, RunState
+from leadline.domain import Failure, Json, RunState
 from leadline.events import (
     Event,
     ModelAnswered,
@@ -23,12 +24,14 @@ from leadline.events import (
     ToolAnswered,
     ToolAsked,
 )
+from leadline.ports import Run
 from leadline.ports.signals import (
     BreakerChanged,
     HttpAnswered,
     LimitHeld,
     LimitRefused,
     Rejected,
+    RunBroke,
     RunEnded,
     RunLeft,
     RunTaken,
@@ -36,6 +39,7 @@ from leadline.ports.signals import (
 )
 from leadline.telemetry.follow import Followed, Seen
 from leadline.telemetry.metrics import ending_of, outcome_of, status_of
+from leadline.telemetry.tracebacks import traced
 
 log = logging.getLogger("leadline.runs")
 signals_log = logging.getLogger("leadline.signals")
@@ -71,6 +75,7 @@ class Lines:
     def __init__(self, *, content: bool = False) -> None:
         self._content = content
         self._steps: dict[str, dict[str, _Step]] = {}
+        self._traces: dict[str, str] = {}
         self._events: dict[type[Event], Callable[[Any, Seen], None]] = {
             ModelAsked: self._asked,
             ToolAsked: self._asked,
@@ -81,6 +86,7 @@ class Lines:
         self._signals: dict[type[Signal], Callable[[Any, Followed | None], None]] = {
             RunTaken: self._taken,
             RunLeft: self._left,
+            RunBroke: self._broke,
             RunEnded: self._ended,
             HttpAnswered: self._http,
             BreakerChanged: self._breaker,
@@ -124,14 +130,23 @@ class Lines:
             return
         self._flush(run)
         self._steps.pop(run.run.id, None)
+        self._traces.pop(run.run.id, None)
         if signal.how != "finished":
             log.info(LEFT, extra={**_of(run), "how": signal.how})
+
+    def _broke(self, signal: RunBroke, run: Followed | None) -> None:
+        if run is not None:
+            self._traces[run.run.id] = traced(signal.error, content=self._content)
 
     def _ended(self, signal: RunEnded, run: Followed | None) -> None:
         gone = signal.run
         level, name = (logging.ERROR, ERROR) if gone.state is RunState.FAILED else (logging.INFO, COMPLETED)
-        fields = {"status": ending_of(gone.state, gone.stop_reason), "stop_reason": str(gone.stop_reason)}
-        log.log(level, name, extra={"run": gone.id, "tenant": gone.tenant, **fields})
+        fields: dict[str, Any] = {
+            "status": ending_of(gone.state, gone.stop_reason),
+            "stop_reason": str(gone.stop_reason),
+            **self._failure(gone.failure),
+        }
+        log.log(level, name, extra={**_named(gone), **fields})
 
     def _asked(self, event: ModelAsked | ToolAsked, seen: Seen) -> None:
         branch, number, *_ = event.call.split("/")
@@ -184,11 +199,10 @@ class Lines:
             "cost_usd": event.usage.cost_usd,
             "claims": dict(run.verdicts),
         }
-        failure = event.failure
-        if failure is not None:
-            fields |= {"code": failure.code, **self._text("error", failure.message, _MOST_ARGUMENTS)}
+        fields |= self._failure(event.failure)
+        trace = self._traces.pop(run.run.id, "")
         if event.state is RunState.FAILED:
-            log.error(ERROR, extra=fields)
+            log.error(ERROR, extra={**fields, **({"traceback": trace} if trace else {})})
         else:
             log.info(COMPLETED, extra=fields)
 
@@ -246,6 +260,11 @@ class Lines:
     def _rejected(self, signal: Rejected, run: Followed | None) -> None:
         signals_log.info("task_rejected", extra={"method": signal.method, "code": signal.reason})
 
+    def _failure(self, failure: Failure | None) -> dict[str, Any]:
+        if failure is None:
+            return {}
+        return {"code": failure.code, "error": failure.code, **self._text("error", failure.message, _MOST_ARGUMENTS)}
+
     def _text(self, name: str, text: str, most: int) -> dict[str, Any]:
         if self._content:
             return {name: text[:most], f"{name}_length": len(text)}
@@ -254,4 +273,9 @@ class Lines:
 
 
 def _of(run: Followed) -> dict[str, Any]:
-    return {"run": run.run.id, "tenant": run.run.tenant}
+    return _named(run.run)
+
+
+def _named(run: Run) -> dict[str, Any]:
+    """Return whose line it is; `task_id` is the run again, by the name that such logs are searched by."""
+    return {"run": run.id, "task_id": run.id, "tenant": run.tenant}

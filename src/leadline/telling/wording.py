@@ -90,6 +90,13 @@ _WORDS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "means_contradicted": ("the source says otherwise", "来源的说法与之不同"),
         "means_unsupported": ("the source does not say it", "来源并未如此陈述"),
         "means_unchecked": ("no evidence was named, or none could be compared", "没有给出证据，或无法比对"),
+        # --- how evidence was gathered
+        "by_extractive": ("quotations only, without a model", "仅引文，未用模型"),
+        "by_react": ("step by step", "逐步研究"),
+        "by_resum": ("step by step, with summaries", "逐步研究，定期总结"),
+        "by_iterresearch": ("in rounds", "分轮研究"),
+        "by_plan": ("by a plan", "按计划研究"),
+        "by_heavy": ("by several researchers", "多名研究者并行"),
         # --- figures
         "claims": ("Claims", "论断"),
         "calls": ("{} model calls", "模型调用 {} 次"),
@@ -232,6 +239,12 @@ def facts(report: Report) -> str:
     told.append(word("ended", language).format(_ended(report.stop_reason, language)))
     told.append(word("run", language).format(report.run_id))
     return " · ".join(told)
+
+
+def strategy(name: str, language: str) -> str:
+    """Return how evidence was gathered, in words; a name that is not known stays as it is."""
+    key = f"by_{name}"
+    return word(key, language) if key in _WORDS else name
 
 
 def _ended(reason: str, language: str) -> str:

@@ -88,6 +88,8 @@ _BREAK: Final = (
     "[的了是在和与與及由被为為于於对對从從向到把将將等该該这這那其各每有又也就都而但并並或即乃以至自经經过過"
     "座条條个個位名家所种種次艘]|位于|建于|毕业|畢業|成立|设计|設計|建造|出生|担任|擔任|来自|來自|前往|参加|參加|加入|成为|成為"
 )
+_SHORT_SUFFIXES: Final = frozenset(part for part in _SUFFIX.split("|") if len(part) == 1)
+_HAN: Final = re.compile(f"[{HAN}]")
 _HAN_RUN: Final = re.compile(f"[{HAN}]{{2,}}")
 _HAN_BREAK: Final = re.compile(_BREAK)
 # Greedy: in 上海市 the suffix is the last one. The body is bounded, hence linear.
@@ -238,6 +240,27 @@ def _suffixed_in(text: str, start: int, end: int) -> Iterator[Span]:
     if len(match["body"]) == 1 and (len(match["suffix"]) == 1 or match["body"] in _GENERIC):
         return
     yield Span(*match.span())
+
+
+# What follows a whole name without a blank: a direction, a verb of motion, an adverb, a number.
+_BEHIND: Final = "东東南西北中内內外上下边邊畔麓附旁回到去来來往有曾已也都就又还還最第一二两三四五六七八九十"
+# What a name does not begin with, and what no name holds: a clause was taken for one.
+_NO_BEGIN: Final = re.compile("[一二两三四五六七八九十几幾数數第每年后後率]|今天|昨天|后来|後來")
+_NO_NAME: Final = re.compile("率领|率領|进行|進行|实现|實現|改用|察看|使|让|讓|离|離|达|達")
+
+
+def whole(text: str, name: Name) -> bool:
+    """Return whether a name is whole words, as far as what stands in it and behind it tells.
+
+    Only a Chinese name that is told by a suffix of one character may not be: 北极星离海 before 岸.
+    """
+    marked = name.kind is not NameKind.NAME or _MIDDLE_DOT.search(name.text)
+    if marked or name.text[-1:] not in _SHORT_SUFFIXES or not _HAN_RUN.fullmatch(name.text):
+        return True
+    if _NO_BEGIN.match(name.text) or _NO_NAME.search(name.text):
+        return False
+    behind = text[name.end : name.end + 1]
+    return not _HAN.match(behind) or behind in _BEHIND or _HAN_BREAK.match(text, name.end) is not None
 
 
 _HONORIFIC: Final = re.compile(

@@ -46,7 +46,11 @@ IRREGULAR: Final = dict(
     wore:wear worn:wear wrote:write written:write men:man women:woman children:child
     people:person feet:foot teeth:tooth mice:mouse wives:wife lives:life cities:city
     countries:country series:series species:species died:die dies:die lies:lie ties:tie
-    dying:die lying:lie tying:tie
+    dying:die lying:lie tying:tie ate:eat eaten:eat bent:bend blew:blow blown:blow broke:break
+    broken:break burnt:burn dealt:deal drank:drink drunk:drink dug:dig fed:feed forbade:forbid
+    forbidden:forbid froze:freeze frozen:freeze heard:hear hid:hide hidden:hide learnt:learn
+    lent:lend rang:ring ridden:ride rode:ride shook:shake slept:sleep sought:seek stole:steal
+    stolen:steal swam:swim swept:sweep swum:swim tore:tear torn:tear woke:wake
     """)
 )
 
@@ -54,7 +58,8 @@ IRREGULAR: Final = dict(
 CHINESE_STOP: Final = tuple(
     _listed("""
     为什么 什么时候 什么样 什么 是什么 怎么样 怎么 怎样 如何 哪一年 哪一个 哪个 哪些 哪里 哪儿 哪位
-    哪年 哪座 哪家 哪国 多少 几个 几年 是否 有没有 是不是 能不能 可以 可能 应该 关于 对于 由于 因为
+    哪年 哪座 哪家 哪国 哪一天 哪天 多少 多少钱 多久 多长时间 几个 几年 几点 几月 几天 几次 能否 可否
+    可不可以 会不会 是否 有没有 是不是 能不能 可以 可能 应该 关于 对于 由于 因为
     所以 因此 但是 然而 而且 并且 或者 还是 以及 虽然 尽管 如果 那么 这个 那个 这些 那些 这里 那里
     这样
     那样 我们 你们 他们 她们 它们 自己 已经 正在 曾经 之一 之间 之后 之前 以后 以前 其中 其他 其它

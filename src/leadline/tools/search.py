@@ -11,8 +11,10 @@ from typing import Any, Final
 from leadline.domain import Hit, Json, Options, ToolResult, ToolSpec
 from leadline.errors import Forbidden, ProviderUnavailable, ToolError, ToolFailed, ToolStop
 from leadline.ports import CallContext, Found, Query, Search
+from leadline.resilience import Deadline
 from leadline.tools.addresses import canonical, shown
 from leadline.tools.brief import brief
+from leadline.tools.ranked import Ordered, Ranking, in_order, numbered
 from leadline.tools.same import host_of, page_key
 
 MOST_QUERIES: Final = 8
@@ -87,15 +89,18 @@ class SearchTool:
         *,
         weights: Mapping[str, float] | None = None,
         outside: frozenset[str] = frozenset(),
+        ranking: Ranking | None = None,
     ) -> None:
         """`weights` says how much a provider's ranks count, by its name; 1 unless given.
 
         `outside` names the providers that pass queries on to others: a query that the gateway
-        refuses is kept from them.
+        refuses is kept from them. With `ranking` what was joined is put in order once more; where that
+        gives no order in time it stays as it was.
         """
         self._providers = tuple(providers)
         self._weights = [(weights or {}).get(provider.name, 1.0) for provider in self._providers]
         self._outside = outside
+        self._ranking = ranking
 
     @property
     def spec(self) -> ToolSpec:
@@ -110,6 +115,7 @@ class SearchTool:
             query_of(text, arguments, language=context.language, options=context.options)
             for text in texts_of(arguments)
         ]
+        limit = Deadline(context.deadline)
         deadline = context.deadline * _SHARE
         refused = {text[:_MOST_QUERY]: reason for text, reason in context.refused.items()}
         async with asyncio.TaskGroup() as asking:
@@ -122,7 +128,11 @@ class SearchTool:
             ]
         replies = [[task.result() for task in row] for row in tasks]
         _raise_for(replies)
-        results: list[Json] = [_result(query, row, self._weights) for query, row in zip(queries, replies, strict=True)]
+        joined = [(query, _joined(query, row, self._weights)) for query, row in zip(queries, replies, strict=True)]
+        ordered = await in_order(self._ranking, joined, refused=refused, deadline=limit.left() * _SHARE)
+        results: list[Json] = [
+            _result(query, row, of) for query, row, of in zip(queries, replies, ordered, strict=True)
+        ]
         paid = sum(reply.found.usd for row in replies for reply in row if reply.found is not None)
         return ToolResult(value={"results": results}, cost_usd=paid)
 
@@ -187,11 +197,15 @@ def _message(error: ToolError) -> str:
     return brief(str(error), _MOST_MESSAGE)
 
 
-def _result(query: Query, row: Sequence[_Reply], weights: Sequence[float]) -> Json:
+def _joined(query: Query, row: Sequence[_Reply], weights: Sequence[float]) -> list[Hit]:
     answered = [
         (reply.found.hits, weight) for reply, weight in zip(row, weights, strict=True) if reply.found is not None
     ]
-    hits = join(query, [hits for hits, _ in answered], [weight for _, weight in answered])[: query.limit]
+    return join(query, [hits for hits, _ in answered], [weight for _, weight in answered])
+
+
+def _result(query: Query, row: Sequence[_Reply], of: Ordered) -> Json:
+    hits = _shared(query, of.hits)[: query.limit] if of.reranked else of.hits[: query.limit]
     ignored = {name for reply in row if reply.found is not None for name in reply.found.ignored}
     failures: list[Json] = [
         {"provider": r.provider, "code": r.error.code, "message": _message(r.error)} for r in row if r.error is not None
@@ -217,7 +231,14 @@ def _result(query: Query, row: Sequence[_Reply], weights: Sequence[float]) -> Js
         ],
         "ignored": sorted(ignored),
         "failures": failures,
+        **({"reranked": True} if of.reranked else {}),
     }
+
+
+def _shared(query: Query, hits: Sequence[Hit]) -> list[Hit]:
+    """Return hits in their order, those beyond a host's share at the end."""
+    places = _spread([(str(at), hit.uri) for at, hit in enumerate(hits)], None if query.sites else MOST_PER_HOST)
+    return numbered([hits[int(place)] for place in places])
 
 
 def join(query: Query, lists: Iterable[Sequence[Hit]], weights: Sequence[float]) -> list[Hit]:

@@ -40,7 +40,16 @@ class StaticFile:
 
 def static_files() -> Mapping[str, StaticFile]:
     """Return all files by name; read them once, before any loop runs."""
-    folder = files(__name__.rpartition(".")[0]).joinpath("static")
+    return _files("static")
+
+
+def runbook_files() -> Mapping[str, StaticFile]:
+    """Return the runbooks by the names that alerts have for them; read them once, before any loop runs."""
+    return MappingProxyType({name.removesuffix(".html"): page for name, page in _files("runbooks").items()})
+
+
+def _files(name: str) -> Mapping[str, StaticFile]:
+    folder = files(__name__.rpartition(".")[0]).joinpath(name)
     found = {entry.name: entry.read_bytes() for entry in folder.iterdir() if entry.name.rpartition(".")[2] in _TYPES}
     return MappingProxyType({name: _file(name, body) for name, body in sorted(found.items())})
 

@@ -13,6 +13,7 @@ import aiohttp
 from leadline import codec
 from leadline.errors import ProviderBroken, ProviderUnavailable
 from leadline.version import __version__
+from leadline.wire.reasons import why
 
 MOST_BYTES: Final = 8 << 20
 CONNECT_SECONDS: Final = 5.0
@@ -87,7 +88,7 @@ class AiohttpHttp:
         except aiohttp.ClientPayloadError as error:
             raise ProviderBroken(f"the answer of `{host}` broke off or cannot be unpacked") from error
         except (aiohttp.ClientError, OSError) as error:
-            raise ProviderUnavailable(f"`{host}` cannot be reached: {type(error).__name__}") from error
+            raise ProviderUnavailable(f"`{host}` cannot be reached: {why(error)}") from error
 
     async def _exchange(self, request: Request) -> Reply:
         headers = dict(request.headers)

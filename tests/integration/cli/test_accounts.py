@@ -141,3 +141,30 @@ def test_secrets_are_never_printed(leadline: Leadline, tmp_path: Path, monkeypat
     monkeypatch.setenv("LEADLINE_SECRETS__OLD_KEYS", OLD_KEY)
     assert leadline("secrets", "rotate")[1] == "1 secret encrypted anew\n"
     assert leadline("secrets", "remove", "search.serper")[0] == 0
+
+
+def test_a_priority_is_for_runs_that_wait(leadline: Leadline, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("The harbour is five fathoms deep.")
+    code, out, err = leadline("ask", "How deep?", "--docs", str(tmp_path / "notes.txt"), "--priority", "-1")
+    assert (code, out) == (2, "")
+    assert err == "leadline: `--priority` is for runs that wait at a service: name it with `--server URL`\n"
+    code, _, err = leadline("schedules", "add", "q", "--every", "6 hours", "--web", "--priority", "7")
+    assert code == 0, err
+    (row,) = leadline("schedules", "list", "--format", "json")[1].splitlines()
+    assert json.loads(row)["options"]["priority"] == 7
+    assert leadline("schedules", "add", "q", "--every", "6 hours", "--priority", "11")[0] == 2
+
+
+def test_only_what_something_asks_for_is_kept_as_a_secret(
+    leadline: Leadline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LEADLINE_SECRETS__KEY", KEY)
+    key = tmp_path / "key.txt"
+    key.write_text("sk-own\n")
+    code, _, err = leadline("secrets", "set", "search.serper", "--file", str(key))
+    assert (code, "rests until they do" in err) == (0, True)
+    code, _, err = leadline("secrets", "set", "scholar.openalex", "--file", str(key))
+    assert (code, "rests" in err) == (0, False)
+    for name in ("serper", "model.main", "search.wikipedia"):
+        code, _, err = leadline("secrets", "set", name, "--file", str(key))
+        assert (code, "nothing asks for a secret" in err) == (2, True)

@@ -42,7 +42,9 @@ def test_only_what_cannot_be_read_finds_nothing(leadline: Any, tmp_path: Path) -
     asked = leadline("ask", QUESTION, "--docs", str(folder))
     assert (asked.returncode, "Traceback" in asked.stderr) == (0, False), asked.stderr
     assert "broken.pdf" in asked.stderr
-    assert "Nothing in the documents" in asked.stdout
+    assert "There was no document to search" in asked.stdout
+    not_examined = asked.stdout.partition("## Not examined")[2]
+    assert "broken.pdf" in not_examined
 
 
 @pytest.fixture

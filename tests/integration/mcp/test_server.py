@@ -168,8 +168,12 @@ async def test_the_program_serves_the_host_that_starts_it(tmp_path: Path) -> Non
         began = await said(client, "research_start", question="When did the Orlova sink?", strategy="extractive")
         await said(client, "research_status", run_id=began["run_id"], wait_seconds=30)
         report = text_of(await client.call_tool("research_result", {"run_id": began["run_id"]}))
+        hits = text_of(await client.call_tool("search", {"query": "Orlova"}))
+        read = text_of(await client.call_tool("visit", {"url": (documents / "orlova.txt").as_uri(), "goal": "Orlova"}))
         refused = await client.call_tool("visit", {"url": "http://127.0.0.1/"})
 
     assert "2013" in report
+    assert "orlova.txt" in hits
+    assert "sank in 2013" in read
     assert refused.is_error
     assert "the web is off" in text_of(refused)

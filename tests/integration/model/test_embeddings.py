@@ -13,6 +13,7 @@ from aiohttp import web
 
 from leadline.errors import ContextOverflow, ModelBroken, ModelError, ModelTimeout, ModelUnavailable
 from leadline.model.embeddings import EmbeddingModel, Reranker
+from leadline.model.ranker import ServerRanker
 from leadline.resilience import Backoff
 
 Handler = Callable[[dict[str, Any]], Any]
@@ -134,6 +135,28 @@ async def test_documents_are_scored_in_their_order_and_callers_share() -> None:
         third = loop.create_task(model.scores("blue", ["blue sky", "fish"]))
         assert [await first, await second, await third] == [[0.0, 2.0, 1.0], [1.0], [1.0, 0.0]]
     assert sorted(len(body["documents"]) for body in here.asked) == [2, 4]
+
+
+async def test_a_ranker_that_is_away_is_left_alone_for_a_while() -> None:
+    async with (
+        site(lambda _body: 5.0) as here,
+        ServerRanker(here.url + "/rerank", name="r", seconds=0.05) as ranker,
+    ):
+        for _ in range(3):
+            with pytest.raises(ModelTimeout):
+                await ranker.scores("q", ["a", "b"], deadline=9.0)
+        with pytest.raises(ModelUnavailable, match="left alone"):
+            await ranker.scores("q", ["a", "b"], deadline=9.0)
+        assert len(here.asked) == 3
+
+
+async def test_an_order_comes_within_the_callers_time() -> None:
+    async with site(ranked) as here, ServerRanker(here.url, name="r", api_key="k") as ranker:
+        assert list(await ranker.scores("red fish", ["blue", "red fish"], deadline=5.0)) == [0.0, 2.0]
+        assert here.keys == {"Bearer k"}
+        here.handler = lambda _body: 5.0
+        with pytest.raises(ModelTimeout):
+            await ranker.scores("red fish", ["blue", "red fish"], deadline=0.05)
 
 
 async def test_an_error_of_the_reranker_is_the_error_itself() -> None:

@@ -387,6 +387,15 @@ async def test_no_probe_is_sent_to_a_server_that_answers_calls() -> None:
 # --- changing the pool ---------------------------------------------------------------------------
 
 
+async def test_a_server_that_gets_another_key_is_called_with_it() -> None:
+    async with ScriptedServer(always(GOOD), key="new") as server, pooled([]) as (_, model):
+        model.pool.add(ServerSpec(url=server.url, api_key="old"))
+        with pytest.raises(ModelDenied):
+            await ask(model, deadline=1.0)
+        model.pool.follow([ServerSpec(url=server.url, api_key="new")])
+        assert (await ask(model)).text
+
+
 async def test_servers_come_drain_and_go_while_calls_run() -> None:
     slow = Reply(text="ok", first_delay=0.1)
     async with pooled([slow, slow], policy=PoolPolicy(slow_start=0.01)) as (servers, model):

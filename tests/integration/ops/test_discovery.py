@@ -166,9 +166,7 @@ async def test_workers_are_scaled_by_one_number_that_is_right(tmp_path: Path) ->
     manifests = kubernetes_files(Deployment())
     [rule] = yaml.safe_load(manifests["monitoring/adapter.yaml"])["externalRules"]
     [scaler] = [
-        one["spec"]
-        for one in yaml.safe_load_all(manifests["worker.yaml"])
-        if one["kind"] == "HorizontalPodAutoscaler"
+        one["spec"] for one in yaml.safe_load_all(manifests["worker.yaml"]) if one["kind"] == "HorizontalPodAutoscaler"
     ]
     [metric] = scaler["metrics"]
     assert metric["external"]["metric"] == {"name": rule["name"]["as"]}

@@ -7,6 +7,7 @@ import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from leadline.ops.doctor import (
     Finding,
     Look,
     Status,
+    asks_for_web,
     examine,
     machine,
     models,
@@ -439,3 +441,14 @@ async def test_a_check_that_breaks_or_hangs_takes_no_other_along(
     assert diagnosis.findings["versions"].status is Status.HEALTHY
     assert "0.05 s" in diagnosis.findings["hangs"].cause
     assert "RuntimeError: no such thing" in diagnosis.findings["breaks"].cause
+
+
+async def test_a_web_that_nothing_asks_for_is_no_warning(tmp_path: Path) -> None:
+    settings = await settings_for(tmp_path)
+    look = Look(settings=settings, page=f"http://{dead()}/")
+    [warned] = (await examine(look, only=("tool_services.visit",))).findings.values()
+    [off] = (await examine(replace(look, web=False), only=("tool_services.visit",))).findings.values()
+    assert (warned.status, off.status) == (Status.DEGRADED, Status.OFF)
+    assert "nothing is set that asks for it" in off.told
+    chosen = await settings_for(tmp_path, search__providers="ddgs")
+    assert (asks_for_web(settings), asks_for_web(chosen)) == (False, True)

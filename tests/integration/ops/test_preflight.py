@@ -276,9 +276,9 @@ async def test_what_travels_must_do_so_over_tls_or_be_vouched_for(tmp_path: Path
         standing = row(found, "secrets_encrypted").standing
         assert f"`{flag.replace('__', '.')}` to away.example" in standing.told
         assert "LEADLINE_PREFLIGHT__TRUSTED" in standing.command
-    safe = {"cache": "rediss://away.example/0"}
+    safe: dict[str, Any] = {"cache": "rediss://away.example/0"}
     assert row(await gone_through(tmp_path, world, **safe), "secrets_encrypted").standing.state is State.DONE
-    vouched = {"cache": "redis://away.example/0", "preflight__trusted": "away.example"}
+    vouched: dict[str, Any] = {"cache": "redis://away.example/0", "preflight__trusted": "away.example"}
     standing = row(await gone_through(tmp_path, world, **vouched), "secrets_encrypted").standing
     assert standing.state is State.DONE
     assert "in networks you vouch for: `cache` to away.example" in standing.told
@@ -289,7 +289,7 @@ async def test_webhooks_of_tenants_without_tls_are_told_of(tmp_path: Path, world
     settings = await settings_for(tmp_path / "data", secrets__key="MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=")
     async with open_accounts(settings) as accounts:
         for url in ("http://hooks.example/a", "https://hooks.example/b"):
-            await accounts.webhooks.create(LOCAL, url=url, events=["run.finished"], made_by="test")
+            await accounts.webhooks.create(LOCAL, url=url, events=["run_finished"], made_by="test")
     standing = row(await gone_through(tmp_path, world), "secrets_encrypted").standing
     assert standing.state is State.DONE
     assert "1 of 2 webhooks of tenants are told of events without TLS" in standing.told

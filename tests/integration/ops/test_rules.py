@@ -14,7 +14,7 @@ from tests.integration.ops.rule_case import TARGETS, Case, Series
 from tests.integration.ops.rule_cases import CASES
 
 from leadline.ops.monitoring import prometheus_files
-from leadline.ops.monitoring.rules import Alert, Record
+from leadline.ops.monitoring.rules import Alert, Record, file_name
 from leadline.ops.monitoring.table import alerts, rules
 
 ALERTS = alerts(TARGETS)
@@ -109,7 +109,7 @@ def expected(case: Case) -> Iterator[dict[str, Any]]:
             "exp_annotations": {
                 "summary": case.summary if at == window else alert.summary,
                 "description": (case.detail or alert.detail).replace(f"over {window}", f"over {at}"),
-                "runbook_url": alert.runbook,
+                "runbook_url": TARGETS.runbook(file_name(alert.name)),
             },
         }
 

@@ -183,3 +183,19 @@ async def test_a_resumed_run_keeps_what_its_services_found(site: HostileWeb, tmp
     assert [event for event in events if isinstance(event, ToolAnswered) and event.call == before.call] == [before]
     assert (before.tool, asked(site)) == ("search", sent)
     assert "1844" in report.claims[0].text
+
+
+@pytest.mark.parametrize(("weight", "first"), [("1", "lit.txt"), ("2", "a.example")])
+async def test_the_web_weighs_beside_documents_what_the_settings_say(
+    site: HostileWeb, tmp_path: Path, weight: str, first: str
+) -> None:
+    documents = tmp_path / "lit.txt"
+    await asyncio.to_thread(documents.write_text, "The lighthouse at Skerryvore was first lit in 1844.\n", "utf-8")
+    site.pages |= {SEARXNG: found("a", form="searxng"), BRAVE: found("a", form="brave")}
+    chosen = await settings(site, data_dir=str(tmp_path / "data"), search__weight=weight)
+    async with Leadline(chosen) as engine:
+        run_id = await engine.start(QUESTION, docs=[documents], options=engine.options(web=True))
+        await engine.result(run_id)
+        events = [record.event for record in await engine.records(run_id)]
+    values: list[Any] = [event.value for event in events if isinstance(event, ToolAnswered) and event.tool == "search"]
+    assert first in values[0]["results"][0]["hits"][0]["uri"]

@@ -10,7 +10,7 @@ import pytest
 
 from leadline.api.warming import Allowance, warm_cache
 from leadline.domain import Json, Options, Question
-from leadline.events import Entry, ToolAnswered, ToolAsked
+from leadline.events import Entry, Event, ToolAnswered, ToolAsked
 from leadline.ports import NewRun
 from leadline.settings import Settings, load
 from leadline.testing import SmallWeb, WebPage
@@ -36,12 +36,16 @@ async def ran(settings: Settings, tenant: str, query: str, page: str) -> None:
     """Put a run into the store that searched the web and read a page."""
     async with platform(settings) as running:
         new = NewRun(
-            id=f"run-{tenant}", tenant=tenant, question=Question(text=query), options=Options(web=True), seed=1
+            id=f"run-{tenant}",
+            tenant=tenant,
+            question=Question(text=query, language="en"),
+            options=Options(web=True),
+            seed=1,
         )
         run = await running.store.create(new, owner="test")
         found: Json = {"results": [{"query": query, "hits": [], "ignored": [], "failures": []}]}
         read: Json = {"pages": [{"url": page, "source_id": "s1"}]}
-        events = [
+        events: list[Event] = [
             ToolAsked(call="1", tool="search", arguments={"query": query}, request=""),
             ToolAnswered(call="1", tool="search", value=found),
             ToolAsked(call="2", tool="visit", arguments={"url": page}, request=""),

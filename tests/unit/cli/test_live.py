@@ -89,6 +89,9 @@ def test_failures_and_returns_are_told() -> None:
 def test_what_a_call_does_in_words() -> None:
     assert activity("search", {"query": ["a", "b"]}) == "searching: a; b"
     assert activity("visit", {"url": ["file:///x/My%20file.pdf"], "goal": "g"}) == ("reading: My file.pdf")
+    assert activity("search", {"query": ["Who?", '"Per Dahl"', '"Per Dahl" who']}) == "searching: Who?; Per Dahl"
+    long = activity("search", {"query": [f"The name number {n}" for n in range(20)]})
+    assert long.endswith("; The name number 7; 12 more")
     assert activity("python", {"code": "1"}) == "computing"
     assert activity("other", {"n": 1}) == "calling: other"
     assert activity("search", {"query": {"odd": 1}}).startswith("searching: ")

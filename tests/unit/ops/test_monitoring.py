@@ -11,7 +11,9 @@ import yaml
 
 from leadline.errors import SettingsError
 from leadline.ops.monitoring import (
+    Named,
     Pace,
+    Pods,
     Targets,
     Thresholds,
     alertmanager_files,
@@ -21,6 +23,7 @@ from leadline.ops.monitoring import (
 )
 from leadline.ops.monitoring.rules import duration, file_name
 from leadline.ops.monitoring.table import alerts
+from leadline.telemetry.families import FAMILIES
 
 TARGETS = Targets(
     service=("h:8000",), worker=("h:9101",), tools=("h:8001",), vllm=("h:8100",), alertmanager="127.0.0.1:9093"
@@ -38,6 +41,40 @@ def test_each_job_has_its_targets_and_none_is_empty() -> None:
         "leadline-service": ["h:8000"],
         "leadline-worker": ["h:9101"],
     }
+
+
+def test_what_is_found_is_asked_for_by_its_name_and_never_as_one_target() -> None:
+    worker = ("h:9101", Named(part="worker", port=9100, least=2), Named(part="extra", port=9100))
+    [_, _, job, _] = configuration(replace(TARGETS, worker=worker))["scrape_configs"]
+    assert job["static_configs"] == [{"targets": ["h:9101"]}]
+    asked = {"type": "A", "port": 9100, "refresh_interval": "15s"}
+    assert job["dns_sd_configs"] == [{"names": ["worker"], **asked}, {"names": ["extra"], **asked}]
+    tools = tuple(Pods(part=f"tool-{name}", namespace="leadline") for name in ("search", "visit"))
+    [_, _, _, job] = configuration(replace(TARGETS, tools=tools))["scrape_configs"]
+    assert job["kubernetes_sd_configs"] == [{"role": "pod", "namespaces": {"names": ["leadline"]}}]
+    assert job["relabel_configs"][0]["regex"] == "leadline;tool-search;http|leadline;tool-visit;http"
+    assert "static_configs" not in job
+
+
+def test_a_label_of_what_is_found_is_none_of_a_metric() -> None:
+    """Prometheus would rename the metric's, and every rule that asks for it would find nothing."""
+    pods = configuration(replace(TARGETS, worker=(Pods(part="worker", namespace="x"),)))["scrape_configs"][2]
+    given = {rule["target_label"] for rule in pods["relabel_configs"] if "target_label" in rule}
+    assert given == {"process", "namespace", "pod"}
+    assert not given & {label for family in FAMILIES for label in family.labels}
+
+
+@pytest.mark.parametrize("wrong", [{"part": "a b"}, {"part": ""}, {"least": 0}, {"port": 0}])
+def test_what_cannot_be_found_is_refused(wrong: dict[str, Any]) -> None:
+    with pytest.raises(SettingsError):
+        Named(**{"part": "worker", "port": 9100, **wrong})
+    with pytest.raises(SettingsError):
+        Pods(**{"part": "worker", "namespace": "leadline", **wrong, "port": "a b"})
+
+
+def test_pods_and_other_places_are_not_one_job() -> None:
+    with pytest.raises(SettingsError, match="leadline-worker"):
+        replace(TARGETS, worker=("h:9101", Pods(part="worker", namespace="leadline")))
 
 
 def test_the_key_is_shown_to_our_own_processes_alone() -> None:

@@ -16,6 +16,7 @@ from leadline.settings.kinds import Kind, is_secret
 STORE = "postgresql://u:p@db.example/x"
 AT = {"model.urls": {"model.name": "m"}, "judge.urls": {"judge.use": "own", "judge.name": "j"}}
 AT |= {"summarizer.urls": {"summarizer.use": "own", "summarizer.name": "s"}, "embed.url": {"embed.name": "e"}}
+AT |= {"rerank.url": {"rerank.name": "r"}}
 AT |= {"tools.search": {"tools.key": "tools-key-0"}, "tools.visit": {"tools.key": "tools-key-0"}}
 AT |= {"tools.scholar": {"tools.key": "tools-key-0"}, "tools.python": {"tools.key": "tools-key-0"}}
 AT |= {"s3.endpoint": {"blobs": "s3://bucket"}, "server.url": {"server.key": "ll_server_key_0"}}
@@ -100,7 +101,9 @@ def test_what_else_names_a_machine(flags: dict[str, str], wanted: str | None) ->
 
 def test_headers_of_a_plain_origin_count(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
-    path.write_text('[fetch.headers."http://wiki.example"]\nX-Key = "word"\n[fetch.headers."safe.example"]\nX-Key = "w"\n')
+    path.write_text(
+        '[fetch.headers."http://wiki.example"]\nX-Key = "word"\n[fetch.headers."safe.example"]\nX-Key = "w"\n'
+    )
     path.chmod(0o600)
     assert travel(load(config=path, environ={})).open == ("`fetch.headers` to wiki.example",)
 
@@ -150,7 +153,11 @@ def test_every_setting_that_takes_an_address_is_looked_at() -> None:
     providers = {name for name in known if name.endswith(".base_url")}
     for name in providers - NOTHING_SECRET:
         section, provider, _ = name.split(".")
-        flags = {f"{section}.providers": provider, f"{section}.{provider}.api_keys": "provider-key-0", name: "http://a.example"}
+        flags = {
+            f"{section}.providers": provider,
+            f"{section}.{provider}.api_keys": "provider-key-0",
+            name: "http://a.example",
+        }
         assert name in seen(flags), name
     assert known - providers - NOTHING_SECRET == set(HTTP)
 

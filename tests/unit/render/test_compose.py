@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.reports import a_claim, a_report, a_source, chinese, cite, english
 from tests.unit.render import samples
 
-from leadline.domain import Verdict
+from leadline.domain import StrategyName, Verdict
 from leadline.render.compose import compose, shown
 from leadline.render.page import Kind, Look
+from leadline.research.html import to_html
 
 
 def test_parts_come_in_the_order_of_reading() -> None:
@@ -71,7 +73,7 @@ def test_a_long_question_is_no_title_of_many_lines() -> None:
 
 def test_moments_are_shown_in_utc() -> None:
     for at, told in [("2026-01-01T02:30:00+02:00", "2026-01-01 00:30 UTC"), ("once", "once")]:
-        assert f"Written {told} · react" in compose(replace(samples.empty(), created_at=at)).blocks[1].text
+        assert f"Written {told} · step by step" in compose(replace(samples.empty(), created_at=at)).blocks[1].text
 
 
 @given(st.text())
@@ -80,3 +82,13 @@ def test_what_is_shown_is_one_line_that_xml_can_hold(text: str) -> None:
     assert told == " ".join(told.split())
     assert not [char for char in told if ord(char) < 0x20 or 0xD800 <= ord(char) < 0xE000 or char in "\ufffe\uffff"]
     assert shown(told) == told
+
+
+@pytest.mark.parametrize("strategy", [name.value for name in StrategyName if name is not StrategyName.AUTO])
+def test_how_evidence_was_gathered_is_told_in_the_reports_language(strategy: str) -> None:
+    for language, ascii_only in (("en", True), ("zh", False)):
+        report = replace(samples.empty(), strategy=strategy, language=language)
+        shown_as = compose(report).blocks[1].text.split(" · ")[1]
+        assert shown_as != strategy
+        assert shown_as.isascii() is ascii_only
+        assert shown_as in to_html(report, {})

@@ -131,3 +131,10 @@ def test_a_person_is_told_behind_what_opens_a_sentence() -> None:
     found = ledger(Directors=body)
     source = found.sources[0].id
     assert antecedent(found, source, found.text(source).index("During")) == "Greta Holm"
+
+
+def test_what_is_no_name_is_not_looked_up() -> None:
+    asked = "Did the tug 04 of Nordlys Inc reach Bergen, measured by 北极星离海平面?"
+    assert {q.name for q in first_queries(asked) if q.name}.isdisjoint({"04", "Inc", "北极星离海"})
+    found = ledger(**{"04": "The tug Skagen arrived. The Free Software Foundation, Inc. owns it."})
+    assert {q.name for q in next_queries("Which tug arrived?", found, ()) if q.name}.isdisjoint({"04", "Inc"})

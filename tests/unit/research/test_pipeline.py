@@ -24,7 +24,20 @@ from tests.support.engine import (
 )
 from tests.support.quick import within
 
-from leadline.domain import Dialect, Flag, ModelRequest, Policy, Price, RunState, StopReason, ToolCall, Verdict
+from leadline.domain import (
+    Dialect,
+    Flag,
+    ModelRequest,
+    NotRead,
+    Options,
+    Policy,
+    Price,
+    RunState,
+    StopReason,
+    StrategyName,
+    ToolCall,
+    Verdict,
+)
 from leadline.errors import (
     ContextOverflow,
     ModelDenied,
@@ -35,6 +48,7 @@ from leadline.errors import (
     ToolStop,
 )
 from leadline.events import ClaimChecked, ModelAnswered, ModelAsked, RunFinished, SourceStored, ToolAnswered
+from leadline.ports import Found, Query
 from leadline.research.strategies.react import called
 from leadline.testing import CannedSearch, ScriptedModel
 
@@ -296,6 +310,54 @@ async def test_evidence_that_cannot_be_had_fails_the_run(tmp_path: Path) -> None
     assert told.run.failure is not None
     assert told.run.failure.code == "tool_stop"
     assert "no-such-run" in told.run.failure.message
+
+
+# --- nothing found ---------------------------------------------------------------------------
+
+
+class Failing:
+    """A search that never answers: it tells that it was asked, and waits or fails."""
+
+    name = "failing"
+
+    def __init__(self, *, waits: bool) -> None:
+        self.asked = asyncio.Event()
+        self._waits = waits
+
+    async def search(self, query: Query, *, deadline: float) -> Found:
+        del query, deadline
+        self.asked.set()
+        if self._waits:
+            await asyncio.Event().wait()
+        raise ProviderUnavailable("`h.example` cannot be reached: no connection")
+
+
+async def test_a_report_that_was_asked_for_before_anything_was_found_says_so(tmp_path: Path) -> None:
+    search = Failing(waits=True)
+    async with rig(tmp_path, searching=search) as engine:
+        run_id = await engine.begin(Options(strategy=StrategyName.EXTRACTIVE, corpora=("c",)))
+        await search.asked.wait()
+        await engine.flag(run_id, Flag.FINISH)
+        told = await engine.ended(run_id)
+    assert told.sure.stop_reason == StopReason.FINISHED_EARLY
+    [missing] = [s.text for part in told.sure.sections for s in part.sentences]
+    assert "stopped before anything was found" in missing
+    assert any("stopped by request" in note for note in told.sure.notes)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (Options(web=True), "No search was answered"),
+        (Options(corpora=("c",), not_read=NotRead(count=1, all=True)), "There was no document to search"),
+    ],
+)
+async def test_nothing_is_said_of_documents_that_were_not_searched(tmp_path: Path, options: Options, says: str) -> None:
+    async with rig(tmp_path, searching=Failing(waits=False)) as engine:
+        run_id = await engine.begin(replace(options, strategy=StrategyName.EXTRACTIVE))
+        told = await engine.ended(run_id)
+    assert told.sure.stop_reason == StopReason.NOTHING_FOUND
+    assert says in told.sure.sections[0].sentences[0].text
 
 
 # --- flags -----------------------------------------------------------------------------------

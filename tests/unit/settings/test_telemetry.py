@@ -26,7 +26,16 @@ def test_lines_go_where_the_setting_says(given: str, taken: str) -> None:
 
 @pytest.mark.parametrize(
     "given",
-    ["stdout", "file://", "file://host/a", "kafka://broker", "kafka://broker/a/b", "kafka://b/t?odd=1", "redis://b/0", "http://a/b"],
+    [
+        "stdout",
+        "file://",
+        "file://host/a",
+        "kafka://broker",
+        "kafka://broker/a/b",
+        "kafka://b/t?odd=1",
+        "redis://b/0",
+        "http://a/b",
+    ],
 )
 def test_another_place_is_refused(given: str) -> None:
     with pytest.raises(SettingsError, match=r"log\.sink"):

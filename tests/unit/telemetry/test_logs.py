@@ -12,8 +12,10 @@ from typing import Any
 import pytest
 from tests.support.engine import rig
 
+from leadline.domain import Failure, ModelRequest, Options, Question, RunState, StopReason
+from leadline.ports import Run
 from leadline.ports.correlation import Ids, Trace, belonging
-from leadline.ports.signals import BreakerChanged, HttpAnswered, LimitHeld
+from leadline.ports.signals import BreakerChanged, HttpAnswered, LimitHeld, RunEnded
 from leadline.telemetry.follow import Broadcast
 from leadline.telemetry.lines import Lines
 from leadline.telemetry.logs import Flood, KafkaHandler, Shape, file, formatter, logging_to
@@ -95,16 +97,72 @@ async def test_with_content_questions_and_arguments_are_there_unescaped(tmp_path
 @pytest.mark.blocking("a program opens and closes its log around the event loop, not in it")
 async def test_a_failed_run_says_why_by_its_code(tmp_path: Path, written: Written) -> None:
     with logging_to(written.sink, Shape(format="json")):
-        script = lambda request: RuntimeError("Eddystone is secret")  # noqa: E731 a model with a bug
+
+        def script(request: ModelRequest) -> str:
+            raise RuntimeError(f"no answer to {request}")
+
         async with rig(tmp_path, script, told=Broadcast([Lines()])) as engine:
             await engine.ended(await engine.begin())
     (failed,) = written.named("task_error")
     assert failed["level"] == "error"
-    assert failed["code"] == "internal"
+    assert (failed["code"], failed["error"]) == ("internal", "internal")
     assert "error_hash" in failed
+    assert failed["task_id"] == failed["run"]
+    assert "Traceback (most recent call last):\n" in failed["traceback"]
+    assert failed["traceback"].endswith("RuntimeError")
+    assert "no answer to Model" not in failed["traceback"]
     (broke,) = written.named("run_failed")
     assert "Traceback" in broke["exception"]
     assert broke["run"] == failed["run"]
+
+
+@pytest.mark.blocking("a program opens and closes its log around the event loop, not in it")
+async def test_with_content_a_failed_run_says_what_failed_and_no_secret(tmp_path: Path, written: Written) -> None:
+    with logging_to(written.sink, Shape(format="json"), secrets=["h0rse-battery"]):
+
+        def script(request: ModelRequest) -> str:
+            raise RuntimeError("Eddystone by h0rse-battery")
+
+        async with rig(tmp_path, script, told=Broadcast([Lines(content=True)])) as engine:
+            await engine.ended(await engine.begin())
+    (failed,) = written.named("task_error")
+    assert failed["traceback"].endswith(f"\nRuntimeError: Eddystone by {HIDDEN}")
+    assert failed["error"] == "an internal error ended the run; the log tells more"
+    assert "h0rse-battery" not in written.text
+
+
+def test_every_line_of_a_run_has_it_as_the_task_too(written: Written) -> None:
+    with logging_to(written.sink, Shape(format="json")):
+        with belonging(Ids(run="r1", tenant="t1")):
+            log.warning("a")
+        log.warning("b", extra={"run": "r2"})
+        log.warning("c", extra={"run": "r3", "task_id": "own"})
+        log.warning("d")
+    assert [line.get("task_id") for line in written.lines] == ["r1", "r2", "own", None]
+
+
+def test_a_run_that_the_store_ended_says_why(written: Written) -> None:
+    gone = Run(
+        id="r1",
+        tenant="local",
+        seed=1,
+        engine="1",
+        priority=0,
+        attempts=3,
+        fence=3,
+        question=Question(text=QUESTION, language="zh"),
+        options=Options(),
+        state=RunState.FAILED,
+        created_at=0.0,
+        updated_at=9.0,
+        stop_reason=StopReason.ATTEMPTS,
+        failure=Failure(code="attempts", message="its workers died: Eddystone"),
+    )
+    with logging_to(written.sink, Shape(format="json")):
+        Broadcast([Lines()]).signal(RunEnded(run=gone))
+    (failed,) = written.lines
+    assert (failed["event"], failed["task_id"], failed["error"]) == ("task_error", gone.id, "attempts")
+    assert "Eddystone" not in written.text
 
 
 def test_lines_belong_to_their_request_and_trace(written: Written) -> None:

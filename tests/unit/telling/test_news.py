@@ -68,7 +68,7 @@ def test_what_an_earlier_report_said_is_no_markup() -> None:
     assert "<del><bdi>It *was* &lt;b&gt;painted&lt;/b&gt; green.</bdi></del>" in to_html(report, texts)
     shown = MarkdownIt("commonmark").enable("strikethrough").render(to_markdown(report))
     assert "<s>It *was* &lt;b&gt;painted&lt;/b&gt; green.</s>" in shown
-    assert "A page [gone] (https://gone.example/page)" in shown
+    assert "A page [gone] (<code>https://gone.example/page</code>)" in shown
     assert 'href="https://gone.example' not in shown
 
 

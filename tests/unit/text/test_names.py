@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from leadline.text.names import NameKind, find_names, name_key
+from leadline.text.names import NameKind, find_names, name_key, whole
 
 
 def names(text: str) -> list[str]:
@@ -82,3 +82,21 @@ def test_names_are_in_order_and_read_as_they_stand(text: str) -> None:
         assert " ".join(name.text.split()) == " ".join(text[name.start : name.end].split())
         name_key(name.text)
     assert all(left.end <= right.start for left, right in pairwise(found))
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("测量北极星离海平面的高度。", []),
+        ("展开一幅长卷海图。", []),
+        ("王景弘率领回国。", []),
+        ("在马里亚纳海沟下潜。", []),
+        ("大报恩寺的修建", ["大报恩寺"]),
+        ("南京牛首山南麓", ["南京牛首山"]),
+        ("《郑和航海图》中", ["郑和航海图"]),
+        ("由北京大学编写", ["北京大学"]),
+        ("In Bergen, Greta Holm left.", ["Bergen", "Greta Holm"]),
+    ],
+)
+def test_a_name_that_was_cut_out_of_a_clause_is_told(text: str, kept: list[str]) -> None:
+    assert [name.text for name in find_names(text) if whole(text, name)] == kept

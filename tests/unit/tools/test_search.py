@@ -2,14 +2,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from leadline.domain import Hit, Json, Options
-from leadline.errors import ToolError, ToolFailed, ToolStop
+from leadline.errors import ModelUnavailable, ToolError, ToolFailed, ToolStop
 from leadline.ports import CallContext, Found, Query, Unanswered
 from leadline.testing.search import CannedSearch
 from leadline.tools.addresses import canonical
+from leadline.tools.ranked import Ranking
 from leadline.tools.search import SearchTool, fuse
 
 GOLDEN = """\
@@ -247,3 +249,73 @@ def test_a_page_counts_once_a_list() -> None:
 )
 def test_addresses_of_one_page_are_one(uri: str, same: str) -> None:
     assert canonical(uri) == same
+
+
+# --- put in order by a model ---------------------------------------------------------------------
+
+
+class Words:
+    """A ranker that counts the words that query and text share; away while it is told so."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, list[str], float]] = []
+        self.away = False
+
+    async def scores(self, query: str, texts: Sequence[str], *, deadline: float) -> Sequence[float]:
+        self.asked.append((query, list(texts), deadline))
+        if self.away:
+            raise ModelUnavailable("it is away")
+        return [float(len(set(query.split()) & set(text.split()))) for text in texts]
+
+
+def pages(*words: str, host: str = "") -> list[Hit]:
+    return [
+        Hit(uri=f"https://{host or f'h{at}.example'}/{at}", title=f"page {at}", snippet=text, provider="web", rank=at)
+        for at, text in enumerate(words, start=1)
+    ]
+
+
+async def test_hits_are_told_in_the_order_of_the_ranker(context: CallContext) -> None:
+    words = Words()
+    web = provider("web", fish=pages("stone", "red", "red fish", "red fish"))
+    tool = SearchTool([web], ranking=Ranking(ranker=words, most=3))
+    result = await tool.call({"query": "red fish"}, context)
+    value: Any = result.value
+    assert [(at["uri"], at["rank"]) for at in value["results"][0]["hits"]] == [
+        ("https://h3.example/3", 1),
+        ("https://h2.example/2", 2),
+        ("https://h1.example/1", 3),
+        ("https://h4.example/4", 4),
+    ], "the fourth is beyond what is put in order"
+    assert value["results"][0]["reranked"] is True
+    [(query, texts, deadline)] = words.asked
+    assert (query, texts[0]) == ("red fish", "page 1 stone")
+    assert 0 < deadline < context.deadline
+
+
+async def test_without_an_order_hits_stay_as_they_were(context: CallContext) -> None:
+    words = Words()
+    web = provider("web", fish=pages("stone", "red fish"))
+    plain = await SearchTool([web]).call({"query": "red fish"}, context)
+    words.away = True
+    tool = SearchTool([web], ranking=Ranking(ranker=words, most=40))
+    assert await tool.call({"query": "red fish"}, context) == plain
+    assert len(words.asked) == 1
+
+
+async def test_a_host_has_its_share_in_the_new_order_too(context: CallContext) -> None:
+    web = provider(
+        "web", fish=[*pages("red fish", "red fish", "red fish", "red fish", host="one.example"), *pages("red")]
+    )
+    tool = SearchTool([web], ranking=Ranking(ranker=Words(), most=40))
+    found = uris((await tool.call({"query": "red fish"}, context)).value)
+    assert found[3] == "https://h1.example/1"
+    assert found[4] == "https://one.example/4"
+
+
+async def test_a_query_that_is_kept_inside_is_not_sent_to_the_ranker(context: CallContext) -> None:
+    words = Words()
+    docs = provider("docs", fish=pages("stone", "red fish"))
+    tool = SearchTool([docs], outside=frozenset({"web"}), ranking=Ranking(ranker=words, most=40))
+    await tool.call({"query": "red fish"}, replace(context, refused={"red fish": "it names a secret"}))
+    assert words.asked == []

@@ -7,8 +7,19 @@ it writes and reads, has a model answer, runs a program. What costs money is ask
 
 from leadline.ops.doctor.diagnosis import Diagnosis, examine, read_diagnosis
 from leadline.ops.doctor.finding import Finding, Status
-from leadline.ops.doctor.look import PAGE, Look
+from leadline.ops.doctor.look import PAGE, Look, asks_for_web
 from leadline.ops.doctor.shown import shown_text
 from leadline.ops.doctor.table import CHECKS
 
-__all__ = ["CHECKS", "PAGE", "Diagnosis", "Finding", "Look", "Status", "examine", "read_diagnosis", "shown_text"]
+__all__ = [
+    "CHECKS",
+    "PAGE",
+    "Diagnosis",
+    "Finding",
+    "Look",
+    "Status",
+    "asks_for_web",
+    "examine",
+    "read_diagnosis",
+    "shown_text",
+]

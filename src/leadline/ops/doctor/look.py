@@ -18,19 +18,31 @@ from leadline.wiring import data_folder
 PAGE: Final = "https://example.com/"
 """The page that reading the web is tried with unless another is named: it is there for such use (RFC 2606)."""
 
+_OF_WEB: Final = frozenset({"search", "scholar", "visit", "fetch", "outgoing", "proxy", "tools"})
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Look:
-    """One examination. `paid`: what costs money may be asked as well. `page` is read to see that pages can be."""
+    """One examination. `paid`: what costs money may be asked as well. `page` is read to see that pages can be.
+
+    Without `web` nothing asks for the web, so that it is no fault where the defaults do not reach it.
+    """
 
     settings: Settings
     paid: bool = False
     page: str = PAGE
+    web: bool = True
     clock: Clock = field(default_factory=SystemClock)
 
     async def folder(self) -> Path:
         """Return the data folder. Raises `SettingsError`."""
         return await asyncio.to_thread(data_folder, self.settings)
+
+
+def asks_for_web(settings: Settings) -> bool:
+    """Return whether the operator set anything about the web: else documents may be all that is wanted."""
+    sections = {name.partition(".")[0] for name, source in settings.sources.items() if source != "default"}
+    return not sections.isdisjoint(_OF_WEB)
 
 
 def chosen(look: Look, name: str) -> bool:

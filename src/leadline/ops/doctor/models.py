@@ -10,7 +10,7 @@ from leadline.domain import Json
 from leadline.errors import ModelDenied, ModelError, ModelTimeout
 from leadline.ops.doctor.finding import Finding, Status, failed, off, warned, worst
 from leadline.ops.doctor.look import Look, beside
-from leadline.wiring.probe_models import Server, Tried, model_servers, try_server, try_vectors
+from leadline.wiring.probe_models import Server, Tried, model_servers, try_ranking, try_server, try_vectors
 
 SECONDS: Final = 60.0
 """For all servers together; each of their answers has a third."""
@@ -128,3 +128,15 @@ async def embeddings(look: Look) -> Finding:
     except ModelError as error:
         return failed(error, command=f"curl -sS -m 5 {section.url.rstrip('/')}/models", runbook=RUNBOOK)
     return Finding(told=f"{section.name}: vectors of {length} numbers", facts={"length": length})
+
+
+async def rerank(look: Look) -> Finding:
+    """Have two short texts put in order."""
+    section = look.settings.rerank
+    if section.url is None:
+        return off("no server that reranks is set: hits are in the order of their providers' ranks")
+    try:
+        await try_ranking(look.settings, seconds=section.seconds)
+    except ModelError as error:
+        return failed(error, command=f"curl -sS -m 5 {section.url.rstrip('/')}/models", runbook=RUNBOOK)
+    return Finding(told=f"{section.name}: puts hits in order")

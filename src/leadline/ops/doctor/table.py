@@ -29,6 +29,7 @@ CHECKS: Final[Sequence[Check]] = (
     Check(name="versions", run=software.versions, runbook=f"{_PAGE}#versions"),
     Check(name="model_service", run=models.model_service, seconds=models.SECONDS, runbook=models.RUNBOOK),
     Check(name="embeddings", run=models.embeddings, seconds=15.0, runbook=models.RUNBOOK),
+    Check(name="rerank", run=models.rerank, seconds=15.0, runbook=models.RUNBOOK),
     Check(name="tool_services.search", run=tools.search, seconds=tools.SECONDS + 3, runbook=tools.RUNBOOK),
     Check(name="tool_services.visit", run=tools.visit, seconds=tools.SECONDS + 3, runbook=tools.RUNBOOK),
     Check(name="tool_services.scholar", run=tools.scholar, seconds=tools.SECONDS + 3, runbook=tools.RUNBOOK),

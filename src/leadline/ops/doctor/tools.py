@@ -36,7 +36,7 @@ async def search(look: Look) -> Finding:
     if not names:
         return off("no provider is set: the web is not searched")
     parts = await beside({name: _provider(look, name) for name in names})
-    return _any_of(parts, must=chosen(look, "search.providers"))
+    return _unasked(look, _any_of(parts, must=chosen(look, "search.providers")))
 
 
 async def scholar(look: Look) -> Finding:
@@ -48,7 +48,7 @@ async def scholar(look: Look) -> Finding:
     if not names:
         return off("no service is set: scholarly works are not searched")
     parts = await beside({name: _source(look, name) for name in names})
-    return _any_of(parts, must=chosen(look, "scholar.providers"))
+    return _unasked(look, _any_of(parts, must=chosen(look, "scholar.providers")))
 
 
 async def visit(look: Look) -> Finding:
@@ -61,7 +61,8 @@ async def visit(look: Look) -> Finding:
         length = await try_page(look.settings, await look.folder(), look.page, seconds=SECONDS - 2)
     except ToolError as error:
         cause = f"{look.page}: {error}"
-        return failed(cause, command=f"curl -sSI -m 5 {look.page}", runbook=RUNBOOK, status=Status.DEGRADED)
+        command = f"curl -sSI -m 5 {look.page}"
+        return _unasked(look, failed(cause, command=command, runbook=RUNBOOK, status=Status.DEGRADED))
     return _well(began, f"read {length} characters of {look.page}")
 
 
@@ -175,6 +176,15 @@ def _alone(error: LeadlineError, name: str) -> str:
     """Return a failure's words without those that say of one provider that none answered."""
     text = str(error)
     return text.partition(f"; {name}: ")[2] or text
+
+
+def _unasked(look: Look, finding: Finding) -> Finding:
+    """Return what a provider is, without a warning where nothing asks for the web and none of it answers."""
+    parts = finding.parts.values()
+    dead = bool(finding.cause) and all(part.status is Status.UNHEALTHY for part in parts)
+    if look.web or not dead:
+        return finding
+    return off(f"the web is not reached, and nothing is set that asks for it: {finding.cause}")
 
 
 def _any_of(parts: dict[str, Finding], *, must: bool) -> Finding:

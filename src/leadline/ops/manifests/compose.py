@@ -68,6 +68,7 @@ def compose_files(deployment: Deployment) -> Mapping[str, str]:
         vllm=(),
         alertmanager="alertmanager:9093",
         key_file="/run/secrets/metrics",
+        runbooks=deployment.runbooks,
     )
     monitoring = {f"prometheus/{name}": text for name, text in prometheus_files(targets).items()}
     monitoring |= {f"alertmanager/{name}": text for name, text in alertmanager_files(webhook=None).items()}

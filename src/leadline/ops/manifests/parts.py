@@ -179,6 +179,7 @@ class Deployment:
     `runs_at_once` is a worker's concurrency, by which the number of workers follows the queue.
     `stores` and `models` are networks (CIDR) of databases and of model servers. `choices` are settings of
     providers and of other models, as `SEARCH__PROVIDERS`: each goes to the parts that have a use for it.
+    `runbooks_at` is the address below which alerts' runbooks answer, by default `/runbooks` at the host.
     """
 
     image: str = f"leadline:{__version__}"
@@ -195,10 +196,16 @@ class Deployment:
     monitoring_namespace: str = "monitoring"
     parts: tuple[Part, ...] = field(default=PARTS)
     choices: Mapping[str, str] = field(default_factory=dict)
+    runbooks_at: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse choices of nobody. Raises `SettingsError`."""
         check_choices(self.choices)
+
+    @property
+    def runbooks(self) -> str:
+        """The address below which alerts' runbooks answer."""
+        return self.runbooks_at or f"https://{self.host}/runbooks"
 
     def settings(self, *, proxies: str) -> dict[str, str]:
         """Return the settings that are no secret, as variables; `proxies` is the balancer's network."""

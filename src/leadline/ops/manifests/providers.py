@@ -20,6 +20,7 @@ _MODELS: Final = (
     *("JUDGE__USE", "JUDGE__URLS", "JUDGE__NAME", "JUDGE__API_KEY"),
     *("SUMMARIZER__USE", "SUMMARIZER__URLS", "SUMMARIZER__NAME", "SUMMARIZER__API_KEY"),
     *("EMBED__URL", "EMBED__NAME", "EMBED__API_KEY"),
+    *("RERANK__URL", "RERANK__NAME", "RERANK__API_KEY"),
 )
 _CONTACT: Final = "FETCH__CONTACT"
 
@@ -32,6 +33,9 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             "SEARCH__PROVIDERS",
             *(f"SEARCH__{name.upper()}__API_KEYS" for name in PROVIDERS if name not in KEYLESS),
             "SEARCH__SEARXNG__BASE_URL",
+            "SEARCH__FUSE",
+            *(f"SEARCH__{name.upper()}__WEIGHT" for name in PROVIDERS),
+            *(f"SEARCH__{name.upper()}__USD" for name in PROVIDERS if name not in KEYLESS),
             _CONTACT,
         ),
         "tool-visit": ("VISIT__READER_ORDER", "VISIT__READER_URL", "VISIT__READER_KEY", _CONTACT),

@@ -72,7 +72,11 @@ def systemd_files() -> Mapping[str, str]:
         "leadline-service@.service": _unit("service on port %i", serves, memory="2G", more=_ALONE),
         # The instance is the port of its metrics.
         "leadline-worker@.service": _unit(
-            "worker with metrics on port %i", ("worker", "--metrics-port", "%i"), memory="4G", more=_ALONE, stop=90
+            "worker with metrics on port %i",
+            ("worker", "--metrics-port", "%i"),
+            memory="4G",
+            more=(("ExecReload", "/bin/kill -HUP $MAINPID"), *_ALONE),
+            stop=90,
         ),
     }
     for name in tools:

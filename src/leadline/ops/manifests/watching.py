@@ -62,6 +62,7 @@ def _targets(deployment: Deployment) -> Targets:
         vllm=tuple(f"{one.hostname}:{one.port}" for one in models if one.scheme == "http" and one.port),
         alertmanager=f"alertmanager.{deployment.monitoring_namespace}.svc:9093",
         key_file="/etc/prometheus/leadline/metrics-key",
+        runbooks=deployment.runbooks,
     )
 
 

@@ -79,7 +79,9 @@ def _inhibitions() -> list[Json]:
         _inhibit(['severity="critical"'], ['severity="warning"'], equal=["alertname", "slo"]),
         _inhibit(
             ['alertname="NoModelService"'],
-            ['alertname=~"ModelServiceDown|ModelServerOutOfService|SlowFirstToken|GatewayErrors|HighLatency|LatencyBudgetBurn"'],
+            [
+                'alertname=~"ModelServiceDown|ModelServerOutOfService|SlowFirstToken|GatewayErrors|HighLatency|LatencyBudgetBurn"'
+            ],
         ),
         _inhibit(
             ['alertname="NoWorkers"'],

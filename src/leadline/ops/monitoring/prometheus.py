@@ -26,12 +26,12 @@ def prometheus_files(
     """Return the text of each file, by its name beside `prometheus.yml`."""
     over, pace = thresholds or Thresholds(), pace or Pace()
     rules = {
-        "rules/records.yml": rules_text([RECORDS], pace=pace),
-        "rules/alerts.yml": rules_text(alert_groups(targets, over), pace=pace),
-        "rules/slo.yml": rules_text(slo_groups(), pace=pace),
+        "rules/records.yml": rules_text([RECORDS], targets=targets, pace=pace),
+        "rules/alerts.yml": rules_text(alert_groups(targets, over), targets=targets, pace=pace),
+        "rules/slo.yml": rules_text(slo_groups(), targets=targets, pace=pace),
     }
     if targets.gpu:
-        rules["rules/gpu.yml"] = rules_text(gpu_groups(targets, over), pace=pace)
+        rules["rules/gpu.yml"] = rules_text(gpu_groups(targets, over), targets=targets, pace=pace)
     return {CONFIGURATION: _configuration(targets, pace, list(rules)), **rules}
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias
 
 from leadline.domain import Json
-from leadline.ops.monitoring.targets import Pace
+from leadline.ops.monitoring.targets import Pace, Targets
 from leadline.ops.yaml import yaml_text
 
 Severity: TypeAlias = Literal[
@@ -66,10 +66,12 @@ def file_name(alert: str) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "-", alert).lower()
 
 
-def rules_text(groups: Sequence[Group], *, pace: Pace) -> str:
+def rules_text(groups: Sequence[Group], *, targets: Targets, pace: Pace) -> str:
     """Return a file of rules."""
     listed: list[Json] = [
-        {"name": group.name, "rules": [_rule(rule, pace) for rule in group.rules]} for group in groups if group.rules
+        {"name": group.name, "rules": [_rule(rule, targets, pace) for rule in group.rules]}
+        for group in groups
+        if group.rules
     ]
     return yaml_text({"groups": listed}, head=HEAD)
 
@@ -82,7 +84,7 @@ def duration(seconds: float) -> str:
     return f"{max(0, round(seconds * 1_000))}ms" if seconds else "0s"
 
 
-def _rule(rule: Record | Alert, pace: Pace) -> Json:
+def _rule(rule: Record | Alert, targets: Targets, pace: Pace) -> Json:
     if isinstance(rule, Record):
         return {"record": rule.name, "expr": rule.query} | ({"labels": dict(rule.labels)} if rule.labels else {})
     return {
@@ -90,5 +92,9 @@ def _rule(rule: Record | Alert, pace: Pace) -> Json:
         "expr": rule.query,
         "for": duration(rule.lasting * pace.patience),
         "labels": {"severity": rule.severity, **rule.labels},
-        "annotations": {"summary": rule.summary, "description": rule.detail, "runbook_url": rule.runbook},
+        "annotations": {
+            "summary": rule.summary,
+            "description": rule.detail,
+            "runbook_url": targets.runbook(file_name(rule.name)),
+        },
     }

@@ -12,6 +12,7 @@ from leadline.errors import SettingsError
 _NAME: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _PLACE: Final = re.compile(r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:]+\]):\d{1,5}")
 _PATH: Final = re.compile(r"[A-Za-z0-9._/@+-]+")
+_URL: Final = re.compile(r"https?://[A-Za-z0-9._~:/@%\[\]+-]+")
 
 KIND: Final = "process"
 """The label that says which part a found process is: one that no metric has, for Prometheus renames the metric's."""
@@ -61,6 +62,13 @@ Place: TypeAlias = str | Found
 question would go to another of them, and what they count would go up and down."""
 
 
+def _host(place: Place) -> str:
+    """Return where a place's HTTP answers, as its own network names it."""
+    if isinstance(place, Named):
+        return f"{place.part}:{place.port}"
+    return f"{place.part}.{place.namespace}.svc" if isinstance(place, Pods) else place
+
+
 def _check_named(name: str, least: int) -> None:
     if not _NAME.fullmatch(name) or least < 1:
         raise SettingsError(f"not a part to ask for metrics: {name!r}, at least {least}")
@@ -72,6 +80,8 @@ class Targets:
 
     `models` are gateways (`leadline serve-models`), `gpu` exporters of NVIDIA's DCGM or of
     nvidia-smi. `key_file` holds the bearer token of Leadline's own processes (`LEADLINE_METRICS__KEY`).
+    `runbooks` is the address below which alerts' runbooks answer, each by its file's name: for those
+    who are told, a balancer's `/runbooks` or a site of their own; by default that of the first service.
     Raises `SettingsError` for what is no place.
     """
 
@@ -83,6 +93,7 @@ class Targets:
     models: tuple[Place, ...] = ()
     alertmanager: str
     key_file: str | None = None
+    runbooks: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what Prometheus could not ask."""
@@ -92,6 +103,8 @@ class Targets:
             wrong.append(self.key_file)
         if wrong:
             raise SettingsError(f"not a place to ask for metrics: {wrong[0]!r}; write HOST:PORT")
+        if self.runbooks is not None and not _URL.fullmatch(self.runbooks):
+            raise SettingsError(f"not an address of runbooks: {self.runbooks!r}")
         for job, named in self.jobs():
             if len({isinstance(place, Pods) for place in named}) > 1:
                 raise SettingsError(f"pods and other places do not go into one job: {job}")
@@ -102,6 +115,13 @@ class Targets:
             for place in places:
                 if not isinstance(place, str):
                     yield job, place
+
+    def runbook(self, name: str) -> str:
+        """Return the address of a runbook, the file's name given; without a service its path in the project."""
+        base = self.runbooks
+        if base is None and self.service:
+            base = f"http://{_host(self.service[0])}/runbooks"
+        return f"docs/runbooks/{name}.md" if base is None else f"{base.rstrip('/')}/{name}"
 
     def jobs(self) -> Iterator[tuple[str, tuple[Place, ...]]]:
         """Yield each job that has targets, with them."""

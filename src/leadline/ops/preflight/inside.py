@@ -26,12 +26,15 @@ LAST: Final = "backups/last.json"
 RESTORED: Final = "backups/restored.json"
 
 
-def _by(finding: Finding | None, *, off: str, must_be_on: bool = False) -> Standing:
-    """Return a doctor's finding as a standing; warnings are told, and do not keep from production."""
+def _by(finding: Finding | None, *, off: str, must_be_on: str = "") -> Standing:
+    """Return a doctor's finding as a standing; warnings are told, and do not keep from production.
+
+    `must_be_on` is the command that sets what must not be off.
+    """
     if finding is None:
         return missing("it was not looked at", "leadline doctor")
     if finding.status is Status.OFF:
-        return missing(off, "leadline settings") if must_be_on else not_needed(off)
+        return missing(off, must_be_on) if must_be_on else not_needed(off)
     if finding.status is Status.UNHEALTHY:
         return missing(finding.cause, finding.command)
     return done(finding.told)
@@ -43,7 +46,7 @@ def _finding(ground: Ground, name: str) -> Finding | None:
 
 async def model_health(ground: Ground) -> Standing:
     """See that every role has a model server that answers."""
-    return _by(_finding(ground, "model_service"), off="no model is set", must_be_on=True)
+    return _by(_finding(ground, "model_service"), off="no model is set", must_be_on="leadline init")
 
 
 async def several_models(ground: Ground) -> Standing:
@@ -134,7 +137,7 @@ async def cache(ground: Ground) -> Standing:
 async def logs_collected(ground: Ground) -> Standing:
     """See that log lines go where they outlive the process."""
     sink = ground.settings.log.sink
-    if sink == STDERR:
+    if sink.url == STDERR:
         told = "lines go to standard error: journald or the container's engine must keep them; see docs/logging.md"
         return missing(told, "LEADLINE_LOG__SINK=file:///var/log/leadline/service.log")
     return done(f"lines go to {sink}")

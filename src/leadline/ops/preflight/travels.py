@@ -97,9 +97,9 @@ def _logs(settings: Settings) -> Iterator[Way]:
     elif log.scheme in REDIS:
         netloc = _plain_netloc(urlsplit(log.url).netloc)
         yield Way(setting="event_log", hosts=_hosts(netloc), secure=is_secure(log.scheme))
-    sink = urlsplit(settings.log.sink)
+    sink = settings.log.sink
     if sink.scheme in KAFKA:
-        yield Way(setting="log.sink", hosts=_hosts(_plain_netloc(sink.netloc)), secure=sink.scheme == KAFKA[1])
+        yield Way(setting="log.sink", hosts=_hosts(sink.brokers), secure=sink.scheme == KAFKA[1])
 
 
 def _addresses(settings: Settings) -> Iterator[tuple[str, str]]:
@@ -113,6 +113,7 @@ def _addresses(settings: Settings) -> Iterator[tuple[str, str]]:
     tools, reader = settings.tools, settings.visit
     places: tuple[tuple[str, str | None], ...] = (
         ("embed.url", settings.embed.url),
+        ("rerank.url", settings.rerank.url),
         ("tools.search", tools.search if tools.search != LOCAL else None),
         ("tools.visit", tools.visit if tools.visit != LOCAL else None),
         ("tools.scholar", tools.scholar if tools.scholar != LOCAL else None),

@@ -135,6 +135,7 @@ class Wish:
     services: int | None = None
     workers: int | None = None
     alerts_to: str | None = None
+    runbooks: str | None = None
     gateway: bool | None = None
     watch_every: float | None = None
 
@@ -144,7 +145,8 @@ class Plan:
     """What was chosen, kept from one start to the next.
 
     `inner` is the first of the fixed ports, where they are fixed. `watch_every` is how many seconds
-    Prometheus waits between two looks. `left_out` tells of each part that is not there why it is not.
+    Prometheus waits between two looks. `runbooks` is where alerts' runbooks answer, if not at the
+    balancer. `left_out` tells of each part that is not there why it is not.
     """
 
     port: int = PORT
@@ -152,6 +154,7 @@ class Plan:
     services: int = SERVICES
     workers: int = WORKERS
     alerts_to: str | None = None
+    runbooks: str | None = None
     gateway: bool = False
     watch_every: float = WATCH_EVERY
     ports: Mapping[str, int] = field(default_factory=dict)
@@ -180,6 +183,7 @@ class Plan:
             services=_else(wish.services, self.services),
             workers=_else(wish.workers, self.workers),
             alerts_to=_else(wish.alerts_to, self.alerts_to),
+            runbooks=_else(wish.runbooks, self.runbooks),
             gateway=_else(wish.gateway, self.gateway),
             watch_every=_else(wish.watch_every, self.watch_every),
             ports=self.ports if wish.inner_ports in {None, self.inner} else {},

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,8 @@ from leadline.ops.topology.servers import HOST
 from leadline.ops.topology.tls import Tls
 from leadline.ops.topology.units import Http, Unit
 from leadline.settings import Settings
+from leadline.settings.telemetry import STDERR
+from leadline.wiring.models import admitted
 
 TOOLS: Final = ("search", "visit", "scholar", "python")
 STORES: Final = ("redis-queue", "redis-cache", "postgres")
@@ -85,7 +87,7 @@ class Topology:
             "SERVICE__PROXIES": "127.0.0.0/8",
             "SERVER__URL": "none",
             "LOG__FORMAT": "json",
-            "LOG__SINK": "stderr",
+            "LOG__SINK": STDERR,
         }
         if self.has("s3"):
             found |= {
@@ -108,6 +110,9 @@ class Topology:
         found |= self._seen_from_outside()
         if self.has("models"):
             found |= {"MODEL__URLS": f"http://{self.place('models')}/v1", "MODEL__API_KEY": secret["models"]}
+            # One address stands for all servers: it may be given what they take together.
+            together = admitted(self.settings.model, self.settings.vllm)
+            found |= {"MODEL__CONCURRENCY": listed((together,) if together else ()), "MODEL__WEIGHTS": listed(())}
         return {f"LEADLINE_{name}": value for name, value in found.items()}
 
     def _seen_from_outside(self) -> dict[str, str]:
@@ -132,6 +137,7 @@ class Topology:
             models=self._places("models"),
             alertmanager=self.place("alertmanager"),
             key_file=str(self.folder("prometheus") / "key"),
+            runbooks=self.plan.runbooks or f"https://localhost:{self.plan.port}/runbooks",
         )
 
     def _places(self, prefix: str) -> tuple[str, ...]:
@@ -194,6 +200,8 @@ class Topology:
         model = self.settings.model
         return {
             "LEADLINE_MODEL__URLS": ",".join(model.urls),
+            "LEADLINE_MODEL__CONCURRENCY": listed(model.concurrency),
+            "LEADLINE_MODEL__WEIGHTS": listed(model.weights),
             "LEADLINE_MODEL__API_KEY": "none" if model.api_key is None else model.api_key.reveal(),
             "LEADLINE_GATEWAY__TENANTS": str(self.home.gateway),
         }
@@ -242,7 +250,8 @@ class Topology:
             name=name,
             argv=(sys.executable, "-P", "-m", "leadline", *words, *named),
             folder=self.home.data,
-            env={**needed_by(name, self.variables()), **(env or {})},
+            # The supervisor keeps what each says; tools are given no address of a sink, which may hold a password.
+            env={**needed_by(name, self.variables()), "LEADLINE_LOG__SINK": STDERR, **(env or {})},
             own=True,
             ready=ready,
             after=after,
@@ -250,6 +259,11 @@ class Topology:
             stop_seconds=stop_seconds,
             address="" if ready is None else f"http://{HOST}:{ready.port}",
         )
+
+
+def listed(numbers: Sequence[float]) -> str:
+    """Return numbers as a variable holds them, also where there are none: an empty one would not count."""
+    return f"[{', '.join(map(str, numbers))}]"
 
 
 def _has_text(path: Path) -> bool:

@@ -51,6 +51,8 @@ async def gather(study: Study) -> Gathered:
         if not queries or not fresh:
             break
     reason = StopReason.ANSWERED if study.ledger.sources else StopReason.NOTHING_FOUND
+    if study.interrupted and study.next_round() is Flag.FINISH:  # it broke the last wave off: a person's wish
+        reason = StopReason.FINISHED_EARLY
     return _gathered(study, reason, unread)
 
 

@@ -60,9 +60,9 @@ class Desk(Protocol):
         ...
 
     async def search(self, query: str, limit: int) -> str:
-        """Return hits of the web, as text."""
+        """Return hits, as text: of the web, or of documents of this machine."""
         ...
 
     async def visit(self, url: str, goal: str) -> str:
-        """Return what of a page serves the goal, as text."""
+        """Return what of a page or document serves the goal, as text."""
         ...

@@ -193,7 +193,7 @@ OFFERS: Final[Mapping[str, Offer]] = MappingProxyType(
             Offer(
                 spec=_spec(
                     "search",
-                    "Search the web and return hits: title, address, snippet.",
+                    "Search the web, or the documents that are served here, and return hits: title, address, snippet.",
                     {
                         "query": {"type": "string", "minLength": 1, "maxLength": 2_000},
                         "num_results": {"type": "integer", "minimum": 1, "maximum": 50},
@@ -207,7 +207,7 @@ OFFERS: Final[Mapping[str, Offer]] = MappingProxyType(
             Offer(
                 spec=_spec(
                     "visit",
-                    "Read a page of the web and return the passages that serve a goal.",
+                    "Read a page of the web, or a document by its address, and return the passages that serve a goal.",
                     {
                         "url": {"type": "string", "minLength": 8, "maxLength": 8_000},
                         "goal": {"type": "string", "maxLength": 2_000, "description": "What is wanted of the page."},

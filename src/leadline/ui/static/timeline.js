@@ -39,7 +39,9 @@ function asked(event) {
   const list = Array.isArray(told) ? told : [told];
   if (event.tool === "visit") return list.map((url) => short(host(String(url)), 60)).join(" · ");
   if (event.tool === "python" || event.tool === "PythonInterpreter") return "";
-  return list.filter(Boolean).map((query) => `“${short(query, 90)}”`).join(" ") || short(JSON.stringify(given), 140);
+  // A name that is looked up stands for all that is asked of it (see telling/queries.py).
+  const named = list.map((query) => /^("([^"]+)")(?: .*)?$/su.exec(query)).map((found, at) => (found && list.includes(found[1]) ? found[2] : list[at]));
+  return [...new Set(named)].filter(Boolean).map((query) => `“${short(query, 90)}”`).join(" ") || short(JSON.stringify(given), 140);
 }
 
 function results(event) {

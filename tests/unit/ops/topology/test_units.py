@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from leadline.errors import SettingsError
+from leadline.ops.preflight.travels import travel
 from leadline.ops.topology import prepare
 from leadline.ops.topology.home import SECRETS, Home, Plan
 from leadline.ops.topology.part import Part
@@ -25,6 +26,7 @@ from leadline.ops.topology.tls import Tls
 from leadline.ops.topology.units import Listens, Says, Unit, in_order
 from leadline.resilience import SystemClock
 from leadline.settings import load
+from leadline.wiring.models import server_specs
 
 TOOL_SECRETS = {"tools", "metrics", "redis_limits", "redis_cache"}
 
@@ -97,6 +99,39 @@ def test_a_gateway_is_what_all_others_ask(topology: Topology) -> None:
     own = f"http://127.0.0.1:{gated.port('models')}/v1"
     assert units["worker-1"].env["LEADLINE_MODEL__URLS"] == own
     assert units["models"].env["LEADLINE_MODEL__URLS"] == "http://127.0.0.1:7777/v1"
+
+
+@pytest.mark.parametrize(
+    ("more", "workers", "gateway"),
+    [
+        ({}, (), ()),
+        ({"LEADLINE_VLLM__MODEL": "m", "LEADLINE_VLLM__MAX_NUM_SEQS": "24"}, (48,), (24, 24)),
+        ({"LEADLINE_MODEL__CONCURRENCY": "4,8", "LEADLINE_MODEL__WEIGHTS": "1,2"}, (12,), (4, 8)),
+        ({"LEADLINE_MODEL__CONCURRENCY": "4"}, (8,), (4, 4)),
+    ],
+)
+def test_workers_may_give_a_gateway_what_its_servers_take_together(
+    topology: Topology, more: dict[str, str], workers: tuple[int, ...], gateway: tuple[int, ...]
+) -> None:
+    given = {"LEADLINE_MODEL__URLS": "http://127.0.0.1:1/v1,http://127.0.0.1:2/v1", "LEADLINE_MODEL__NAME": "m"} | more
+    plan = replace(topology.plan, gateway=True, left_out={})
+    gated = with_ports(replace(topology, plan=plan, settings=load(environ=given)))
+    units = {one.name: one for one in gated.units()}
+    for name, bounds in (("worker-1", workers), ("models", gateway)):
+        settings = load(environ={**given, **units[name].env})
+        specs = server_specs(settings.model, None, vllm=settings.vllm)
+        assert tuple(spec.concurrency for spec in specs if spec.concurrency) == bounds
+
+
+def test_nothing_that_is_secret_leaves_the_machine(topology: Topology) -> None:
+    found = travel(load(environ=topology.variables()))
+    assert (found.open, found.trusted) == ((), ())
+
+
+def test_every_process_of_ours_speaks_to_its_supervisor(topology: Topology) -> None:
+    """Whatever the settings file says of lines: a tool that is given no place for them would take that."""
+    for unit in topology.units():
+        assert not unit.own or unit.env["LEADLINE_LOG__SINK"] == "stderr", unit.name
 
 
 def test_tools_get_no_key_that_they_have_no_use_for(topology: Topology) -> None:
