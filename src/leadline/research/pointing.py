@@ -42,7 +42,7 @@ SAID: Final[Mapping[Shape, float]] = MappingProxyType(
 SAID_ELSE: Final = 0.35
 
 _SAID_STILL: Final = 0.75
-"""The same where nothing that was read holds one of these words: the answer is of something else more often than not."""
+"""The same where nothing that was read holds one of these words: such an answer is mostly of something else."""
 
 WHOLLY: Final = 0.9
 """Share that a sentence covers by itself where a question describes what it asks of (`nesting`)."""
