@@ -59,7 +59,8 @@ _FIELD = re.compile(
     r"\s*(?:[-*\u2022]\s+)?(?P<name>[^\W\d_][^:\uff1a.!?\u3002|\n]{0,39}?)\s?(?::\s+|\uff1a\s*)(?P<value>\S.{0,160})\Z"
 )
 _NO_FIELD = re.compile(
-    r"(?:chapter|section|part|figure|table|appendix|example|listing|step|https?)\b|[第图表]", re.IGNORECASE
+    r"(?:chapter|section|part|figure|table|appendix|example|listing|step|https?)\b|(?:next|prev|previous|up)\Z|[第图表]",
+    re.IGNORECASE,
 )
 _ITEM = re.compile(r"\s*(?:[-*+\u2022\u2023\u25aa\u25cf\u25e6]|\d{1,3}[.)])\s+\S")
 _MARKS = "#*=_` \t"

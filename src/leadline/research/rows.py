@@ -18,6 +18,7 @@ MOST_CELLS: Final = 40
 MOST_ROW: Final = 1_200
 """Characters of a line that may be a row."""
 
+_OF_TEXT: Final = "|\t"
 _LINE: Final = re.compile(r"[^\r\n]+")
 _RULE: Final = re.compile(r"[\s|:+=-]*-[\s|:+=-]*\Z")
 _FIGURE: Final = re.compile(r"[\s$€£¥+-]*\d[\d.,:/\s%-]*\Z")
@@ -49,7 +50,7 @@ def rows_in(text: str, window: Span, *, table: bool = False) -> list[Row]:
     `table` tells that the whole text is one, whose cells may be parted by commas.
     """
     head_line = _line_at(text, 0).of(text)
-    marks = max("\t;,", key=head_line.count) if table else "|\t"
+    marks = max("\t;,", key=head_line.count) if table else _OF_TEXT
     found: list[Row] = []
     for group in _groups(text, _opened(text, window, marks), marks):
         found += [row for row in _read(group) if row.span.start >= window.start]
@@ -97,7 +98,15 @@ def _groups(text: str, window: Span, marks: str) -> list[list[_Parted]]:
         else:
             groups.append([] if line is None else [line])
         last = span.end
-    return [group for group in groups if len(group) > 1]
+    return [
+        group for group in groups if len(group) > 1 and (group[0].mark != "\t" or marks != _OF_TEXT or _even(group))
+    ]
+
+
+def _even(group: Sequence[_Parted]) -> bool:
+    """Whether lines with tabs make up columns: set text has tabs and runs of blanks anywhere in its lines."""
+    alike = len({len(line.cells) for line in group}) == 1
+    return alike and all(cell and "  " not in cell for line in group for cell in line.cells)
 
 
 def _parted(text: str, span: Span, marks: str) -> _Parted | None:

@@ -269,19 +269,20 @@ def _defining_chinese(name: str) -> tuple[str, str]:
 
 
 def _defining_english(name: str) -> tuple[str, str]:
-    copula = (
-        r"(?:\s\([^()]{1,60}\)|,[^,]{1,60},)?\s(?:is|are|was|were|means|refers|consists|stands|represents"
-        r"|lets?|allows?|provides?|contains?|describes)\b"
-    )
-    kind = r"(?:\s(?:program|library|tool|package|command|project|system|software|language|framework|service|module))?"
-    lead = r"\s*(?:in [\w\s]{1,30}, )?(?:(?:the|an?|one|each|every)\s)?[\"'\u201c]?"
-    plural = r"(?:e?s)?[\"'\u201d]?"
+    apart = r"(?:\s\([^()]{1,60}\)|,[^,]{1,60},)?\s"
+    does = r"(?:lets?|allows?|provides?|contains?|describes)\b"
+    hollow = r"(?!\s(?:not|never|no longer|only|\w+ly\s(?!an?\b|the\b)|\w+ing\s(?:an?|the|some|to|in|on|at))\b)"
+    says = rf"(?:is|are|was|were|means|refers|consists|stands|represents)\b{hollow}"
+    kind = r"\s(?:program|library|tool|package|command|project|system|software|language|framework|service|module)"
+    lead = r"\s*(?:in [\w\s]{1,30}, )?(?:(?:the|an?|one|each|every)\s)?[\"'`\u201c]?"
+    plural = r"(?:e?s)?[\"'`\u201d]?"
     within = (
         rf"\b(?:called|named|known as|termed|referred to as)\s(?:(?:the|an?)\s)?[\"'\u201c]?{name}\b"
-        rf"|(?<!\band\s)(?<!\bor\s)\b{name}{plural}{copula}|\A\s*{name}\s*(?:[:\u2013\u2014]|-\s)"
+        rf"|(?<!\band\s)(?<!\bor\s)\b{name}{plural}{apart}(?:{says}|{does})|\A\s*{name}\s*(?:[:\u2013\u2014]|-\s)"
         rf"|\b{name}(?:\s\((?!born|b\.)(?-i:[a-z]|[A-Z]{{2,}}\b)[^()]{{0,60}}\)|,\s(?:the|an?|our|its|who)\s(?-i:[a-z])[^,.]{{2,60}}[,.])"
     )
-    return lead + name + plural + kind + copula, within
+    # What a thing does defines it where its kind is named: "The X library provides ...".
+    return rf"{lead}{name}{plural}(?:(?:{kind})?{apart}{says}|{kind}{apart}{does})", within
 
 
 def _number(asked: Asked, text: str) -> Fit:

@@ -45,12 +45,19 @@ def test_prose_between_tables_stays_prose() -> None:
     assert [bool(line.cells) for line in lines if line.prose] == [False, True, False]
 
 
+def test_justified_prose_with_tabs_is_no_table() -> None:
+    text = "Handle  sparse  kilns\twell.\tSome kilns have\nsegments\twhich were  never\tlit  at  all.\n"
+    assert rows_in(text, Span(0, len(text))) == []
+
+
 def test_short_sentences_fields_and_figures_are_evidence() -> None:
     assert said("Nobody fell.\n\nThe kiln X burst.\n") == ["Nobody fell.", "The kiln X burst."]
     assert said("组长：周岚\n采购：何俊\n") == ["组长：周岚", "采购：何俊"]
     assert said("Sales in 2022 were £8,140, up from £7,300 in 2021.\n")
     assert is_field("Driver: Kofi Mensah")
     assert not is_field("Chapter 3: The kiln")
+    assert not is_field("Next: The kiln, Previous: The mill, Up: Top")
+    assert is_field("Next meeting: 4 May")
 
 
 def test_a_question_heads_its_answer_and_is_none() -> None:
