@@ -72,6 +72,12 @@ _REQUEST: Final = re.compile(
     r"|总结|概括|概述|介绍|简述|归纳|列出|讲了什么|说了什么|主要内容",
     re.IGNORECASE,
 )
+# A question that asks twice: "when was it opened, and how deep is it?"; 由谁修建，建于何时？
+_TWICE: Final = re.compile(
+    r"\b(?:and|or)\s+(?:(?:at|by|for|from|in|of|on|to|with)\s+)?(?:when|where|who|whom|whose|what|which|why|how)\b"
+    r"|(?:谁|何|几|哪|什么|多少|怎|多[久长大高深远重快宽]).*[，、；,和及并].*(?:谁|何|几|哪|什么|多少|怎|多[久长大高深远重快宽])",
+    re.IGNORECASE,
+)
 # What a Chinese question is put by, and words without content; the rest is what it is about.
 _PUT: Final = re.compile(
     "请问|为什么|为何|什么时候|什么时间|什么地方|什么意思|多长时间|多少钱|多少|多[久长長大高深远遠重快宽寬]|哪一?[年天日月个個位家座种種款条本些部册篇]|哪[里裡儿]?"
@@ -110,10 +116,11 @@ class Sufficient:
 def is_plain(seen: Survey) -> bool:
     """Whether a question over few documents asks for one thing in so many words.
 
-    Requests, comparisons, and what goes over a bridge, are answered by several sentences together.
+    Requests, comparisons, what asks twice and what goes over a bridge are answered by several sentences together.
     """
     asked = seen.asked
     several = bool(asked.alternatives) or shape_of(asked) is Shape.DIFFERENCE or nested(asked.text)
+    several = several or bool(_TWICE.search(asked.text))
     explained = shape_of(asked) is Shape.MEANING
     return len(seen.pages) <= FEW and not (several or explained or _REQUEST.search(asked.text))
 

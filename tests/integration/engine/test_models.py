@@ -118,7 +118,9 @@ async def test_a_run_keeps_its_server_and_runs_spread(tmp_path: Path) -> None:
     turns = [Counter(homes) for homes in seen.values()]
     later = sum(turn.total() - 1 for turn in turns)
     assert sum(max(turn.values()) - 1 for turn in turns) / later >= 0.95
-    assert max(len(server.requests) for server in servers) <= 1.5 * sum(map(len, seen.values())) / 4
+    # 32 conversations of one to three calls: by chance alone one server of four gets half as much again.
+    assert max(len(server.requests) for server in servers) <= 2 * sum(map(len, seen.values())) / 4
+    assert all(server.requests for server in servers)
 
 
 def most_at_once(server: ScriptedServer) -> int:

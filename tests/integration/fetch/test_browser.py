@@ -40,7 +40,7 @@ def script(text: str) -> WebPage:
 
 
 LEAST = 0.5
-"""Of one processor: with less left to it for as long as it has, a page may stay unread."""
+"""Of the machine: with less left to it for as long as it has, a page may stay unread."""
 
 
 class Inside:
@@ -318,7 +318,7 @@ async def test_scripts_without_an_end_end(web: HostileWeb, open_browser: Browsin
             failed = error
     assert share.fair < LIMITS.seconds + 5, share
     assert len(web.requests) - before <= LIMITS.requests + 2
-    assert "was there" in tree or share.offered < LEAST * share.took, (failed, share)
+    assert "was there" in tree or share.fair < LEAST * share.took, (failed, share)
     assert len(tree) <= LIMITS.chars
     assert "the next one" in await open_browser.shown("/next")
 
@@ -458,7 +458,7 @@ async def test_a_browser_that_cannot_be_confined_is_not_started(web: HostileWeb)
         fetched = await reader.read(web.url("/short"), deadline=30)
     assert fetched.text.strip() == "Some words."
     assert [type(error) for error in failures] == [ToolMissing]
-    assert set(browsers()) == known
+    assert set(browsers()) <= known
 
 
 @pytest.mark.slow
