@@ -8,22 +8,14 @@ the run made: that lies in a folder beside the report (`telling.artefacts`).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from leadline.domain import Report, Source
+from leadline.research.sheet import LISTED, Sheet
 from leadline.telling.addresses import address, linkable, name, readable
-from leadline.telling.artefacts import NO_BODIES, Group, groups, listing, path_of, program_path, title
-from leadline.telling.news import Item, heading, news, titled
-from leadline.telling.numbering import Numbered, Numbers, Told, answer, flat, quoting, said, sentences, subject
-from leadline.telling.wording import facts, label, place, reasons, strong, word
+from leadline.telling.artefacts import NO_BODIES, Group, listing, path_of, program_path, title
 from leadline.text.clean import squeeze, visible
-
-_QUOTE: Final = 300
-"""Characters of a quotation that are shown beside its source; the whole of it is in JSON and HTML."""
-
-_LISTED: Final = 200
-"""Lines of a program that are listed; the whole of it lies beside the report."""
 
 # Endings after which renderers take a bare name for a host: countries' (ISO 3166, as the root zone has them) and
 # the common ones.
@@ -65,35 +57,12 @@ _OPENING: Final = re.compile(r"\A([#>+=:!|-]|\d+(?=[.)](?:\s|$)))")
 
 def to_markdown(report: Report, bodies: Mapping[str, bytes] = NO_BODIES) -> str:
     """Return the report as Markdown with numbered citations; `bodies` are by their hash programs' texts to list."""
-    page = _Page(report)
-    parts = [f"# {escape(report.question)}"]
-    direct = answer(report, page.claims)
-    if direct:
-        parts.append(f"**{page.word('answer')}{page.colon}** {page.prose(direct)}")
-    parts += _changes(page)
-    for headed, section in titled(report):
-        if headed:
-            parts.append(f"## {escape(headed)}")
-        told = sentences(section, page.claims)
-        parts.append("\n".join(f"- {page.told(t)}" for t in told) if quoting(told) else page.prose(told))
-    parts += _artefacts(page, bodies)
-    parts += _contradictions(page)
-    parts += _listed(page.word("unexamined"), report.unexamined)
-    if report.sources:
-        parts.append(f"## {page.word('sources')}")
-        repeated = frozenset(said(report))
-        parts += [_source(page, source, repeated) for source in report.sources]
-    notes = list(report.notes)
-    if any(strong(claim) and claim.checks.decided_by == "values" for claim in report.claims):
-        notes.append(page.word("unmarked"))
-    parts.append("---")
-    parts += [escape(line) for line in (*notes, facts(report))]
-    return "\n\n".join(part for part in parts if part) + "\n"
+    return _Markdown(report).whole(bodies)
 
 
 def changes_to_markdown(report: Report) -> str:
     """Return what changed since an earlier report, alone; empty where the report is compared with none."""
-    return "\n\n".join(_changes(_Page(report))) + "\n" if report.changes is not None else ""
+    return _Markdown(report).changes()
 
 
 def escape(text: str) -> str:
@@ -127,127 +96,43 @@ def _opening(found: re.Match[str]) -> str:
     return f"{found[0]}\\" if found[0].isdigit() else f"\\{found[0]}"
 
 
-class _Page:
-    """What the parts of a report share: its claims, its citations by number, its language."""
+class _Markdown(Sheet):
+    def shown(self, text: str) -> str:
+        return escape(text)
 
-    def __init__(self, report: Report) -> None:
-        self.report = report
-        self.language = report.language
-        self.claims = {claim.id: claim for claim in report.claims}
-        self.sources = {source.id: source for source in report.sources}
-        self.numbers = Numbers(report)
-        self.colon = "：" if self.language == "zh" else ":"
+    def title(self, text: str) -> str:
+        return f"# {escape(text)}"
 
-    def word(self, key: str) -> str:
-        """Return a word of the frame."""
-        return word(key, self.language)
+    def head(self, text: str) -> str:
+        return f"## {escape(text)}"
 
-    def prose(self, told: Iterable[Told]) -> str:
-        """Return sentences as one paragraph."""
-        return " ".join(filter(None, map(self.told, told)))
+    def strong(self, text: str) -> str:
+        return f"**{text}**"
 
-    def told(self, told: Told) -> str:
-        """Return a sentence, its citations, and its verdict unless that is the best there is."""
-        text, claim = escape(told.text), told.claim
-        if claim is None:
-            return text
-        marks = "".join(f"[{n}]" for n in self.numbers.of(claim.citations))
-        parts = [part for part in (text, marks) if part]
-        if not strong(claim):
-            why = [label(claim, self.language), *reasons(claim, self.language)]
-            stop = "；" if self.language == "zh" else "; "
-            parts.append(f"*({stop.join(map(escape, why))})*")
-        return " ".join(parts)
+    def remark(self, text: str) -> str:
+        return f"*({text})*"
 
-    def place(self, numbered: Numbered, source: Source) -> str:
-        """Return where in its source a citation lies."""
-        shown = place(numbered.citation.locator, title=source.title, language=self.language)
-        return escape(squeeze(shown, limit=_QUOTE))
+    def gone(self, text: str) -> str:
+        return f"~~{text}~~"
 
+    def address(self, source: Source) -> str:
+        uri = address(source)
+        return f"<{uri}>" if linkable(uri) else code(readable(uri))
 
-def _changes(page: _Page) -> Iterator[str]:
-    """Yield what changed since an earlier report, by kind."""
-    changes = page.report.changes
-    if changes is None:
-        return
-    yield f"## {escape(heading(changes, page.language))}"
-    if not changes.any:
-        yield escape(page.word("no_changes"))
-    for kind in news(page.report, page.language):
-        lines = [f"- {_item(page, item, gone=kind.gone)}" for item in kind.items]
-        if kind.more:
-            lines.append(f"- {escape(page.word('more').format(kind.more))}")
-        yield f"**{escape(kind.title)}**\n\n" + "\n".join(lines)
+    def named(self, source: Source, about: Sequence[str]) -> str:
+        known = "".join(f", {one}" for one in about)
+        return f"**{escape(name(source))}**{known}  \n{self.address(source)}"
 
-
-def _item(page: _Page, item: Item, *, gone: bool) -> str:
-    text = escape(squeeze(item.text, limit=_QUOTE))
-    marks = "".join(f"[{n}]" for n in page.numbers.of(item.claim.citations)) if item.claim is not None else ""
-    if item.source is not None:
-        text = f"{text} {_address(item.source)}"
-    note = f"*({escape(item.note)})*" if item.note else ""
-    return " ".join(filter(None, (f"~~{text}~~" if gone and item.claim is None else text, marks, note)))
-
-
-def _artefacts(page: _Page, bodies: Mapping[str, bytes]) -> Iterator[str]:
-    """Yield what programs made: pictures and files by their place beside the report, then the program."""
-    made = groups(page.report)
-    if made:
-        yield f"## {page.word('artefacts')}"
-        yield escape(page.word("computed"))
-    for group in made:
-        yield from _group(page, group, bodies.get(group.program))
-
-
-def _group(page: _Page, group: Group, program: bytes | None) -> Iterator[str]:
-    for one in group.shown:
-        told = escape(title(one, page.language))
-        yield f"{'' if one.number is None else '!'}[{told}]({path_of(one.made)})"
-        if one.number is not None:
-            yield f"*{told}*"
-    yield f"[{page.word('program')}]({program_path(group.program)})"
-    lines, more = listing(program, most=_LISTED)
-    if lines:
-        fence = "`" * max(3, 1 + max(len(run) for run in re.findall("`*", "\n".join(lines))))
-        yield "\n".join((f"{fence}python", *lines, fence))
-    if more:
-        yield escape(page.word("more_lines").format(f"{more:,}"))
-
-
-def _contradictions(page: _Page) -> list[str]:
-    lines = []
-    for pair in page.report.contradictions:
-        lines.append(f"- {escape(squeeze(subject(pair), limit=_QUOTE))}")
-        for side in page.numbers.numbered(pair.sides):
-            source = page.sources[side.citation.source_id]
-            lines.append(f"  - {_quote(side)} [{side.number}] ({escape(name(source))})")
-    return [f"## {page.word('contradictions')}", "\n".join(lines)] if lines else []
-
-
-def _quote(numbered: Numbered) -> str:
-    return f"“{escape(squeeze(numbered.citation.quote, limit=_QUOTE))}”"
-
-
-def _listed(title: str, items: Sequence[str]) -> list[str]:
-    return [f"## {title}", "\n".join(f"- {escape(item)}" for item in items)] if items else []
-
-
-def _source(page: _Page, source: Source, repeated: frozenset[str]) -> str:
-    """Return a source, and by place what is cited of it; a quote that stands in the report is not repeated."""
-    about = ", ".join(escape(a) for a in (*source.authors, source.published or "") if a)
-    lines = [f"**{escape(name(source))}**" + (f", {about}" if about else "") + f"  \n{_address(source)}"]
-    if source.truncated:
-        lines[0] += f" ({page.word('truncated')})"
-    places: dict[str, list[int]] = {}
-    for numbered in page.numbers.in_source(source.id):
-        where = page.place(numbered, source)
-        if flat(numbered.citation.quote) not in repeated:
-            where = f"{where}{page.colon} {_quote(numbered)}" if where else _quote(numbered)
-        places.setdefault(where, []).append(numbered.number)
-    lines += [f"- {''.join(f'[{n}]' for n in cited)} {where}".rstrip() for where, cited in places.items()]
-    return "\n".join(lines)
-
-
-def _address(source: Source) -> str:
-    uri = address(source)
-    return f"<{uri}>" if linkable(uri) else code(readable(uri))
+    def group(self, group: Group, program: bytes | None) -> Iterator[str]:
+        for one in group.shown:
+            told = escape(title(one, self.language))
+            yield f"{'' if one.number is None else '!'}[{told}]({path_of(one.made)})"
+            if one.number is not None:
+                yield f"*{told}*"
+        yield f"[{self.word('program')}]({program_path(group.program)})"
+        lines, more = listing(program, most=LISTED)
+        if lines:
+            fence = "`" * max(3, 1 + max(len(run) for run in re.findall("`*", "\n".join(lines))))
+            yield "\n".join((f"{fence}python", *lines, fence))
+        if more:
+            yield escape(self.word("more_lines").format(f"{more:,}"))
