@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -47,7 +46,7 @@ def test_both_kinds_of_schedule_do_the_same() -> None:
     assert CRON[0].startswith("*/10 * * * * ")
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze, of the package systemd")
+@pytest.mark.server("systemd")
 def test_systemd_itself_takes_the_units(tmp_path: Path) -> None:
     assert set(UNITS) == {"leadline-warm.service", "leadline-warm.timer"}
     for name, body in UNITS.items():

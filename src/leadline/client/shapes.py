@@ -219,15 +219,9 @@ class ShareView:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class MadeShare:
+class MadeShare(ShareView):
     """A link that was just made; its `token`, which is sent as `X-Leadline-Share`, is told this once."""
 
-    id: str
-    run_id: str
-    created_at: str
-    made_by: str
-    expires_at: str | None = None
-    revoked_at: str | None = None
     token: str = field(repr=False)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import configparser
 import shlex
-import shutil
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -140,7 +139,7 @@ def test_the_unit_restarts_on_failure_and_runs_the_same_command() -> None:
     assert unit_words(service["ExecStart"]) == ["/opt/vllm/bin/vllm", *command(odd)[1:]]
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze, of the package systemd")
+@pytest.mark.server("systemd")
 def test_systemd_itself_takes_the_unit(tmp_path: Path) -> None:
     unit = tmp_path / "vllm.service"
     unit.write_text(systemd_unit(REFERENCE, executable="/bin/true"), encoding="utf-8")

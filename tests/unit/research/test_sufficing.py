@@ -9,10 +9,25 @@ from leadline.domain import Length
 from leadline.research.asking import take_apart
 from leadline.research.hops import survey
 from leadline.research.quoting import extract, extractive_draft
-from leadline.research.sufficing import judged
+from leadline.research.sufficing import is_plain, judged
 from leadline.research.wanting import holds_form, want_of
 
 KILN = "The north kiln burned for three days. Ana Vidal built it in 1902. It cost 900 francs. Nobody fell."
+
+
+@pytest.mark.parametrize(
+    ("question", "once"),
+    [
+        ("When was the kiln built?", True),
+        ("When was the kiln built, and how deep is it?", False),
+        ("Who built the kiln and for whom?", False),
+        ("What do the north and south kilns burn?", True),
+        ("窑由谁建造？", True),
+        ("窑由谁建造，建于何时？", False),
+    ],
+)
+def test_what_asks_twice_is_answered_by_several_sentences(question: str, *, once: bool) -> None:
+    assert is_plain(survey(question, ledger(Kiln=KILN))) is once
 
 
 @pytest.mark.parametrize(
