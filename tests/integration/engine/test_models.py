@@ -110,7 +110,7 @@ async def test_a_bad_server_of_four_costs_no_run_anything(
 
 async def test_a_run_keeps_its_server_and_runs_spread(tmp_path: Path) -> None:
     async with engine(tmp_path, [script] * 4, model__probe="none") as (servers, leadline):
-        await reports(leadline, tmp_path, count=16)
+        await reports(leadline, tmp_path, count=64)
     seen: dict[str, list[int]] = {}
     for at, server in enumerate(servers):
         for asked in server.requests:
@@ -118,9 +118,7 @@ async def test_a_run_keeps_its_server_and_runs_spread(tmp_path: Path) -> None:
     turns = [Counter(homes) for homes in seen.values()]
     later = sum(turn.total() - 1 for turn in turns)
     assert sum(max(turn.values()) - 1 for turn in turns) / later >= 0.95
-    # 32 conversations of one to three calls: by chance alone one server of four gets half as much again.
-    assert max(len(server.requests) for server in servers) <= 2 * sum(map(len, seen.values())) / 4
-    assert all(server.requests for server in servers)
+    assert max(len(server.requests) for server in servers) <= 1.5 * sum(map(len, seen.values())) / 4
 
 
 def most_at_once(server: ScriptedServer) -> int:
