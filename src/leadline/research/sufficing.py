@@ -177,9 +177,9 @@ class _Desk:
             **dict.fromkeys(_held(page.title_terms, ""), _TITLED),
         }
         held = {**far, **near}
-        if not all(_share(part, held) for part in self._parts if part.fact or part.name):
-            return None
-        if not all(_share(part, {**far, **near}) >= _TITLED for part in self._parts if part.fact):
+        shares = [_share(part, held) for part in self._parts]
+        sure = zip(self._parts, shares, strict=True)
+        if any(share < _TITLED if part.fact else part.name and not share for part, share in sure):
             return None
         rest = [part for part in self._parts if not part.name and not part.fact and part.weight > _LIGHT]
         said = _cover(rest, near) if rest else 1.0
@@ -188,7 +188,7 @@ class _Desk:
             formed = True
         if formed is False and self._want.kind not in _UNSURE:
             return None
-        covered = sum(part.weight * _share(part, held) for part in self._parts) / self._total
+        covered = sum(part.weight * share for part, share in zip(self._parts, shares, strict=True)) / self._total
         if covered < LIKELY or said < LIKELY_SAID:
             return None
         enough = formed is not False and said >= SAID and covered >= (UNFORMED if formed is None else FORMED)

@@ -7,6 +7,7 @@ import logging
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from leadline.errors import (
@@ -16,7 +17,7 @@ from leadline.errors import (
     SecretUnreadable,
     UnknownObject,
 )
-from leadline.resilience import Monotonic
+from leadline.resilience import Monotonic, SingleFlight
 from leadline.settings import LOCAL, Settings
 from leadline.settings.scholar import TAKE_KEYS
 from leadline.settings.web import KEYLESS, PROVIDERS
@@ -88,21 +89,25 @@ class VaultKeys:
         self._accounts = accounts
         self._monotonic = monotonic
         self._held: OrderedDict[str, _Held] = OrderedDict()
+        self._flights: SingleFlight[str, OwnKeys] = SingleFlight("own keys")
 
     async def of(self, tenant: str, *, deadline: float) -> OwnKeys:
-        """See `Owns.of`."""
-        # Counted from before the look: what changes while it lasts is seen by the next one in time.
-        now = self._monotonic()
+        """See `Owns.of`. Of many calls of a tenant one asks the vault."""
         held = self._held.get(tenant)
-        if held is not None and now < held.until:
+        if held is not None and self._monotonic() < held.until:
             return held.keys
         self._held.pop(tenant, None)
         try:
             async with asyncio.timeout(deadline):
-                keys = await self._looked_up(tenant)
+                return await self._flights.run(tenant, partial(self._looked, tenant))
         except (LeadlineError, TimeoutError) as error:
             log.warning(AWAY, extra={"tenant": tenant, "reason": str(error) or "it took too long"})
             raise ProviderUnavailable("the tenant's own keys cannot be looked up now") from error
+
+    async def _looked(self, tenant: str) -> OwnKeys:
+        # Counted from before the look: what changes while it lasts is seen by the next one in time.
+        now = self._monotonic()
+        keys = await self._looked_up(tenant)
         self._held[tenant] = _Held(keys, now + KEPT_SECONDS)
         self._held.move_to_end(tenant)
         while self._held and (len(self._held) > MOST_TENANTS or next(iter(self._held.values())).until <= now):

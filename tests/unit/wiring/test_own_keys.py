@@ -93,6 +93,17 @@ async def test_the_time_begins_before_the_look(place: Place) -> None:
     assert not await place.keys.of("acme", deadline=1)
 
 
+async def test_of_many_calls_at_once_one_asks_the_vault(place: Place) -> None:
+    place.vault.gate = asyncio.Event()
+    place.vault.secrets["search.serper"] = "one"
+    calls = [asyncio.create_task(place.keys.of("acme", deadline=5)) for _ in range(50)]
+    await place.vault.looked.wait()
+    calls[0].cancel()
+    place.vault.gate.set()
+    assert {keys.of("search.serper") for keys in await asyncio.gather(*calls[1:])} == {("one",)}
+    assert place.vault.looks == 1
+
+
 async def test_one_that_does_not_open_is_told_and_stands_for_no_other(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
