@@ -24,6 +24,7 @@ from leadline.client import AsyncClient
 from leadline.testing import Reply, Rule, ScriptedServer
 
 pytestmark = [
+    pytest.mark.soak,
     pytest.mark.server("nginx"),
     pytest.mark.server("postgres"),
     pytest.mark.server("redis"),
