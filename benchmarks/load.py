@@ -97,7 +97,7 @@ class Site:
             async with asyncio.TaskGroup() as group:
                 for _ in range(SENDERS):
                     group.create_task(sender())
-            while await self._any("running") or await self._any("queued"):
+            while await self._any("queued") or await self._any("running"):  # in this order: none slips between
                 for name in random.sample(names, min(5, count)):
                     await self.look(f"/v1/research/{name}")
                 await asyncio.sleep(0.02)

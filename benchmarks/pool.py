@@ -21,7 +21,6 @@ import argparse
 import asyncio
 import json
 import logging
-import os
 import shutil
 import socket
 import statistics
@@ -156,15 +155,19 @@ def _worker_of(master: int, port: int) -> int:
 
 
 def used(pid: int) -> float:
-    """Return the CPU seconds of a process."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    """Return the CPU seconds of a process; the kernel's clock ticks (10 ms) are too coarse for short runs."""
+    return _scheduled(pid, 0)
 
 
 def waited(pid: int) -> float:
     """Return the seconds for which a process could have run and had no core."""
+    return _scheduled(pid, 1)
+
+
+def _scheduled(pid: int, column: int) -> float:
+    """Return a figure of the scheduler's in seconds, over all threads: `schedstat` of proc(5), in ns."""
     tasks = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int(Path(task, "schedstat").read_text(encoding="ascii").split()[1]) for task in tasks) / 1e9
+    return sum(int(Path(task, "schedstat").read_text(encoding="ascii").split()[column]) for task in tasks) / 1e9
 
 
 # --- the client ----------------------------------------------------------------------------------

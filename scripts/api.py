@@ -43,7 +43,7 @@ in ISO 8601. Whatever is no success is a problem detail (RFC 9457) with a stable
 ```
 
 Beside what is listed, every operation with an action may answer 401, 403, 429, 500, 503 and 507;
-422 where something does not fit its description; 400, 413 and 415 for a body that cannot be taken.
+422 where something does not fit its description; 400, 408, 413 and 415 for a body that cannot be taken.
 """
 ALWAYS: Final = frozenset({"400", "401", "403", "413", "415", "422", "429", "500", "503", "507"})
 

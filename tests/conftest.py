@@ -12,12 +12,14 @@ import socket
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 from blockbuster import BlockBuster
 from hypothesis import HealthCheck, settings
 from tests.support.postgres import Postgres, running_postgres
+from tests.support.warm import warm_program
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED_DATA = ROOT.parent / "shared" / "data"
@@ -109,6 +111,13 @@ def postgres() -> Iterator[Postgres]:
     """Return a server that all tests of this process share; ask for it together with `server("postgres")`."""
     with running_postgres() as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Path]:
+    """Return the program `leadline` with its imports made, which all tests of this process share."""
+    with TemporaryDirectory(prefix="warm-") as folder, warm_program(Path(folder)) as program:
+        yield program
 
 
 # ------------------------------------------------------------------------------------------ isolation

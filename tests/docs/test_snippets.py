@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -126,7 +126,11 @@ CASES: Mapping[str, Case] = {
     "diagnosis: leadline preflight": Case(
         may=FAULTS, swaps={" --try-alert": "", "leadline preflight --ask": "leadline preflight"}
     ),
-    "evaluation: leadline eval": Case(model=True, setting={"MODEL__FREE": "true"}),
+    "evaluation: leadline eval": Case(
+        model=True,
+        setting={"MODEL__FREE": "true"},
+        swaps={"eval examples/questions.jsonl": "eval questions.jsonl"},  # tests/quality ask all of them
+    ),
     "README: export": Case(swaps={"http://127.0.0.1:8000/v1": "{model}"}),
     "eventlog: leadline ship": Case(
         first='leadline ask "When was the cache added?" --docs docs', setting={"EVENT_LOG": "jsonl://"}
@@ -159,6 +163,7 @@ class Shell:
     home: Path
     environment: dict[str, str]
     swaps: dict[str, str]
+    warm: Path
     before: str = ""
     said: list[str] = field(default_factory=list)
     serving: list[asyncio.subprocess.Process] = field(default_factory=list)
@@ -169,11 +174,11 @@ class Shell:
             line = line.replace(name, value)
         return line
 
-    async def _begin(self, line: str, *, stderr: int = subprocess.PIPE) -> asyncio.subprocess.Process:
+    async def _begin(self, line: str, *, program: Path, stderr: int = subprocess.PIPE) -> asyncio.subprocess.Process:
         return await asyncio.create_subprocess_exec(
             *("bash", "-c", f"{self.before}{line}"),
             cwd=self.home,
-            env=self.environment,
+            env={"PATH": f"{program.parent}:/usr/bin:/bin", **self.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=stderr,
@@ -186,7 +191,7 @@ class Shell:
         if re.fullmatch(r"(export )?[A-Z_]+=('[^']*'|\$\([^)]*\)|\S*)( +#.*)?", line):
             self.before += f"export {line.removeprefix('export ')}\n"
             return 0, "", ""
-        process = await self._begin(line)
+        process = await self._begin(line, program=self.warm)
         out, err = await asyncio.wait_for(process.communicate(), SECONDS)
         assert process.returncode is not None
         return process.returncode, out.decode(), err.decode()
@@ -198,7 +203,7 @@ class Shell:
         assert kind is not None
         name = kind[1].split()[0]
         free = f"{re.sub(r' --port [0-9]+', '', command)} {FREE[name]}"
-        process = await self._begin(free, stderr=subprocess.STDOUT)
+        process = await self._begin(free, program=PROGRAM, stderr=subprocess.STDOUT)
         self.serving.append(process)
         assert process.stdout is not None
         line, said = "-", ""
@@ -235,6 +240,7 @@ class World:
     model: str
     postgres: Postgres
     folder: Path
+    warm: Path
 
     async def shell(self, block: Block) -> Shell:
         """Return a shell in an empty home with the files that pages speak of, and a tenant of its own at the service."""
@@ -248,7 +254,6 @@ class World:
 
         _furnish(home)
         environment = {
-            "PATH": f"{PROGRAM.parent}:/usr/bin:/bin",
             "HOME": str(home),
             "PYTHONUTF8": "1",
             "LEADLINE_SANDBOX": "off",
@@ -266,7 +271,7 @@ class World:
             "en.wikipedia.org": "127.0.0.1",
             "/backup/leadline": str(home / "copies"),
         }
-        return Shell(home=home, environment=environment, swaps=swaps)
+        return Shell(home=home, environment=environment, swaps=swaps, warm=self.warm)
 
 
 def _furnish(home: Path) -> None:
@@ -288,18 +293,12 @@ def _furnish(home: Path) -> None:
 
 
 @pytest.fixture
-async def world(tmp_path: Path, postgres: Postgres) -> AsyncIterator[World]:
-    async with _world(tmp_path, postgres) as made:
-        yield made
-
-
-@asynccontextmanager
-async def _world(folder: Path, postgres: Postgres) -> AsyncIterator[World]:
+async def world(tmp_path: Path, postgres: Postgres, warm: Path) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
-        service = await stack.enter_async_context(small_service(folder / "service", {}))
+        service = await stack.enter_async_context(small_service(tmp_path / "service", {}))
         web = await stack.enter_async_context(SmallWeb(WEB))
         model = await stack.enter_async_context(ScriptedServer([Rule(reply=Reply(text="It was lit in 1844."))]))
-        yield World(service=service, web=web, model=model.url, postgres=postgres, folder=folder)
+        yield World(service=service, web=web, model=model.url, postgres=postgres, folder=tmp_path, warm=warm)
 
 
 def matches(shown: list[str], out: str) -> bool:

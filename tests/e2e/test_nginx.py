@@ -186,6 +186,10 @@ async def test_keys_limits_and_what_is_hidden(tmp_path: Path) -> None:
         assert all(line["request"] and line["seconds"] >= 0 for line in lines)
         assert front.services.key not in (front.folder / "access.log").read_text("utf-8")
 
+        await front.services.stop()
+        status, headers, body = await front.ask("GET", "/v1/research")
+        assert (status, headers["Retry-After"], json.loads(body)["code"]) == (503, "5", "unavailable")
+
 
 async def test_one_address_may_not_flood_and_browsers_get_http2(tmp_path: Path) -> None:
     async with fronted(tmp_path, rate=2) as front:

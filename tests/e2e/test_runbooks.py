@@ -54,6 +54,9 @@ LEFT = {
 }
 """Commands that are not run, with the reason."""
 
+CHANGES = {"leadline resume RUN", "leadline finish RUN", "leadline cancel RUN"}
+"""What is typed for a run that has not ended."""
+
 DIAGNOSES = {"leadline doctor": {0, 13}, "leadline preflight": {0, 13}}
 """What may be: a fault that is found."""
 
@@ -133,6 +136,23 @@ class Console:
     async def type(self, command: str) -> Result:
         """Run a command as it stands in a runbook, its placeholders filled in."""
         self.ran.add(command)
+        async with self._without_workers(command in CHANGES):
+            return await self._typed(command)
+
+    @asynccontextmanager
+    async def _without_workers(self, wanted: bool) -> AsyncIterator[None]:
+        """Keep workers down meanwhile where it is wanted: a busy machine's end a run before a command gets at it."""
+        found = (await self.here.parts()).items() if wanted else ()
+        running = [name for name, part in found if name.startswith("worker-") and part["state"] != "held"]
+        if running:
+            stopped = await self.here.leadline("stop", *running)
+            assert stopped.code == 0, stopped
+        yield
+        if running:
+            started = await self.here.leadline("start", *running)
+            assert started.code == 0, started
+
+    async def _typed(self, command: str) -> Result:
         line = self._filled(command)
         for name, value in {**self.values, "RUN": await self._run_for(command)}.items():
             line = re.sub(rf"(?<![\w-]){name}(?![\w-])", value, line)
@@ -155,7 +175,7 @@ class Console:
 
     async def _run_for(self, command: str) -> str:
         """Return the run that a command is typed for: one that waits, where the command changes it."""
-        if command in {"leadline resume RUN", "leadline finish RUN", "leadline cancel RUN"}:
+        if command in CHANGES:
             return (await self.client.start(QUESTION, web=True, strategy="extractive")).id
         return self.values["RUN"]
 

@@ -33,7 +33,7 @@ from leadline.tools.search import SearchTool
 from leadline.tools.visit import VisitTool
 from leadline.worker import Worker
 
-LEASE = 1.0
+LEASE = 10.0
 RUN = "crash-run"
 PAGES = {
     "https://one.test/": "The first lighthouse was lit in 1698. It stood on the Eddystone rocks.",

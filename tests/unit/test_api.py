@@ -59,6 +59,17 @@ def test_one_call_gives_a_report(tmp_path: Path, documents: Path) -> None:
     assert leadline.research.__name__ == "leadline.research"
 
 
+def test_one_folder_is_a_folder_and_not_its_letters(tmp_path: Path, documents: Path) -> None:
+    report = leadline.research(QUESTION, docs=str(documents), settings=local(tmp_path))
+    assert "2013" in report.answer
+
+
+async def test_where_a_loop_runs_the_one_call_names_what_to_use(tmp_path: Path, documents: Path) -> None:
+    made = await settings(tmp_path)
+    with pytest.raises(WrongState, match=r"leadline\.Leadline\(\)"):
+        leadline.research(QUESTION, docs=[documents], settings=made)
+
+
 async def test_events_stream_before_the_first_answer_is_there(tmp_path: Path, documents: Path) -> None:
     def slowly(asked: Asked) -> Reply:
         return replace(script(asked), delay=0.01, chunk=8)

@@ -23,6 +23,7 @@ from leadline.api.engine import Leadline
 from leadline.api.estimate import Estimate
 from leadline.api.results import GcReport, Verification
 from leadline.domain import Report
+from leadline.errors import WrongState
 from leadline.settings import Settings
 
 __all__ = ["Estimate", "GcReport", "Leadline", "Verification", "research"]
@@ -31,19 +32,32 @@ __all__ = ["Estimate", "GcReport", "Leadline", "Verification", "research"]
 def research(
     question: str,
     *,
-    docs: Sequence[str | Path] = (),
+    docs: str | Path | Sequence[str | Path] = (),
     settings: Settings | None = None,
     **options: Any,  # noqa: ANN401 fields of `Options` have different types
 ) -> Report:
     """Research a question and return the report; for code without an event loop.
 
-    `docs` are files and folders to search. `options` are fields of `Options`, such as
-    `strategy`, `length` or `budget`. Raises `LeadlineError` subclasses.
+    `docs` are files and folders to search, or one. `options` are fields of `Options`, such as
+    `strategy`, `length` or `budget`. Raises `LeadlineError` subclasses, of them `WrongState` where
+    an event loop runs in this thread, as in a notebook.
     """
+    if _loop_runs():
+        msg = "an event loop runs in this thread: use `async with leadline.Leadline() as engine` and await its methods"
+        raise WrongState(msg)
+    named = [docs] if isinstance(docs, str | Path) else docs
 
     async def run() -> Report:
         async with Leadline(settings) as engine:
-            run_id = await engine.start(question, docs=[Path(d) for d in docs], options=engine.options(**options))
+            run_id = await engine.start(question, docs=[Path(d) for d in named], options=engine.options(**options))
             return await engine.result(run_id)
 
     return asyncio.run(run())
+
+
+def _loop_runs() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import overload
 
@@ -30,12 +31,15 @@ class Archive:
         raise RuntimeError("use Leadline inside `async with`")
 
     async def run(self, run_id: str) -> Run:
-        """Return a run's row; `run_id` may be a unique beginning, or `last`. Raises `UnknownRun`."""
+        """Return a run's row, whosever it is; `run_id` may be a unique beginning, or `last`. Raises `UnknownRun`."""
         store = self._running.store
         try:
             return await store.get(run_id, tenant=LOCAL)
         except UnknownRun:
-            runs = await store.runs(tenant=LOCAL, limit=1 if run_id == "last" else 1_000)
+            for tenant in await self._running.hosted.tenants():
+                with suppress(UnknownRun):
+                    return await store.get(run_id, tenant=tenant)
+            runs = await self.runs(limit=1 if run_id == "last" else 1_000)
             found = [r for r in runs if run_id == "last" or r.id.startswith(run_id)]
             if not found or len(run_id) < 2:
                 raise
@@ -44,8 +48,12 @@ class Archive:
             return found[0]
 
     async def runs(self, *, state: RunState | None = None, limit: int = 50) -> Sequence[Run]:
-        """Return runs, newest first."""
-        return await self._running.store.runs(tenant=LOCAL, state=state, limit=limit)
+        """Return runs of all tenants, newest first."""
+        running = self._running
+        found: list[Run] = []
+        for tenant in await running.hosted.tenants():
+            found += await running.store.runs(tenant=tenant, state=state, limit=limit)
+        return sorted(found, key=lambda run: run.cursor, reverse=True)[:limit]
 
     async def records(self, run_id: str) -> Sequence[Record]:
         """Return a run's whole journal. Raises `UnknownRun`."""
@@ -74,14 +82,14 @@ class Archive:
         `docx` and `pdf` give bytes, the others text. Raises `MissingExtra` where a library or a
         font for the report's script is not installed; the message names the command.
         """
-        return await rendered(self._running, report, format)
+        return await rendered(self._running, report, format, tenant=await self._whose(report))
 
     async def beside(self, report: Report) -> Mapping[str, bytes]:
         """Return what a Markdown report names and does not hold, by its place beside the file.
 
         Pictures and files that programs of the run made, and the programs; what is gone is left out.
         """
-        bodies = await keeping.artefact_bodies(self._running, report)
+        bodies = await keeping.artefact_bodies(self._running, report, tenant=await self._whose(report))
         return {place: bodies[name] for place, name in paths(report).items() if name in bodies}
 
     async def replay(self, run_id: str) -> Report:
@@ -101,16 +109,25 @@ class Archive:
         path = Path(target)
         if path.suffix in {".zip", ".json"} and await asyncio.to_thread(path.is_file):
             return await keeping.verify_file(self._running, path)
-        return await keeping.verify(self._running, await self.report(str(target)))
+        report = await self.report(str(target))
+        return await keeping.verify(self._running, report, tenant=await self._whose(report))
 
     async def export(self, run_id: str, path: Path) -> None:
         """Write one zip: reports, stored texts, raw bytes, journal, and a manifest of hashes."""
         run = await self.run(run_id)
-        await keeping.export(self._running, await self.report(run.id), records=await self.records(run.id), path=path)
+        report, records = await self.report(run.id), await self.records(run.id)
+        await keeping.export(self._running, report, records=records, path=path, tenant=run.tenant)
 
     async def gc(self, *, older_than_days: float | None) -> GcReport:
-        """Delete runs that ended longer ago than that, and bodies that no run names."""
+        """Delete runs of all tenants that ended longer ago than that, and bodies that no run names."""
         return await keeping.collect(self._running, older_than_days=older_than_days)
+
+    async def _whose(self, report: Report) -> str:
+        """Return the tenant of a report's run; of a report from elsewhere, who asks on this machine."""
+        try:
+            return (await self.run(report.run_id)).tenant
+        except UnknownRun:
+            return LOCAL
 
     async def _report_bytes(self, run: Run) -> bytes:
         if run.state is RunState.CANCELLED:

@@ -229,7 +229,7 @@ class Leadline(Archive):
         if answer.get("reject") is True:
             await self.cancel(run.id)
             return
-        await self._running.store.reply(run.id, answer, tenant=LOCAL)
+        await self._running.store.reply(run.id, answer, tenant=run.tenant)
         await self._claim(run)
 
     async def asks(self, run_id: str) -> Mapping[str, Json] | None:
@@ -321,5 +321,5 @@ class Leadline(Archive):
 
     async def _flag(self, run_id: str, flag: Flag) -> None:
         run = await self.run(run_id)
-        await self._running.store.flag(run.id, flag, tenant=LOCAL)
+        await self._running.store.flag(run.id, flag, tenant=run.tenant)
         self._worker.flag(run.id, flag)

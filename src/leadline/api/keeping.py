@@ -64,9 +64,9 @@ async def replay(platform: Platform, run: Run, records: Sequence[Record]) -> Rep
     return conclusion.report
 
 
-async def verify(platform: Platform, report: Report) -> Verification:
-    """Hold a report against the sources stored here."""
-    return await verify_stored(platform.blobs, report, tenant=LOCAL)
+async def verify(platform: Platform, report: Report, *, tenant: str) -> Verification:
+    """Hold a report against the sources of a tenant stored here."""
+    return await verify_stored(platform.blobs, report, tenant=tenant)
 
 
 async def verify_stored(blobs: Blobs, report: Report, *, tenant: str) -> Verification:
@@ -86,7 +86,7 @@ async def verify_file(platform: Platform, path: Path) -> Verification:
         report = read_report(await asyncio.to_thread(path.read_bytes))
     except OSError as error:
         raise InputError(f"cannot read {path}: {error.strerror}") from error
-    return await verify(platform, report)
+    return await verify(platform, report, tenant=LOCAL)
 
 
 def verify_archive(path: Path) -> Verification:
@@ -138,12 +138,14 @@ def stored(records: Sequence[Record]) -> dict[str, Source]:
 
 
 async def collect(platform: Platform, *, older_than_days: float | None) -> GcReport:
-    """Delete runs that ended longer ago than that, and bodies that no run names."""
+    """Delete runs of all tenants that ended longer ago than that, and bodies that no run names."""
     store = platform.store
     now = platform.clock.now()
     deleted = 0 if older_than_days is None else await _expired(store, before=now - older_than_days * DAY)
-    keep = await named_by_runs(platform, LOCAL) | await platform.hosted.blobs(LOCAL)
-    freed = await platform.blobs.sweep(LOCAL, frozenset(keep), older_than=now - FRESH)
+    freed = 0
+    for tenant in await platform.hosted.tenants():
+        keep = await named_by_runs(platform, tenant) | await platform.hosted.blobs(tenant)
+        freed += await platform.blobs.sweep(tenant, frozenset(keep), older_than=now - FRESH)
     return GcReport(runs=deleted, bytes=freed)
 
 
@@ -161,9 +163,9 @@ async def named_by_runs(platform: Platform, tenant: str) -> set[str]:
 async def _expired(store: RunStore, *, before: float) -> int:
     """Delete runs that ended before `before`; return how many that were."""
     deleted = 0
-    while page := await store.ended(before=before, tenant=LOCAL, limit=PAGE):
+    while page := await store.ended(before=before, limit=PAGE):
         for run in page:
-            await store.delete(run.id, tenant=LOCAL)
+            await store.delete(run.id, tenant=run.tenant)
         deleted += len(page)
     return deleted
 

@@ -8,16 +8,15 @@ from typing import TypeVar
 
 import click
 
-from leadline.cli.held import as_format, table
+from leadline.cli.held import as_format, listed
 from leadline.cli.keep import not_read, summary
 from leadline.cli.options import common, elsewhere, watching
 from leadline.cli.remote_keys import with_service
 from leadline.cli.session import settings_of
-from leadline.cli.shell import Shell, line_of, pass_shell, write
+from leadline.cli.shell import Shell, pass_shell, write
 from leadline.cli.uploads import Uploaded, bring, files_under
 from leadline.cli.views import view_for
 from leadline.client import AsyncClient, CorpusView, DocumentView
-from leadline.codec import orjson_tree
 from leadline.errors import InputError, UnknownObject
 
 T = TypeVar("T")
@@ -62,14 +61,7 @@ def create(shell: Shell, *, name: str) -> None:
 def list_(shell: Shell, *, format_: str) -> None:
     """List the corpora, by name."""
     found = _asked(shell, lambda client: client.corpora.list())
-    if format_ == "json":
-        text = "".join(line_of(orjson_tree(one)) for one in found)
-    else:
-        text = table([_line(one) for one in found])
-    if text:
-        write(text)
-    else:
-        shell.say("there are no corpora")
+    listed(shell, found, format_, line=_line, none="there are no corpora")
 
 
 @corpora.command("add")
@@ -110,14 +102,7 @@ def documents(shell: Shell, *, corpus: str, format_: str) -> None:
         return list(await client.corpora.documents((await _found(client, corpus)).id))
 
     found = _asked(shell, work)
-    if format_ == "json":
-        text = "".join(line_of(orjson_tree(one)) for one in found)
-    else:
-        text = table([(one.state, f"{one.size:,}", one.type, _said(one)) for one in found])
-    if text:
-        write(text)
-    else:
-        shell.say("the corpus has no documents")
+    listed(shell, found, format_, line=_document, none="the corpus has no documents")
 
 
 @corpora.command("delete")
@@ -165,6 +150,10 @@ def _line(corpus: CorpusView) -> tuple[str, ...]:
 
 def _counts(corpus: CorpusView) -> dict[str, int]:
     return {"ready": corpus.ready, "reading": corpus.reading, "queued": corpus.queued, "failed": corpus.failed}
+
+
+def _document(one: DocumentView) -> tuple[str, ...]:
+    return one.state, f"{one.size:,}", one.type, _said(one)
 
 
 def _said(document: DocumentView) -> str:

@@ -10,7 +10,6 @@ from typing import Literal, Protocol, Self, TypeAlias, overload
 from leadline.domain import Json, Options, Report, RunState
 from leadline.events import Progress, Record
 from leadline.ports import Run
-from leadline.settings import Settings
 
 TextFormat: TypeAlias = Literal["md", "html", "json", "bibtex", "ris", "csl"]
 BinaryFormat: TypeAlias = Literal["docx", "pdf"]
@@ -312,12 +311,4 @@ class Engine(Protocol):
 
     async def gc(self, *, older_than_days: float | None) -> Swept:
         """Delete ended runs above an age, and what nothing refers to."""
-        ...
-
-
-class Factory(Protocol):
-    """Makes an engine."""
-
-    def __call__(self, settings: Settings) -> Engine:
-        """Return an engine that is not entered yet."""
         ...

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import pwd
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from leadline.cli.session import on_loop, quiet_log, settings_of
-from leadline.cli.shell import Shell
+from leadline.cli.shell import Shell, line_of, write
+from leadline.codec import orjson_tree
 from leadline.errors import LeadlineError
 from leadline.ports.access import LOCAL
 from leadline.ports.accounts import Deed, Outcome
@@ -100,6 +101,24 @@ def operator() -> str:
 def moment(at: float | None) -> str:
     """Return a time for a table, in UTC; `-` for none."""
     return "-" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def listed(
+    shell: Shell,
+    found: Sequence[T],
+    format_: str,
+    *,
+    line: Callable[[T], tuple[str, ...]],
+    row: Callable[[T], dict[str, Any]] = orjson_tree,
+    none: str = "",
+) -> None:
+    """Write what was found as `as_format` asks: a JSON line or a line of a table for each; say `none` where none is."""
+    if not found and none:
+        shell.say(none)
+    elif format_ == "json":
+        write("".join(line_of(row(one)) for one in found))
+    else:
+        write(table([line(one) for one in found]))
 
 
 def table(rows: list[tuple[str, ...]]) -> str:

@@ -57,7 +57,7 @@ Examples:
 @common
 @pass_shell
 def gc(shell: Shell, *, older_than: float | None) -> None:
-    """Delete ended runs above an age, and what no run refers to.
+    """Delete ended runs above an age, and what no run refers to, of all tenants.
 
     Without an age, no run is deleted.
     """

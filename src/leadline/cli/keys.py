@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 import click
 
-from leadline.cli.held import as_format, moment, noted, of_tenant, operator, table, with_accounts
+from leadline.cli.held import as_format, listed, moment, noted, of_tenant, operator, with_accounts
 from leadline.cli.options import common, elsewhere
 from leadline.cli.remote_keys import key_of, made_of, served, with_service
-from leadline.cli.shell import Shell, line_of, pass_shell, write
+from leadline.cli.shell import Shell, pass_shell, write
 from leadline.codec import orjson_tree
 from leadline.ports.access import Action, Role
 from leadline.ports.accounts import Key, MadeKey
@@ -88,15 +89,8 @@ def list_(shell: Shell, *, tenant: str, format_: str) -> None:
         found = [key_of(key) for key in with_service(shell, lambda client: client.keys())]
     else:
         found = list(with_accounts(shell, lambda accounts: accounts.keys.list(tenant)))
-    if format_ == "json":
-        text = "".join(line_of(_row(key)) for key in found)
-    else:
-        now = SystemClock().now()
-        text = table([_line(key, now) for key in found])
-    if text:
-        write(text)
-    else:
-        shell.say(f"tenant {tenant} has no keys")
+    line = partial(_line, now=SystemClock().now())
+    listed(shell, found, format_, line=line, row=_row, none=f"tenant {tenant} has no keys")
 
 
 @keys.command("rotate")
@@ -166,7 +160,7 @@ def _row(key: Key) -> dict[str, object]:
     return {**orjson_tree(key), "scopes": scopes}
 
 
-def _line(key: Key, now: float) -> tuple[str, ...]:
+def _line(key: Key, *, now: float) -> tuple[str, ...]:
     state = "revoked" if key.revoked_at is not None else "valid" if key.valid(now) else "expired"
     used = f"used {moment(key.last_used_at)}"
     return key.id, key.role, state, f"until {moment(key.expires_at)}", used, key.name

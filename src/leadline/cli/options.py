@@ -14,7 +14,6 @@ from leadline.domain import StrategyName
 from leadline.errors import InputError
 
 F = TypeVar("F", bound=Callable[..., Any])
-Decorator = Callable[[F], F]
 
 FORMATS = ("text", "md", "html", "json", "docx", "pdf", "bibtex", "ris", "csl")
 

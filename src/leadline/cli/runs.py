@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import click
 
@@ -21,11 +20,10 @@ from leadline.codec import orjson_tree
 from leadline.domain import RunState
 from leadline.errors import InputError, WrongState
 from leadline.ports import Run
+from leadline.ports.access import LOCAL
 from leadline.research.markdown import changes_to_markdown
 from leadline.research.plain import changes_to_text
 from leadline.telling.changes import changes, gist
-
-RUN_HELP: Final = "RUN is an id, the beginning of one, or `last`."
 
 
 @click.command(
@@ -49,7 +47,7 @@ Examples:
 @common
 @pass_shell
 def runs(shell: Shell, *, state: str | None, limit: int, format_: str) -> None:
-    """List runs, newest first."""
+    """List runs, newest first: of all tenants, where the store has several."""
     wanted = None if state is None else RunState(state)
     found = with_engine(shell, lambda engine: engine.runs(state=wanted, limit=limit))
     if format_ == "json":
@@ -173,12 +171,14 @@ def _line(run: Run) -> str:
     cost = money(run.usage.cost_usd) if run.usage.cost_usd else ""
     began = f"{_local(run.created_at):%Y-%m-%d %H:%M}"
     state = f"{run.state.value:<9}  {reason:<14}"
-    return f"{run.id}  {began}  {state}  {cost:>8}  {brief(run.question.text)}"
+    whose = "" if run.tenant == LOCAL else f"{run.tenant}: "
+    return f"{run.id}  {began}  {state}  {cost:>8}  {whose}{brief(run.question.text)}"
 
 
 def _row(run: Run) -> dict[str, object]:
     return {
         "id": run.id,
+        "tenant": run.tenant,
         "state": run.state.value,
         "stop_reason": None if run.stop_reason is None else run.stop_reason.value,
         "question": run.question.text,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import click
 
-from leadline.cli.held import as_format, moment, noted, of_tenant, operator, table, with_accounts
+from leadline.cli.held import as_format, listed, moment, noted, of_tenant, operator, with_accounts
 from leadline.cli.options import common, elsewhere
 from leadline.cli.remote_held import schedule_of
 from leadline.cli.remote_keys import served, with_service
-from leadline.cli.shell import Shell, line_of, pass_shell, write
-from leadline.codec import orjson_tree
+from leadline.cli.shell import Shell, pass_shell, write
 from leadline.domain import Json, StrategyName
 from leadline.ports import MOST_PRIORITY
 from leadline.ports.holdings import Schedule
@@ -115,14 +114,7 @@ def list_(shell: Shell, *, tenant: str, format_: str) -> None:
         found = [schedule_of(one) for one in with_service(shell, lambda client: client.schedules.list())]
     else:
         found = list(with_accounts(shell, lambda accounts: accounts.schedules.list(tenant)))
-    if format_ == "json":
-        text = "".join(line_of(orjson_tree(one)) for one in found)
-    else:
-        text = table([_line(one) for one in found])
-    if text:
-        write(text)
-    else:
-        shell.say(f"tenant {tenant} has no schedules")
+    listed(shell, found, format_, line=_line, none=f"tenant {tenant} has no schedules")
 
 
 @schedules.command("pause")

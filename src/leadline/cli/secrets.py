@@ -6,15 +6,15 @@ from typing import IO, Final
 
 import click
 
-from leadline.cli.held import as_format, moment, noted, of_tenant, table, with_accounts
+from leadline.cli.held import as_format, listed, moment, noted, of_tenant, with_accounts
 from leadline.cli.options import common, elsewhere
 from leadline.cli.remote_held import secret_of
 from leadline.cli.remote_keys import served, with_service
 from leadline.cli.session import settings_of
-from leadline.cli.shell import Shell, line_of, pass_shell, write
+from leadline.cli.shell import Shell, pass_shell, write
 from leadline.cli.story import plural
-from leadline.codec import orjson_tree
 from leadline.ports.access import LOCAL
+from leadline.ports.accounts import SecretInfo
 from leadline.wiring.own_keys import checked_secret, is_used
 
 _LIMIT: Final = 1 << 16
@@ -77,14 +77,7 @@ def list_(shell: Shell, *, tenant: str, format_: str) -> None:
         found = [secret_of(one) for one in with_service(shell, lambda client: client.secrets.list())]
     else:
         found = list(with_accounts(shell, lambda accounts: accounts.vault.list(tenant)))
-    if format_ == "json":
-        text = "".join(line_of(orjson_tree(one)) for one in found)
-    else:
-        text = table([(one.key_id, moment(one.updated_at), one.name) for one in found])
-    if text:
-        write(text)
-    else:
-        shell.say(f"tenant {tenant} has no secrets")
+    listed(shell, found, format_, line=_line, none=f"tenant {tenant} has no secrets")
 
 
 @secrets.command("remove")
@@ -121,3 +114,7 @@ def rotate(shell: Shell) -> None:
         object="*",
     )
     write(f"{plural(count, 'secret')} encrypted anew")
+
+
+def _line(secret: SecretInfo) -> tuple[str, ...]:
+    return secret.key_id, moment(secret.updated_at), secret.name

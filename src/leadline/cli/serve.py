@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import socket
 import sys
+from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Final
 
 import click
 
 from leadline.cli.options import common
-from leadline.cli.session import on_fast_loop, settings_of
+from leadline.cli.session import following, on_fast_loop, settings_of
 from leadline.cli.shell import Shell, pass_shell, write
 
 PORT: Final = 8000
@@ -61,7 +62,8 @@ def serve(
     With the engine `embedded` the processes carry the runs themselves, as many at a time as
     `worker.concurrency` says; else they only queue them, for `leadline worker`. Until there is a key
     (`leadline keys create`) only this machine is served. SIGTERM hands back the runs that are held,
-    lets streams come back elsewhere, and ends when requests under way have ended.
+    lets streams come back elsewhere, and ends when requests under way have ended. SIGHUP reads the
+    settings again and takes the model servers that they name now.
     """
     from leadline.service.crew import Crew  # noqa: PLC0415 an extra behind it
     from leadline.service.run import check_keys, run_service  # noqa: PLC0415 as above
@@ -81,4 +83,5 @@ def serve(
     if taken is not None:
         taken.setblocking(False)
     with telemetry(settings, "service", metrics=True) as told:
-        on_fast_loop(run_service(settings, listen, started=write, taken=taken, telemetry=told))
+        follow = partial(following, shell)
+        on_fast_loop(run_service(settings, listen, started=write, taken=taken, telemetry=told, following=follow))

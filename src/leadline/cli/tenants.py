@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import click
 
-from leadline.cli.held import as_format, moment, noted, table, with_accounts
+from leadline.cli.held import as_format, listed, moment, noted, with_accounts
 from leadline.cli.options import common
-from leadline.cli.shell import Shell, line_of, pass_shell, write
-from leadline.codec import orjson_tree
+from leadline.cli.shell import Shell, pass_shell
 from leadline.ports.accounts import Tenant
 
 
@@ -51,10 +50,7 @@ def create(shell: Shell, *, tenant: str, name: str | None) -> None:
 def list_(shell: Shell, *, format_: str) -> None:
     """List all tenants."""
     found = with_accounts(shell, lambda accounts: accounts.tenants.list())
-    if format_ == "json":
-        write("".join(line_of(orjson_tree(one)) for one in found))
-    else:
-        write(table([_line(one) for one in found]))
+    listed(shell, found, format_, line=_line)
 
 
 @tenants.command("limit")

@@ -1,5 +1,5 @@
 """Shipping journals to a log that others read: a file, Kafka or a Redis stream.
 
 `envelope` writes what is shipped, `shipper` carries it, behind a lease and at least once; one file
-a sink. `backlog` takes single messages that may be lost, such as log lines, without waiting.
+a sink.
 """

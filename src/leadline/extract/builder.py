@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from leadline.extract.types import Locator
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
 MAX_LOCATORS: Final = 10_000
 MAX_LABEL: Final = 200
@@ -17,6 +17,12 @@ _FINE: Final = frozenset({"row", "line", "cell"})
 # before there are so many.
 _MOST_RECORDED: Final = 400
 _LINES_A_MARK: Final = 50
+
+# What programs write where nobody told them an author, folded and without brackets.
+_NOBODY: Final = frozenset(
+    {"anonymous", "unknown", "unspecified", "author", "user", "admin", "administrator", "python-docx", "apache poi"}
+    | {"openpyxl", "xlsxwriter", "microsoft office user", "windows user", "pptxgenjs", "un-named"}
+)
 
 # Code points that no store and no JSON can carry, or that end a string elsewhere.
 _FORBIDDEN: Final = {0: None} | dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
@@ -41,6 +47,15 @@ def one_line(text: str, limit: int = MAX_LABEL) -> str:
     """Fold all white space to single blanks and cut to `limit` code points."""
     folded = " ".join(clean(text).split())
     return folded if len(folded) <= limit else folded[: limit - 1].rstrip() + "…"
+
+
+def authors_of(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of people among those that a document's properties call its authors.
+
+    Programs put their own name, or "(anonymous)", where nobody told them one.
+    """
+    folded = (one_line(name) for name in names)
+    return tuple(name for name in folded if name and name.strip("()").lower() not in _NOBODY)
 
 
 def called(name: str | None) -> str:

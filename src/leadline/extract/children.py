@@ -13,7 +13,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections import deque
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Final, NamedTuple, Self
@@ -24,7 +23,7 @@ from leadline.extract.builder import called
 from leadline.extract.types import Extracted, Limits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, AsyncIterator, Iterable
+    from collections.abc import AsyncIterator
 
 _PACKAGE_ROOT: Final = str(Path(__file__).resolve().parents[2])
 _BOOTSTRAP: Final = (
@@ -34,7 +33,6 @@ _ENVIRONMENT: Final = {"PATH": os.defpath, "LANG": "C.UTF-8", "MALLOC_ARENA_MAX"
 _START_SECONDS: Final = 30.0
 _INLINE: Final = 1 << 16
 _PIECE: Final = 1 << 20
-_WINDOW: Final = 8  # documents in hand for each worker of `extract_many`
 _UTF8_MOST: Final = 4  # bytes a code point
 
 
@@ -115,39 +113,6 @@ class ExtractPool:
         if isinstance(result, ExtractError):
             raise result
         return result
-
-    async def extract_many(self, paths: Iterable[Path]) -> AsyncGenerator[tuple[Path, Extracted | ExtractError], None]:
-        """Extract files side by side and yield results in the order of `paths`, failures as values.
-
-        A bounded number of documents is in hand at any time. Close the iterator (or leave it to
-        `contextlib.aclosing`) to stop early.
-        """
-        window: deque[tuple[Path, asyncio.Task[Extracted | ExtractError]]] = deque()
-        try:
-            for path in paths:
-                window.append((path, self._begin(path)))
-                if len(window) >= _WINDOW * self._workers:
-                    first, task = window.popleft()
-                    yield first, await task
-            while window:
-                first, task = window.popleft()
-                yield first, await task
-        finally:
-            for _, task in window:
-                task.cancel()
-            if window:
-                await asyncio.wait([task for _, task in window])
-
-    def _begin(self, path: Path) -> asyncio.Task[Extracted | ExtractError]:
-        return asyncio.create_task(  # noqa: TID251 the window owns it and awaits its end
-            self._outcome(path), name=f"extract {path.name}"
-        )
-
-    async def _outcome(self, path: Path) -> Extracted | ExtractError:
-        try:
-            return await self.extract(path)
-        except ExtractError as error:
-            return error
 
     @asynccontextmanager
     async def _child(self) -> AsyncIterator[_Child]:

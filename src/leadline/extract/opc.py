@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from leadline.errors import BrokenDocument
-from leadline.extract.builder import one_line
+from leadline.extract.builder import authors_of, one_line
 from leadline.extract.html_meta import iso_date
 from leadline.extract.safexml import xml_events
 
@@ -84,11 +84,14 @@ def properties(archive: SafeZip) -> Properties:
             key = event.name if event.kind == "start" else key if event.kind == "text" else ""
     except BrokenDocument:
         return Properties()
-    authors = (one_line(name) for name in values.get("dc:creator", "").split(";"))
+    creator = values.get("dc:creator", "")
+    authors = authors_of(creator.split(";"))
+    # Beside a program's name stands the day its template was made.
+    created = "" if creator.strip() and not authors else values.get("dcterms:created", "")
     return Properties(
         title=one_line(values.get("dc:title", ""), 500) or None,
-        authors=tuple(name for name in authors if name),
-        published=iso_date(values.get("dcterms:created", "")),
+        authors=authors,
+        published=iso_date(created),
         language=values.get("dc:language", "").strip().lower() or None,
     )
 

@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING, Final
 
 from leadline.errors import BrokenDocument, EncryptedDocument, ExtractError
-from leadline.extract.builder import TextBuilder, one_line
+from leadline.extract.builder import TextBuilder, authors_of, one_line
 from leadline.extract.html_meta import iso_date
 from leadline.extract.work import Job, Parsed
 
@@ -204,11 +204,10 @@ def _warnings(out: TextBuilder, *, total: int, unreadable: int) -> tuple[str, ..
 
 def _pdf_parsed(out: TextBuilder, facts: dict[str, str], *, warnings: tuple[str, ...], reader: str) -> Parsed:
     title = one_line(facts.get("Title", ""), 500)
-    authors = (one_line(name) for name in _SEPARATORS.split(facts.get("Author", "")))
     return Parsed.of(
         out,
         title=None if _WORTHLESS_TITLE.match(title.lower()) else title or None,
-        authors=tuple(name for name in authors if name),
+        authors=authors_of(_SEPARATORS.split(facts.get("Author", ""))),
         published=_creation_date(facts.get("CreationDate", "")),
         warnings=warnings,
         reader=reader,

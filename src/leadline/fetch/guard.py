@@ -110,26 +110,6 @@ class Guard:
             return [str(literal)]
         return _LOOPBACK_NAMES if is_loopback_name(host) else await self._resolve(host)
 
-    def decide(self, url: str, resolve: Callable[[str], Sequence[str]]) -> Target:
-        """Do `admit` with a resolver that answers at once."""
-        target = self.target(url)
-        if target.literal is None:
-            answers = _LOOPBACK_NAMES if is_loopback_name(target.host) else resolve(target.host)
-            self._checked(target.host, target.port, answers)
-        return target
-
-
-def check_url(
-    url: str, resolve: Callable[[str], Sequence[str]] | None = None, *, allow_private: Sequence[str] = ()
-) -> Target:
-    """Decide on `url` without a connection: its form, and with `resolve` all its addresses.
-
-    Raises `Forbidden`, or `OSError` from `resolve`. Whoever connects must be guarded as well: a
-    name may resolve otherwise the next time.
-    """
-    guard = Guard(allow_private=allow_private)
-    return guard.target(url) if resolve is None else guard.decide(url, resolve)
-
 
 def is_loopback_name(host: str) -> bool:
     """Return whether the name means this machine whatever a resolver says (RFC 6761)."""

@@ -65,11 +65,6 @@ class Relay:
         for kind, text in pieces:
             self._tell(kind, text)
 
-    def pass_on(self, kind: str, text: str) -> None:
-        """Pass on one piece of another client, whose restarts void only its own attempts."""
-        self.passed = kind != "status" and bool(text)
-        self._tell(kind, text)
-
     def _tell(self, kind: str, text: str) -> None:
         if self._progress is not None:
             self._progress(kind, text)

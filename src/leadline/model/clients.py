@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal, TypeAlias
 
 import aiohttp
 
-from leadline.domain import Json
 from leadline.model.anthropic_api import AnthropicModel
 from leadline.model.attempt import Clocks
 from leadline.model.openai_api import OpenAIModel
@@ -25,8 +23,6 @@ def clients(
     kind: Kind = "openai",
     *,
     clocks: Clocks | None = None,
-    proxy: str | None = None,
-    extra: Mapping[str, Json] | None = None,
     estimator: TokenEstimator | None = None,
     thinking: int | None = None,
     clock: Clock | None = None,
@@ -45,8 +41,6 @@ def clients(
                 api_key=spec.api_key,
                 clocks=clocks,
                 backoff=once,
-                proxy=proxy,
-                extra=extra,
                 session=session,
                 estimator=shared,
                 clock=clock,
@@ -57,8 +51,6 @@ def clients(
             api_key=spec.api_key,
             clocks=clocks,
             backoff=once,
-            proxy=proxy,
-            extra=extra,
             session=session,
             estimator=shared,
             clock=clock,

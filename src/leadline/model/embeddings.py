@@ -48,7 +48,6 @@ class JsonServer:
         api_key: str | None = None,
         seconds: float = 60.0,
         backoff: Backoff | None = None,
-        proxy: str | None = None,
         clock: Clock | None = None,
         random: Random | None = None,
     ) -> None:
@@ -57,7 +56,6 @@ class JsonServer:
         self._api_key = api_key
         self._seconds = seconds
         self._backoff = backoff or Backoff()
-        self._proxy = proxy
         self._clock: Clock = clock or SystemClock()
         self._random = random or Random()  # noqa: S311 jitter of retries, no secret
         self._server = f"model server {urlsplit(self._base).netloc.rpartition('@')[2]}"
@@ -87,9 +85,7 @@ class JsonServer:
         headers = {"Content-Type": "application/json"}
         if self._api_key:
             headers["Authorization"] = f"Bearer {self._api_key}"
-        async with self._session.post(
-            self._base + path, data=data, headers=headers, proxy=self._proxy, allow_redirects=False
-        ) as response:
+        async with self._session.post(self._base + path, data=data, headers=headers, allow_redirects=False) as response:
             if response.status != 200:
                 raise self._failure(response, await read_up_to(response, _MAX_ERROR))
             return await read_up_to(response, _MAX_ANSWER)
@@ -160,14 +156,13 @@ class EmbeddingModel(_Batched[str, Vector]):
         at_once: int = 4,
         seconds: float = 60.0,
         backoff: Backoff | None = None,
-        proxy: str | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._model = model
         self._dimensions = dimensions
 
         def connect(session: aiohttp.ClientSession) -> JsonServer:
-            return JsonServer(url, session, api_key=api_key, seconds=seconds, backoff=backoff, proxy=proxy, clock=clock)
+            return JsonServer(url, session, api_key=api_key, seconds=seconds, backoff=backoff, clock=clock)
 
         batcher: Batcher[str, Vector] = Batcher(
             self._embed,
@@ -218,13 +213,12 @@ class Reranker(_Batched[_Pair, float]):
         at_once: int = 4,
         seconds: float = 60.0,
         backoff: Backoff | None = None,
-        proxy: str | None = None,
         clock: Clock | None = None,
     ) -> None:
         self._model = model
 
         def connect(session: aiohttp.ClientSession) -> JsonServer:
-            return JsonServer(url, session, api_key=api_key, seconds=seconds, backoff=backoff, proxy=proxy, clock=clock)
+            return JsonServer(url, session, api_key=api_key, seconds=seconds, backoff=backoff, clock=clock)
 
         batcher: Batcher[_Pair, float] = Batcher(
             self._score,

@@ -92,7 +92,6 @@ class Gateway:
         max_body: int = 64 * 1024 * 1024,
         max_answer: int = 64 * 1024 * 1024,
         drain: float = 600.0,
-        proxy: str | None = None,
         on_health: Callable[[HealthChange], None] | None = None,
     ) -> None:
         self.pool = Pool(servers, policy=policy, on_health=on_health)
@@ -109,7 +108,6 @@ class Gateway:
         self._max_body = max_body
         self._max_answer = max_answer
         self._drain = drain
-        self._proxy = proxy
         self._stack = AsyncExitStack()
         self._session: aiohttp.ClientSession | None = None
         self._forwarder: Forwarder | None = None
@@ -124,14 +122,12 @@ class Gateway:
         self._session = session
         if self._opening is not None:
             self._budgets = await self._stack.enter_async_context(self._opening)
-        self._forwarder = Forwarder(
-            self.pool, session, clocks=self._clocks, whole=self._whole, most=self._max_answer, proxy=self._proxy
-        )
+        self._forwarder = Forwarder(self.pool, session, clocks=self._clocks, whole=self._whole, most=self._max_answer)
         await self._stack.enter_async_context(
             Health(
                 self.pool,
                 ask=self._ask,
-                read_gauges=partial(read_gauges, session, proxy=self._proxy),
+                read_gauges=partial(read_gauges, session),
                 look=self._look,
                 probing=self._probing,
             )
@@ -291,9 +287,9 @@ class Gateway:
             self.counts.ended["answered"] += 1
         except PassedOn as error:
             self.counts.ended["broken"] += 1
-            log.warning("answer_broken", extra={"tenant": asking.tenant, "reason": str(error)})
+            log.warning("answer_broken", extra={"tenant": asking.tenant, "error": error})
         except ModelError as error:
-            log.warning("answer_failed", extra={"tenant": asking.tenant, "reason": str(error)})
+            log.warning("answer_failed", extra={"tenant": asking.tenant, "error": error})
             raise refusal_of(error) from error
         finally:
             self.counts.tokens += passed.tokens
@@ -318,7 +314,7 @@ class Gateway:
         try:
             async with (
                 asyncio.timeout(_LISTING),
-                self._session.get(f"{spec.url}/models", headers=headers, proxy=self._proxy) as response,
+                self._session.get(f"{spec.url}/models", headers=headers) as response,
             ):
                 entries = orjson.loads(await read_up_to(response, _MAX_LISTING))["data"]
         except (TimeoutError, aiohttp.ClientError, orjson.JSONDecodeError, KeyError, TypeError):
@@ -327,9 +323,7 @@ class Gateway:
         return [entry for entry in named if not spec.models or entry["id"] in spec.models]
 
     def _client(self, spec: ServerSpec) -> OpenAIModel:
-        return OpenAIModel(
-            spec.url, session=self._session, api_key=spec.api_key, backoff=Backoff(attempts=1), proxy=self._proxy
-        )
+        return OpenAIModel(spec.url, session=self._session, api_key=spec.api_key, backoff=Backoff(attempts=1))
 
     async def _look(self, spec: ServerSpec) -> None:
         await self._client(spec).models(deadline=self._probing.look_deadline)

@@ -73,14 +73,12 @@ class Forwarder:
         clocks: Clocks,
         whole: float,
         most: int,
-        proxy: str | None = None,
     ) -> None:
         self._pool = pool
         self._session = session
         self._clocks = clocks
         self._unstreamed = replace(clocks, first_token=whole, gap=whole)
         self._most = most
-        self._proxy = proxy
 
     async def forward(self, asking: Asking, send: Send, passed: Passed) -> None:
         """Answer the request. Raises `ModelError` where nothing was sent, `PassedOn` where something was."""
@@ -126,7 +124,6 @@ class Forwarder:
             spec.url + answer.call.asking.path,
             data=answer.call.asking.body,
             headers=_upward(answer.call.asking, spec),
-            proxy=self._proxy,
             allow_redirects=False,
         ) as response:
             try:

@@ -56,7 +56,6 @@ class PooledModel:
         hedging: Hedging | None = None,
         backoff: Backoff | None = None,
         connect: float = 10.0,
-        proxy: str | None = None,
         clock: Clock | None = None,
         random: Random | None = None,
         on_health: Callable[[HealthChange], None] | None = None,
@@ -69,7 +68,6 @@ class PooledModel:
         self._hedging = hedging
         self._backoff = backoff or Backoff(base=0.5, cap=20.0)
         self._connect = connect
-        self._proxy = proxy
         self._clock: Clock = clock or SystemClock()
         self._random = random or Random()  # noqa: S311 jitter of retries, no secret
         self._clients: dict[str, tuple[ServerSpec, StreamedModel]] = {}
@@ -86,7 +84,7 @@ class PooledModel:
         health = Health(
             self.pool,
             ask=self._ask,
-            read_gauges=partial(read_gauges, self._session, proxy=self._proxy),
+            read_gauges=partial(read_gauges, self._session),
             look=self._look,
             probing=probing,
             clock=self._clock,
@@ -273,12 +271,12 @@ def _elsewhere(error: ModelError) -> bool:
     return error.retryable or isinstance(error, ModelDenied)
 
 
-async def read_gauges(session: aiohttp.ClientSession, spec: ServerSpec, *, proxy: str | None = None) -> Gauges | None:
+async def read_gauges(session: aiohttp.ClientSession, spec: ServerSpec) -> Gauges | None:
     """Return what a server's `/metrics` tells; `None` where it tells nothing."""
     url = spec.url.rstrip("/").removesuffix("/v1") + "/metrics"
     headers = {"Authorization": f"Bearer {spec.api_key}"} if spec.api_key else {}
     try:
-        async with session.get(url, headers=headers, proxy=proxy, allow_redirects=False) as response:
+        async with session.get(url, headers=headers, allow_redirects=False) as response:
             if response.status != 200:
                 return None
             data = await read_up_to(response, _MAX_GAUGES)

@@ -107,7 +107,6 @@ class StreamedModel(ABC):
         api_key: str | None = None,
         clocks: Clocks | None = None,
         backoff: Backoff | None = None,
-        proxy: str | None = None,
         extra: Mapping[str, Json] | None = None,
         session: aiohttp.ClientSession | None = None,
         estimator: TokenEstimator | None = None,
@@ -119,7 +118,6 @@ class StreamedModel(ABC):
         self._api_key = api_key
         self._clocks = clocks or Clocks()
         self._backoff = backoff or Backoff(base=0.5, cap=20.0)
-        self._proxy = proxy
         self._extra = extra
         self._lent = session
         self._session = session
@@ -171,7 +169,6 @@ class StreamedModel(ABC):
                 self._open().get(
                     f"{self._base}/models",
                     headers=self._headers(""),
-                    proxy=self._proxy,
                     allow_redirects=False,
                 ) as response,
             ):
@@ -221,7 +218,6 @@ class StreamedModel(ABC):
             f"{self._base}{self.path}",
             data=data,
             headers=self._headers(session),
-            proxy=self._proxy,
             allow_redirects=False,
         ) as response:
             try:

@@ -185,6 +185,12 @@ def _answers() -> list[str]:
         "            }",
         f"            return 403 '{_problem(403, 'not permitted', 'not_permitted')}';",
         "        }",
+        "        location = /leadline-away {",
+        "            internal;",
+        "            default_type application/problem+json;",
+        "            add_header Retry-After 5 always;",
+        f"            return 503 '{_problem(503, 'service unavailable', 'unavailable')}';",
+        "        }",
         "        location = /leadline-slower {",
         "            internal;",
         "            default_type application/problem+json;",
@@ -259,6 +265,7 @@ def _checked(limit: str) -> list[str]:
         "            error_page 429 = /leadline-slower;",
         "            error_page 401 = /leadline-unknown;",
         "            error_page 403 = /leadline-refused;",
+        "            error_page 500 = /leadline-away;",  # nobody said in time whether it may be let in
     ]
 
 

@@ -8,7 +8,10 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from leadline.domain import Checks, Citation, Verdict
+from leadline.research.bearers import check_bearers
+from leadline.research.cells import check_cells
 from leadline.research.evidence import Ledger
+from leadline.research.pairing import check_counted, check_pairs
 from leadline.research.polarity import Clause, conflict
 from leadline.research.statements import Statement
 from leadline.research.values import Finding, Setting, check_names, check_remnants, check_values, with_opening_name
@@ -22,6 +25,8 @@ SUPPORTED: Final = 0.7
 PARTIAL: Final = 0.45
 # From this share on a sentence speaks of the same and may contradict.
 MATCHING: Final = 0.6
+# A clause of fewer words is no statement of its own.
+_CLAUSE: Final = 2.0
 # Of the evidence, sentences are taken until the next one would add less than this.
 _LEAST_GAIN: Final = 0.08
 _MOST_SENTENCES: Final = 3
@@ -90,13 +95,30 @@ def compare(claim: Statement, evidence: Evidence, *, ledger: Ledger) -> Checked:
     score = _score(claim, alike, chosen=chosen, findings=findings, titles=evidence.titles)
     findings.extend(_turned_round(claim, chosen, findings=findings))
     findings.extend(_other_subject(claim, chosen, alike=alike))
-    ruling = _SILENT if not chosen else _rule(findings, share, gap=longest_gap(claim.wanted, held))
+    gap = longest_gap(claim.wanted, held)
+    ruling = _SILENT if not chosen else _rule(findings, share, gap=gap, unsaid=_unsaid(claim, held))
+    if ruling.verdict is Verdict.SUPPORTED:
+        # What only takes support away is looked at where there is support to take away.
+        findings.extend(_borne_otherwise(claim, alike, context=evidence.titles))
+        ruling = _rule(findings, share, gap=gap, unsaid=False)
     if ruling.verdict is Verdict.SUPPORTED and sum(unit.weight for unit in claim.wanted) < _LEAST_SAID:
         ruling = replace(ruling, verdict=Verdict.PARTIAL, reasons=("it says too little to be compared",))
     shown = [f.statement for f in findings if f.conflict and f.statement] or _said(
         claim, chosen, context=evidence.titles
     )
     return _told(claim, ruling, shown=shown, score=score, ledger=ledger)
+
+
+def _borne_otherwise(
+    claim: Statement, evidence: Sequence[Statement], *, context: frozenset[str]
+) -> tuple[Finding, ...]:
+    """Return what the evidence says of another thing, with another value, or only with a reserve."""
+    return (
+        *check_pairs(claim, evidence),
+        *check_counted(claim, evidence),
+        *check_cells(claim, evidence),
+        *check_bearers(claim, evidence, context=context),
+    )
 
 
 def _said(
@@ -152,7 +174,7 @@ _NOTHING_ASKED: Final = _Ruling(Verdict.UNCHECKED, "none", ("it holds nothing th
 _SILENT: Final = _Ruling(Verdict.UNSUPPORTED, "words", ("the evidence does not speak of this",))
 
 
-def _rule(findings: Sequence[Finding], share: float, *, gap: int) -> _Ruling:
+def _rule(findings: Sequence[Finding], share: float, *, gap: int, unsaid: bool) -> _Ruling:
     """Return the verdict that values allow, and where they allow support, the one of the words."""
     conflicts = [f.reason for f in findings if f.conflict]
     missing = [f.reason for f in findings if not f.stands and not f.conflict]
@@ -161,14 +183,21 @@ def _rule(findings: Sequence[Finding], share: float, *, gap: int) -> _Ruling:
         verdict = Verdict.CONTRADICTED if share >= MATCHING else Verdict.UNSUPPORTED
         return _Ruling(verdict, "values", tuple(conflicts + missing))
     if missing:
-        verdict = Verdict.PARTIAL if stands and share >= PARTIAL else Verdict.UNSUPPORTED
-        return _Ruling(verdict, "values", tuple(missing))
+        reserved = all(f.stands or f.kind == "qualifier" for f in findings)
+        verdict = Verdict.PARTIAL if (stands or reserved) and share >= PARTIAL else Verdict.UNSUPPORTED
+        return _Ruling(verdict, "words" if reserved else "values", tuple(missing))
     decided_by = "values" if any(f.stands and f.kind != "name" for f in findings) else "words"
     if share < PARTIAL:
         return _Ruling(Verdict.UNSUPPORTED, "words", ("few of its words stand in the evidence",))
-    if share < SUPPORTED or gap >= _GAP_ZH:
+    if share < SUPPORTED or gap >= _GAP_ZH or unsaid:
         return _Ruling(Verdict.PARTIAL, "words", ("some of its words are not in the evidence",))
     return _Ruling(Verdict.SUPPORTED, decided_by)
+
+
+def _unsaid(claim: Statement, held: frozenset[str]) -> bool:
+    """Whether the evidence says next to nothing of one of the claim's clauses, however well it says the rest."""
+    parts = [c for c in claim.clauses if sum(unit.weight for unit in c.wanted) >= _CLAUSE]
+    return len(claim.clauses) > 1 and any(coverage(part.wanted, held) < PARTIAL for part in parts)
 
 
 def _score(

@@ -14,7 +14,7 @@ from typing import Final
 from leadline.research.asking import Asked
 from leadline.research.relations import related
 from leadline.text.language import HAN, has_cjk
-from leadline.text.offsets import Span
+from leadline.text.offsets import Span, trim
 from leadline.text.tokens import fold_han, is_stop, terms
 
 # Figures that stand by themselves, of two digits at least: years, codes, ports; no part of a name.
@@ -57,6 +57,17 @@ _ACTED: Final = re.compile(
 _BY: Final = re.compile(r"\b(?:by|under|thanks to)\b", re.IGNORECASE)
 _CUT: Final = re.compile(r"[.;:]\s")
 _DIGIT: Final = re.compile(r"\d")
+# What only several rows of a table together answer: a limit, the utmost, a sum.
+_OVER_ROWS: Final = re.compile(
+    r"\b(?:below|above|under|over|(?:more|less|fewer|higher|lower) than|at (?:least|most)|exceed(?:s|ed|ing)?"
+    r"|(?:high|low|large|small|cheap|long|short|old|young)est|most|least|fewest|total|sum|average|mean)\b"
+    r"|超过|低于|高于|少于|多于|不足|最[高低多少大小贵便长短]|总[共和计数额]|合计|平均",
+    re.IGNORECASE,
+)
+# The yes or no that a sentence goes on from: what stands before it in its paragraph.
+_YES_OR_NO: Final = re.compile(
+    r"(?:yes|no|not)\b[^\n]{0,200}\Z|(?:是的?|不是|可以|不可以|能|不能|会|不会|否)[，。；][^\n]{0,100}\Z", re.IGNORECASE
+)
 
 
 def figures(question: str) -> tuple[str, ...]:
@@ -119,6 +130,19 @@ def _agent(text: str, name: Span, verb: Span) -> bool:
         )
     between = Span(verb.end, name.start)
     return name.start >= verb.end and bool(_BY.search(text, *between)) and _CUT.search(text, *between) is None
+
+
+def asks_over_rows(question: str, cells: Sequence[tuple[str, str]]) -> bool:
+    """Whether a question asks for what no row by itself tells, in words that the row does not hold."""
+    held = " ".join(part for cell in cells for part in cell).lower()
+    return any(found[0].lower() not in held for found in _OVER_ROWS.finditer(fold_han(question)))
+
+
+def yes_or_no_before(text: str, start: int) -> Span | None:
+    """Return the "No." or "Yes, ..." that opens the paragraph in which a sentence stands further on."""
+    opened = text.rfind("\n", 0, start) + 1
+    said = trim(text, opened, start)
+    return said if said.length and _YES_OR_NO.match(said.of(text)) else None
 
 
 def is_person(name: str) -> bool:

@@ -7,6 +7,7 @@ are no contradiction, and the same disagreement found twice is told once.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import chain
@@ -22,7 +23,7 @@ from leadline.research.words import coverage, opposite_pair, stem_set
 from leadline.text.clean import squeeze
 from leadline.text.names import name_key
 from leadline.text.spans import fold
-from leadline.text.tokens import content_terms, words
+from leadline.text.tokens import content_terms, terms, words
 
 # How much of the words of each sentence the other must hold.
 _ALIKE: Final = 0.6
@@ -41,6 +42,7 @@ _SHARED_TERMS: Final = 2
 # A quick look before names and clauses are compared.
 _SHARED: Final = 0.4
 _LEAST_UNITS: Final = 2.0
+_ARTICLE: Final = re.compile(r"\s*(?:[Tt]he\s+|[Aa]n?\s+)?")
 # What happens to a thing once, so that two dates of it disagree.
 _ONCE_EN: Final = stem_set(
     "born birth die death found establish open inaugurate complete finish build construct sign ratify"
@@ -236,7 +238,7 @@ def _disagreement(one: Statement, other: Statement) -> _Pair | None:
 def _same_subject(one: Statement, other: Statement) -> bool:
     """Whether two sentences speak of the same: a shared name, and nearly the same words."""
     shared = one.name_keys & other.name_keys
-    if one.name_keys and other.name_keys and not shared:
+    if one.name_keys and other.name_keys and (not shared or _opened_by_others(one, other)):
         return False
     # Pairs of Chinese characters weigh half a word each, and two such words name a thing and what happened.
     least = _LEAST_UNITS / 2 if one.language == "zh" else _LEAST_UNITS
@@ -244,6 +246,25 @@ def _same_subject(one: Statement, other: Statement) -> bool:
         return False
     least = _ALIKE if shared else _ALIKE_NAMELESS
     return coverage(one.wanted, other.held) >= least and coverage(other.wanted, one.held) >= least
+
+
+def _opened_by_others(one: Statement, other: Statement) -> bool:
+    """Whether each of two sentences opens with a name that the other lacks, and that is no form of the other's.
+
+    What is said of two people in the same words differs without disagreeing.
+    """
+    mine, theirs = _opening(one), _opening(other)
+    if mine <= theirs or theirs <= mine:
+        return False
+    return not (mine <= other.name_terms or theirs <= one.name_terms)
+
+
+def _opening(statement: Statement) -> frozenset[str]:
+    """Return the terms of the name that a sentence opens with, none where it opens with none."""
+    first = min(statement.names, key=lambda name: name.start, default=None)
+    if first is None or not _ARTICLE.fullmatch(statement.text, 0, first.start):
+        return frozenset()
+    return frozenset(terms(first.text))
 
 
 def _named_alike(one: Statement, other: Statement, titles: Mapping[str, frozenset[str]]) -> bool:

@@ -35,7 +35,7 @@ MOST_TERM: Final = 60
 """Characters of what a list of terms explains, at most."""
 
 # Marks of headings, numbers of sections, directives and fields of reStructuredText.
-_HEADING = re.compile(r"\s*(?:#{1,6}\s|={2,}|\d+(?:\.\d+)+\.?\s.{1,60}\Z|\.\.\s|:\w+:\s)")
+_HEADING = re.compile(r"\s*(?:#{1,6}\s|={2,}|\d+(?:\.\d+)+\.?\s(?!(?:\S+\s+){4}.*\.\Z).{1,60}\Z|\.\.\s|:\w+:\s)")
 _MARKUP = re.compile(r"</?(?:a|b|code|div|em|i|li|p|pre|script|span|strong|table|td|tr|ul)(?:\s[^<>]*)?>")
 _DATA = re.compile(r"\"\s?:\s?[\[{\"\d]")
 _PLACEHOLDER = re.compile(r"\[(?!\d)|<(?=[A-Za-z])")
@@ -142,7 +142,7 @@ class _Plain:
     def _line(self, span: Span) -> Line | None:
         text = span.of(self._told.text)
         label, self._label = self._label, None
-        if _CONTENTS.search(text) or _LEADERS.search(self._written(span)):
+        if _CONTENTS.search(text) or _LEADERS.search(self._written(span)) or text.count(" | ") > 1:
             return None
         asks = bool(_ASKS.search(text))
         entry = label is not None and _explains(self._told.text, label, span)

@@ -16,8 +16,8 @@ _PHRASES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             "zh": "在检索的文档中，按字词未找到能回答此问题的句子。",
         },
         "unborne": {
-            "en": "No sentence was found that says the rest of the question of the figure or date in it.",
-            "zh": "未找到就问题中的数字或日期说明其余内容的句子。",
+            "en": "A figure or date of the question stands in no sentence that speaks of the rest of it.",
+            "zh": "问题中的数字或日期，未见于任何涉及其余内容的句子。",
         },
         "nothing_early": {
             "en": "Gathering was stopped before anything was found that answers this question.",

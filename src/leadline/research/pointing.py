@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from leadline.research.antecedents import antecedent
 from leadline.research.asking import key_of, take_apart
-from leadline.research.conditions import bears, speaks_of_counted, told_as_default
+from leadline.research.conditions import asks_over_rows, bears, speaks_of_counted, told_as_default, yes_or_no_before
 from leadline.research.evidence import Ledger
 from leadline.research.hops import Survey, sigmoid
 from leadline.research.nesting import nested
@@ -23,6 +24,7 @@ from leadline.research.reading import Line
 from leadline.research.relations import GENERIC
 from leadline.research.shapes import FORMAL, Shape, clashes, clauses, fit, shape_of, subject_of
 from leadline.text.language import has_cjk
+from leadline.text.offsets import Span
 from leadline.text.tokens import terms
 
 LOOKED: Final = 40
@@ -126,17 +128,24 @@ def answering(found: Sequence[Pointed], seen: Survey) -> tuple[Ranked, ...]:
     other = next((one for one in found if _otherwise(best, one, seen)), None)
     lines = sorted(filter(None, (best.line, best.beside)), key=lambda line: line.start)
     lines += [] if other is None else [other.line]
-    return tuple(
-        Ranked(
-            source_id=seen.pages[line.page].source.id,
-            start=line.start,
-            end=_ended(line, seen),
-            score=best.score,
-            coverage=best.covered,
-            terms=line.terms,
-            under=line.under,
+    told = [_told(best, line, Span(line.start, _ended(line, seen)), seen=seen) for line in lines]
+    if shape_of(seen.asked) is Shape.YES_NO and lines:
+        said = yes_or_no_before(seen.pages[lines[0].page].text, lines[0].start)
+        told = (
+            told if said is None else [_told(best, lines[0], said, seen=seen), replace(told[0], under=None), *told[1:]]
         )
-        for line in lines
+    return tuple(told)
+
+
+def _told(best: Pointed, line: Line, span: Span, *, seen: Survey) -> Ranked:
+    return Ranked(
+        source_id=seen.pages[line.page].source.id,
+        start=span.start,
+        end=span.end,
+        score=best.score,
+        coverage=best.covered,
+        terms=line.terms,
+        under=line.under,
     )
 
 
@@ -215,6 +224,8 @@ class _Desk:
         if self._asked_above(line):
             return Pointed(line, _FOREMOST + sigmoid(self.seen.odds[line.page]), 1.0)
         if text.endswith(("?", "？")) or clashes(self.seen.asked.text, text) or self._aside(text):
+            return None
+        if line.cells and asks_over_rows(self.seen.asked.text, line.cells):
             return None
         subject = antecedent(self.ledger, self.seen.pages[line.page].source.id, line.start)
         return self._weighed(line, text, subject) if self._bears(line, text, subject) else None

@@ -44,6 +44,7 @@ REPEATED = 3
 _MOST_WORDS = 10
 _LEAST_TITLE_CJK = 2
 
+_FRONT = re.compile(r"---[ \t]*\r?\n(?=[\w-]+[ \t]*:)(?:[^\n]*\n){1,60}?(?:---|\.\.\.)[ \t]*(?:\r?\n|\Z)")
 _BRACKETED = re.compile(r"\s*[(\uff08][^()\uff08\uff09]*[)\uff09]\s*")
 _OPENER = re.compile(
     r"\s*(?:The |An? )?(?P<latin>[^\W\d_][^.(),;:\n]{1,70}?)\s*(?:\(|,| (?:is|was|are|were|refers)\b)"
@@ -100,17 +101,25 @@ def _page(index: int, source: Source, *, goal: str, ledger: Ledger) -> Page:
 
 def _spans(goal: str, ledger: Ledger, source: Source, *, text: str) -> list[Span]:
     """Return the parts of a text that are read, in order."""
+    begins = _front_matter(text)
     if len(text) <= WHOLE_DOCUMENT:
-        return [Span(0, len(text))]
+        return [Span(begins, len(text))]
     found = find(goal, [ledger.haystack(source.id)], limit=PASSAGES)
     heads = [Span(max(0, text.rfind("\n", 0, max(0, p.start - 2)) + 1), p.end) for p in found]
     spans: list[Span] = []
-    for span in sorted([Span(0, OPENING), *(Span(max(h.start, h.end - MOST_PASSAGE), h.end) for h in heads)]):
+    windows = [Span(max(begins, h.start, h.end - MOST_PASSAGE), h.end) for h in heads if h.end > begins]
+    for span in sorted([Span(begins, begins + OPENING), *windows]):
         if spans and span.start <= spans[-1].end:
             spans[-1] = Span(spans[-1].start, max(span.end, spans[-1].end))
         else:
             spans.append(span)
     return spans
+
+
+def _front_matter(text: str) -> int:
+    """Return where a text begins behind its front matter: fields for programs, which say nothing to a reader."""
+    found = _FRONT.match(text)
+    return found.end() if found else 0
 
 
 def names_of(title: str, opening: str = "") -> list[tuple[str, float]]:

@@ -62,7 +62,7 @@ LIGHT_TERMS: Final = frozenset(
     terms(
         "anybody anyone anything somebody someone something everybody people need use make get happen take give go hold"
         " include contain call say tell offer come like currently exactly actual total there many much"
-        " set start begin"
+        " set start begin number"
     )
 )
 _REQUEST: Final = re.compile(

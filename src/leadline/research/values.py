@@ -10,11 +10,12 @@ import re
 from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from decimal import Decimal
 from functools import cached_property
 from typing import Final, NamedTuple
 
 from leadline.research.statements import Fact, Statement
-from leadline.research.words import Unit, held_terms, holds, units, weight
+from leadline.research.words import Unit, coverage, held_terms, holds, units, weight
 from leadline.text.dates import compatible
 from leadline.text.language import has_cjk
 from leadline.text.names import Name, name_key
@@ -141,8 +142,11 @@ def _settle(claim: Statement, fact: Fact, *, places: Sequence[_Place], words: bo
         return Finding(kind, best is not None, conflict=False, reason=reason, statement=best and best.statement)
     if best is None:
         return _absent(fact, kind, rival=rival)
-    if rival is not None and rival.fit >= best.fit + _BETTER and rival.beside > best.beside:
+    if rival is not None and _refutes(claim, rival, best):
         return Finding(kind, stands=False, conflict=True, reason=_says(fact, rival.fact), statement=rival.statement)
+    limit = _unlimited(fact, equal)
+    if limit is not None:
+        return Finding(kind, stands=False, conflict=False, reason=limit, statement=best.statement)
     turned = _misput(fact, equal)
     if turned is not None:
         return Finding(kind, stands=False, conflict=True, reason=turned, statement=best.statement)
@@ -160,9 +164,18 @@ def _settle(claim: Statement, fact: Fact, *, places: Sequence[_Place], words: bo
     )
 
 
+def _refutes(claim: Statement, rival: _Place, best: _Place) -> bool:
+    """Whether a differing value speaks so much more clearly of the same that an equal one does not count."""
+    clearer = rival.fit >= best.fit + _BETTER and rival.beside > best.beside
+    # "In fiscal year 2023, ...": a phrase dates all of its sentence.
+    whole = [coverage(claim.wanted, place.statement.held) for place in (rival, best)]
+    return clearer and (rival.statement is best.statement or whole[0] > whole[1])
+
+
 def _absent(fact: Fact, kind: str, *, rival: _Place | None) -> Finding | None:
     speaks = rival is not None and rival.fit >= _SPEAKS
-    if rival is not None and speaks:
+    # A table's figures are stated as their column says, which no sentence tells.
+    if rival is not None and speaks and not rival.statement.text.lstrip().startswith("|"):
         return Finding(kind, stands=False, conflict=True, reason=_says(fact, rival.fact), statement=rival.statement)
     if fact.quantity is not None and fact.quantity.kind is Kind.ORDINAL:
         return None  # "first", "second" often only count what the writer lists
@@ -183,6 +196,20 @@ def _misput(fact: Fact, equal: Sequence[_Place]) -> str | None:
     if fact.bound and bounds and bounds <= {"<", ">"} - {fact.bound}:
         return f"in the evidence {fact.raw.strip()} is the opposite limit"
     return None
+
+
+def _unlimited(fact: Fact, equal: Sequence[_Place]) -> str | None:
+    """Return that one side gives as a limit what the other gives as the value, where both name the same."""
+    limits = {place.fact.bound for place in equal if _alike(fact, place.fact)}
+    if fact.bound and limits == {""}:
+        return f"in the evidence {fact.raw.strip()} is no limit"
+    if not fact.bound and limits == {"<"}:
+        return f"in the evidence {fact.raw.strip()} is a limit"
+    return None
+
+
+def _alike(fact: Fact, other: Fact) -> bool:
+    return fact.quantity is not None and other.quantity is not None and same_quantity(fact.quantity, other.quantity)
 
 
 def _crossed(claim: Statement, fact: Fact, *, equal: Sequence[_Place]) -> str | None:
@@ -271,12 +298,15 @@ def same(claim: Fact, other: Fact) -> bool:
 
 def _coarser(claim: Quantity, other: Quantity) -> bool:
     """Whether the claim is at most as exact as the evidence: it may round, not sharpen."""
-    return claim.approximate or _step(claim) >= _step(other)
+    return claim.approximate or _step(claim) >= _step(other, rounded=other.approximate)
 
 
-def _step(quantity: Quantity) -> float:
+def _step(quantity: Quantity, *, rounded: bool = False) -> float:
+    """Return the worth of the last digit stated; final zeros of what is `rounded` are not stated."""
     low = in_base(quantity.value, quantity.unit)
-    return abs(float(in_base(quantity.value + quantity.step, quantity.unit) - low))
+    exponent = quantity.value.normalize().as_tuple().exponent
+    step = max(quantity.step, Decimal(1).scaleb(exponent)) if rounded and isinstance(exponent, int) else quantity.step
+    return abs(float(in_base(quantity.value + step, quantity.unit) - low))
 
 
 def _within(fact: Fact, claim: Quantity, other: Quantity) -> bool:

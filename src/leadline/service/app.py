@@ -7,17 +7,18 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 
 from leadline.ports import Observer
 from leadline.service.answers import add_no_such
-from leadline.service.asgi import Asgi
+from leadline.service.asgi import Asgi, Scope
 from leadline.service.headers import SafeHeaders
 from leadline.service.limits import BodyLimits
 from leadline.service.metrics import add_metrics
 from leadline.service.observed import Observed
 from leadline.service.openapi import documented
 from leadline.service.resources import ROUTES
+from leadline.service.routing import answer_to, services_of
 from leadline.service.services import open_services
 from leadline.service.serving import Leaving
 from leadline.service.tracing import RequestIds
@@ -83,5 +84,13 @@ def wrapped(api: FastAPI, *, telemetry: Telemetry | None = None) -> Asgi:
     """
     told = telemetry or Telemetry()
     most = {"/v1/tools/python": _TOOL_BYTES}
-    limited = BodyLimits(api, most=most, empty=True, streamed=STREAMED)
+
+    async def whose(scope: Scope) -> str | Asgi:
+        request = Request({**scope, "app": api})
+        try:
+            return (await services_of(request).door.caller(scope)).tenant
+        except Exception as error:  # noqa: BLE001 the border of a request, as in its route
+            return answer_to(error, request)
+
+    limited = BodyLimits(api, most=most, empty=True, streamed=STREAMED, whose=whose)
     return RequestIds(Observed(SafeHeaders(limited), told.signals, traced=told.share))

@@ -14,9 +14,9 @@ from leadline.domain import Budget, Length, Options, Policy, Question, StrategyN
 from leadline.domain.run import Origin
 from leadline.errors import InputError, LeadlineError, NotPermitted, SettingsError, StoreError, UnknownRun, WrongState
 from leadline.ports import NewRun, Run
-from leadline.ports.access import Caller, Role
+from leadline.ports.access import Action, Caller, Role
 from leadline.ports.signals import Rejected
-from leadline.service.door import Door, Limited
+from leadline.service.door import Door, Limited, check_permitted
 from leadline.service.runs import Runs, corpus_name
 from leadline.service.shapes import ResearchTaken
 from leadline.settings import Settings
@@ -54,7 +54,7 @@ class Asking:
         """Store a run for whoever has a free slot, or return the one that the same request made before.
 
         `repeat` is the request's `Idempotency-Key`. Raises `InputError` for what cannot be asked,
-        `IdempotencyConflict`, `BudgetError`, `UnknownRun` for a run to continue that is not the
+        `IdempotencyConflict`, `BudgetError`, `NotPermitted`, `UnknownRun` for a run to continue that is not the
         caller's, and `Limited`. What is refused is told as a signal.
         """
         try:
@@ -122,14 +122,20 @@ class Asking:
             return None
 
     async def _options(self, taken: ResearchTaken, text: str, caller: Caller) -> Options:
-        """Return a run's options. Raises `InputError`, also for what this service is not set up for."""
+        """Return a run's options.
+
+        Raises `InputError`, also for what this service is not set up for, and `NotPermitted`.
+        """
         platform, settings = self._platform, self._settings
         overrides = overrides_of(taken)
+        # A report quotes what its run has read: who may not read it may not have it quoted either.
         if taken.corpora:
+            check_permitted(caller, Action.CORPORA_READ)
             overrides["corpora"] = await self._corpora(taken.corpora, caller)
             corpora = tuple(dict.fromkeys(taken.corpora))
             overrides["not_read"] = await not_read_of(self._accounts.corpora, caller.tenant, corpora)
         if taken.continues is not None:
+            check_permitted(caller, Action.RUNS_READ)
             overrides["ledger_of"] = (await self._runs.get(taken.continues, tenant=caller.tenant)).id
         try:
             options = asking.options_of(settings, overrides, can_compute=platform.can_compute)

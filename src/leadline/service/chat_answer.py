@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import aclosing, suppress
 from typing import Any, Final, NoReturn
 
@@ -35,12 +35,15 @@ _BEAT: Final = b": still here\n\n"
 
 
 class Answering:
-    """The answer to one chat, made of its run."""
+    """The answer to one chat, made of its run. `check` raises `AccessError` where the client may not read on."""
 
-    def __init__(self, services: Services, run: Run, taken: chat.ChatTaken) -> None:
+    def __init__(
+        self, services: Services, run: Run, taken: chat.ChatTaken, *, check: Callable[[], Awaitable[None]]
+    ) -> None:
         self._services = services
         self._run = run
         self._taken = taken
+        self._check = check
         self._created = int(run.created_at)
 
     async def whole(self) -> dict[str, Any]:
@@ -59,6 +62,7 @@ class Answering:
         yield self._chunk({"role": "assistant", "content": ""})
         async with aclosing(self._events(beat=self._services.settings.service.heartbeat_seconds)) as events:
             async for record in events:
+                await self._check()
                 line = "" if record is None else chat.told(record.event, self._run.question.language)
                 if line or record is None:
                     yield self._chunk({"reasoning_content": line}) if line else _BEAT
@@ -106,6 +110,7 @@ class Answering:
             )
 
     async def _ended(self) -> tuple[Run, str, dict[str, Any]]:
+        await self._check()
         run = await self._services.runs.get(self._run.id, tenant=self._run.tenant)
         if run.state is RunState.WAITING:
             raise WrongState(f"run {run.id} waits for a person, whom a chat cannot ask")

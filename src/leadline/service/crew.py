@@ -37,6 +37,8 @@ class Crew:
         self._gone = gone
         self._count = count
         self._alive: dict[int, Process] = {}
+        self._serving: dict[int, Process] = {}
+        self._reloads = 0
         self._ready: asyncio.Queue[bool] = asyncio.Queue()
         self._leaving = asyncio.Event()
         self._failed = 0
@@ -61,10 +63,11 @@ class Crew:
         loop = asyncio.get_running_loop()
         for number in _SIGNALS:
             loop.add_signal_handler(number, self._end)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
         try:
             yield
         finally:
-            for number in _SIGNALS:
+            for number in (*_SIGNALS, signal.SIGHUP):
                 loop.remove_signal_handler(number)
 
     def _end(self) -> None:
@@ -74,6 +77,12 @@ class Crew:
         for process in self._alive.values():
             with suppress(ProcessLookupError):
                 process.send_signal(signal.SIGTERM)
+
+    def _reload(self) -> None:
+        """Pass SIGHUP on; one that only starts, whom it would end, gets it when it takes requests."""
+        self._reloads += 1
+        for process in self._serving.values():
+            _hang_up(process)
 
     async def _all_ready(self) -> bool:
         for _ in range(self._count):
@@ -85,6 +94,7 @@ class Crew:
         """Have one process, again and again."""
         pause, was_ready = SOONEST, False
         while not self._leaving.is_set():
+            reloads = self._reloads
             process = await self._spawned(listener)
             self._alive[place] = process
             if self._leaving.is_set():
@@ -93,8 +103,13 @@ class Crew:
             if answered and not was_ready:
                 was_ready = True
                 self._ready.put_nowait(True)
+            if answered:
+                self._serving[place] = process
+            if answered and self._reloads != reloads:
+                _hang_up(process)
             code = await process.wait()
             del self._alive[place]
+            self._serving.pop(place, None)
             if self._gone is not None:
                 await asyncio.to_thread(self._gone, process.pid)
             if self._leaving.is_set():
@@ -127,3 +142,8 @@ class Crew:
         """Return whether the process said that it takes requests."""
         assert process.stdout is not None  # noqa: S101 it is a pipe
         return bool(await process.stdout.readline())
+
+
+def _hang_up(process: Process) -> None:
+    with suppress(ProcessLookupError):
+        process.send_signal(signal.SIGHUP)

@@ -12,7 +12,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from leadline.errors import NotPermitted, Unauthenticated
-from leadline.ports.access import LOCAL, Caller, Role
+from leadline.ports.access import LOCAL, Action, Caller, Role
 from leadline.ports.admission import Admitted, Refused, Wanted, Wish
 from leadline.service.asgi import Scope, header
 from leadline.settings import Settings
@@ -114,8 +114,13 @@ class Door:
         self._keyed = self._keyed or await has_keys(self._accounts)
         return self._keyed
 
-    def pass_for(self, caller: Caller) -> str:
-        """Return what shows, for half a minute, that a request of this caller was counted."""
+    def pass_for(self, scope: Scope, caller: Caller) -> str | None:
+        """Return what shows, for half a minute, that a request of this caller was counted.
+
+        `None` for who is no trusted balancer: with it, one counted request would let in any number.
+        """
+        if not self._by_balancer(scope):
+            return None
         until = str(int(self._now() + PASS_SECONDS))
         return f"{until}.{self._mac(until, caller)}"
 
@@ -131,12 +136,13 @@ class Door:
 
     def secure(self, scope: Scope) -> bool:
         """Return whether the client came by TLS, by the word of a trusted balancer too."""
-        client = scope.get("client")
-        if client and self._trusted(str(client[0])):
+        if self._by_balancer(scope):
             return header(scope, "x-forwarded-proto").strip().lower() == "https" or scope.get("scheme") == "https"
         return scope.get("scheme") == "https"
 
     def _has_pass(self, scope: Scope, caller: Caller) -> bool:
+        if not self._by_balancer(scope):
+            return False
         until, _, mac = header(scope, PASS).partition(".")
         if not (until.isascii() and until.isdigit() and len(until) <= 12) or int(until) < self._now():
             return False
@@ -145,12 +151,23 @@ class Door:
     def _mac(self, until: str, caller: Caller) -> str:
         return hmac.new(self._secret, f"{until}\n{caller.tenant}\n{caller.key}".encode(), "sha256").hexdigest()
 
+    def _by_balancer(self, scope: Scope) -> bool:
+        client = scope.get("client")
+        return client is not None and self._trusted(str(client[0]))
+
     def _trusted(self, address: str) -> bool:
         return (
             bool(self._proxies)
             and _is_address(address)
             and any(ipaddress.ip_address(address) in network for network in self._proxies)
         )
+
+
+def check_permitted(caller: Caller, action: Action) -> None:
+    """Raise `NotPermitted` where the caller may not do so."""
+    if not caller.may(action):
+        who = f"a {caller.role}" if caller.scopes is None else "the scopes of this key"
+        raise NotPermitted(f"{who} may not: {action}")
 
 
 def bearer(scope: Scope) -> str:

@@ -18,11 +18,11 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 
-from leadline.errors import AccessError, LeadlineError, NotPermitted, StoreError
+from leadline.errors import AccessError, LeadlineError, StoreError
 from leadline.ports.access import Action, Caller
 from leadline.ports.accounts import Deed, Outcome
 from leadline.service.answers import Problem, problem_from
-from leadline.service.door import Limited
+from leadline.service.door import Limited, check_permitted
 from leadline.service.problems import openai_error, plain_problem
 from leadline.service.services import Services
 from leadline.service.tracing import request_id
@@ -247,7 +247,7 @@ async def _behind(request: Request, rule: _Rule, inner: Callable[[Request], Awai
     if rule.counts:
         await services.door.let_in(request.scope, caller)
     try:
-        _check_permitted(caller, rule.action)
+        check_permitted(caller, rule.action)
         response = await inner(request)
     except Limited:
         raise
@@ -260,12 +260,6 @@ async def _behind(request: Request, rule: _Rule, inner: Callable[[Request], Awai
     if writes and rule.audits:
         await write_down(request, rule.action, outcome=Outcome.DONE)
     return response
-
-
-def _check_permitted(caller: Caller, action: Action) -> None:
-    if not caller.may(action):
-        who = f"a {caller.role}" if caller.scopes is None else "the scopes of this key"
-        raise NotPermitted(f"{who} may not: {action}")
 
 
 async def write_down(request: Request, action: Action, *, outcome: Outcome) -> None:

@@ -7,8 +7,9 @@ import os
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import replace
+from typing import TypeAlias
 
 from leadline.errors import MissingExtra
 from leadline.ports import Observer
@@ -19,6 +20,9 @@ from leadline.wire.hosts import is_loopback
 from leadline.wiring.accounts import has_keys, open_accounts
 from leadline.wiring.telemetry import Telemetry
 
+Following: TypeAlias = Callable[[Callable[[Settings], None]], AbstractAsyncContextManager[None]]
+"""Opens what has the settings read again while it is open, and hands them on."""
+
 
 async def run_service(
     settings: Settings,
@@ -28,13 +32,14 @@ async def run_service(
     taken: socket.socket | None = None,
     observers: Sequence[Observer] = (),
     telemetry: Telemetry | None = None,
+    following: Following | None = None,
 ) -> None:
     """Serve until a signal. `started` gets the address once requests are taken.
 
     `taken` is a socket that listens already, where a parent holds it; then the end of this
     process's standard input, that of the parent, is a signal to go as well. Raises `SettingsError`
     for what cannot work or must not (no key, yet others may ask), `StoreError`, `InputError` where
-    the port cannot be had.
+    the port cannot be had. The model servers of settings that `following` hands on are taken.
     """
     try:
         from leadline.service.app import create_app, wrapped  # noqa: PLC0415 an extra
@@ -48,7 +53,11 @@ async def run_service(
     def tell(host: str, port: int) -> None:
         started(url_of(host, port))
 
-    async with api.router.lifespan_context(api), _parent(leaving, watched=taken is not None):
+    def follow(again: Settings) -> None:
+        api.state.services.platform.models.follow(again)
+
+    followed = nullcontext() if following is None else following(follow)
+    async with api.router.lifespan_context(api), followed, _parent(leaving, watched=taken is not None):
         await serve(wrapped(api, telemetry=telemetry), replace(listen, taken=taken), leaving=leaving, started=tell)
 
 

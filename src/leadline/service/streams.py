@@ -2,7 +2,8 @@
 
 `id:` is the event's number, so a client that comes back with `Last-Event-ID` goes on where it was,
 at any process. Live text of a model has no id: it is shown where the run's own process streams,
-and never again. A client that does not read is cut off; what it missed stands in the journal.
+and never again. A client that does not read is cut off; what it missed stands in the journal. So
+is one whose key has ended.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, aclosing, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
@@ -18,7 +19,7 @@ from typing import Any, Final, NoReturn
 from fastapi.responses import Response
 
 from leadline import codec
-from leadline.errors import LeadlineError
+from leadline.errors import AccessError, LeadlineError
 from leadline.events import Progress, Record
 from leadline.research.archive import line
 from leadline.service.asgi import Message, Receive, Scope, Send
@@ -40,6 +41,9 @@ LEAVING_MS: Final = 250
 
 SLOW: Final = "stream_cut"
 """Name of the log line of a client that did not read."""
+
+ENDED: Final = "stream_key_ended"
+"""Name of the log line of a stream whose key is not accepted any more."""
 
 BROKEN: Final = "stream_ended"
 """Name of the log line of a stream that ended because the journal could not be read."""
@@ -99,7 +103,10 @@ class Patience:
 
 
 class EventStream(Response):
-    """An answer that goes on until the run ended, the client went, or the process leaves."""
+    """An answer that goes on until the run ended, the client went, or the process leaves.
+
+    `check` raises `AccessError` where the client may not read on; it is asked before each piece.
+    """
 
     media_type = "text/event-stream"
 
@@ -110,6 +117,7 @@ class EventStream(Response):
         patience: Patience,
         leaving: Leaving,
         hold: Callable[[], AbstractContextManager[None]],
+        check: Callable[[], Awaitable[None]],
     ) -> None:
         super().__init__(headers={"cache-control": "no-store", "x-accel-buffering": "no"})
         del self.headers["content-length"]
@@ -117,6 +125,7 @@ class EventStream(Response):
         self._patience = patience
         self._leaving = leaving
         self._hold = hold
+        self._check = check
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
@@ -134,8 +143,11 @@ class EventStream(Response):
         try:
             await self._sent(send, {"type": "http.response.start", "status": 200, "headers": self.raw_headers})
             await self._told(send, b"retry: %d\n\n" % RETRY_MS)
-            async with aclosing(self._items()) as items:
-                await self._events(send, _Waiting(group, items, self._leaving))
+            try:
+                async with aclosing(self._items()) as items:
+                    await self._events(send, _Waiting(group, items, self._leaving))
+            except AccessError:
+                log.info(ENDED, extra={"request": request_id(scope)})
             if self._leaving.now:
                 await self._told(send, b"retry: %d\n\n" % LEAVING_MS)
             await self._sent(send, {"type": "http.response.body", "body": b"", "more_body": False})
@@ -148,6 +160,7 @@ class EventStream(Response):
     async def _events(self, send: Send, waiting: _Waiting) -> None:
         try:
             while (chunk := await waiting.chunk(self._patience.heartbeat)) is not None:
+                await self._check()
                 await self._told(send, chunk)
         finally:
             await waiting.end()

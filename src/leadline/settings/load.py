@@ -22,11 +22,9 @@ from leadline.settings.prices import load_prices
 from leadline.settings.registry import PREFIX, Item, items
 from leadline.settings.rerank import check_rerank
 from leadline.settings.s3 import check_s3
-from leadline.settings.scholar import NEED_KEYS
 from leadline.settings.sections import APP, Settings
 from leadline.settings.tasks import check_engine, shared_broker
 from leadline.settings.tools import check_summarizer, check_tools
-from leadline.settings.web import KEYLESS
 
 _NO_FLAGS: Final[Mapping[str, str]] = MappingProxyType({})
 _LARGEST_FILE: Final = 1 << 20
@@ -286,15 +284,21 @@ def _check_search(settings: Settings) -> None:
     if "search.providers" not in settings.sources:
         return
     for name in settings.search.providers:
-        section = settings.search.of(name)
-        if name == "searxng" and section.base_url is None:
+        if name == "searxng" and settings.search.of(name).base_url is None:
             raise SettingsError("`search.providers` names `searxng`: set `search.searxng.base_url`")
-        if name not in KEYLESS and not section.api_keys:
-            raise SettingsError(f"`search.providers` names `{name}`, which needs a key: set `search.{name}.api_keys`")
+        if settings.search.needs_own(name) and not settings.search.own_keys:
+            raise _keyless("search", name)
 
 
 def _check_scholar(settings: Settings) -> None:
     """Refuse a scholarly service that lacks its key."""
     for name in settings.scholar.providers:
-        if name in NEED_KEYS and not settings.scholar.of(name).api_keys:
-            raise SettingsError(f"`scholar.providers` names `{name}`, which needs a key: set `scholar.{name}.api_keys`")
+        if settings.scholar.needs_own(name) and not settings.scholar.own_keys:
+            raise _keyless("scholar", name)
+
+
+def _keyless(section: str, name: str) -> SettingsError:
+    return SettingsError(
+        f"`{section}.providers` names `{name}`, which needs a key: set `{section}.{name}.api_keys`, "
+        f"or `{section}.own_keys` where tenants bring theirs"
+    )

@@ -26,6 +26,7 @@ class RerankSettings:
         3.0, Number(0, above=True), "How long an order may take; later than that hits stay as they are."
     )
     most: int = setting(40, Whole(2, 200), "Hits of a query, the best by rank, that are put in order.")
+    usd: float = setting(0.0, Number(0), "US dollars that one order costs: in a run's cost and limit, as a search's.")
 
 
 def check_rerank(section: RerankSettings) -> None:

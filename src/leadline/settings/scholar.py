@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from leadline.settings.kinds import setting
-from leadline.settings.web import ProviderSettings, RankedSettings, Words, provider, ranked
+from leadline.settings.kinds import Switch, setting
+from leadline.settings.web import OWN_KEYS, ProviderSettings, RankedSettings, Words, provider, ranked
 
 SERVICES: Final = ("openalex", "crossref", "arxiv", "europepmc", "semanticscholar", "serper")
 NEED_KEYS: Final = frozenset({"serper"})
@@ -23,6 +23,7 @@ class ScholarSettings:
         "Services that are asked side by side; their answers are joined. Only `serper` needs a key. "
         "Empty: no such tool.",
     )
+    own_keys: bool = setting(False, Switch(), OWN_KEYS)
     openalex: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
     crossref: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
     arxiv: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
@@ -38,3 +39,7 @@ class ScholarSettings:
         """
         found: RankedSettings = getattr(self, name)
         return found
+
+    def needs_own(self, name: str) -> bool:
+        """See `SearchSettings.needs_own`."""
+        return name in NEED_KEYS and not self.of(name).api_keys

@@ -28,7 +28,7 @@ class ServiceSettings:
         (),
         Networks(),
         "Networks of balancers whose `X-Forwarded-For` says who the client is, and whose `X-Forwarded-Proto` by which "
-        "protocol it came. Empty: nobody's.",
+        "protocol it came; theirs alone are the passes of `/internal/auth`. Empty: nobody's.",
     )
     operators: tuple[str, ...] = setting(
         ("local",),

@@ -55,7 +55,8 @@ class LogSettings:
     content: bool = setting(
         False,
         Switch(),
-        "Whether questions and arguments of tools stand in log lines and traces; without, their length and a hash.",
+        "Whether questions, arguments of tools and what exceptions say stand in log lines and traces; without, their "
+        "length and a hash.",
     )
     sink: LogPlace = setting(LogPlace(STDERR), SinkUrl(), "Where lines go.")  # noqa: RUF009 makes a dataclass field
     per_second: int = setting(

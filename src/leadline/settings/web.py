@@ -10,10 +10,15 @@ from ipaddress import ip_network
 from pathlib import Path
 from typing import Final, Literal
 
-from leadline.settings.kinds import Choice, Key, Number, OrNone, Secret, Server, Text, Whole, setting
+from leadline.settings.kinds import Choice, Key, Number, OrNone, Secret, Server, Switch, Text, Whole, setting
 
 PROVIDERS: Final = ("wikipedia", "ddgs", "searxng", "serper", "tavily", "brave", "exa", "jina", "serpapi")
 KEYLESS: Final = frozenset({"wikipedia", "ddgs", "searxng"})
+
+OWN_KEYS: Final = (
+    "Whether a service that needs a key may be named without one: then it serves the tenants that keep a key of "
+    "their own, and for all others it is as if it were not named."
+)
 
 _TENANT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
 
@@ -193,6 +198,7 @@ class SearchSettings:
     weight: float = setting(
         1.0, Number(0, above=True), "How much the ranks of the web count beside those of a run's documents."
     )
+    own_keys: bool = setting(False, Switch(), OWN_KEYS)
     wikipedia: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
     ddgs: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
     searxng: RankedSettings = ranked()  # noqa: RUF009 makes a dataclass field
@@ -207,3 +213,7 @@ class SearchSettings:
         """Return the section of a provider."""
         found: RankedSettings = getattr(self, name)
         return found
+
+    def needs_own(self, name: str) -> bool:
+        """Return whether a provider serves only tenants that keep a key of their own: it needs one, and has none."""
+        return name not in KEYLESS and not self.of(name).api_keys

@@ -8,7 +8,6 @@ frames and the kinds of errors, without their texts.
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -37,6 +36,7 @@ from leadline.ports.signals import (
     RunTaken,
     Signal,
 )
+from leadline.telemetry.content import content_of, error_of
 from leadline.telemetry.follow import Followed, Seen
 from leadline.telemetry.metrics import ending_of, outcome_of, status_of
 from leadline.telemetry.tracebacks import traced
@@ -263,13 +263,10 @@ class Lines:
     def _failure(self, failure: Failure | None) -> dict[str, Any]:
         if failure is None:
             return {}
-        return {"code": failure.code, "error": failure.code, **self._text("error", failure.message, _MOST_ARGUMENTS)}
+        return error_of(failure.code, failure.message, content=self._content)
 
     def _text(self, name: str, text: str, most: int) -> dict[str, Any]:
-        if self._content:
-            return {name: text[:most], f"{name}_length": len(text)}
-        digest = hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
-        return {f"{name}_length": len(text), f"{name}_hash": digest}
+        return content_of(name, text, most=most, content=self._content)
 
 
 def _of(run: Followed) -> dict[str, Any]:

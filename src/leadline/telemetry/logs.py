@@ -26,6 +26,7 @@ import structlog
 from leadline.errors import MissingExtra, SettingsError
 from leadline.ports.correlation import current
 from leadline.resilience import Monotonic
+from leadline.telemetry.content import Failures
 from leadline.telemetry.redaction import Redactor
 from leadline.wire.kafka import Topic
 
@@ -45,12 +46,13 @@ _WINDOW: Final = 1.0
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Shape:
-    """What is logged and how: `per_second` lines of one name pass, 0 lets all pass."""
+    """What is logged and how: `per_second` lines of one name pass, 0 lets all; what failures say with `content`."""
 
     level: str = "info"
     format: Format = "auto"
     per_second: int = 200
     process: str = ""
+    content: bool = False
 
 
 class Producer(Protocol):
@@ -170,7 +172,8 @@ class KafkaHandler(logging.Handler):
 @contextmanager
 def logging_to(sink: logging.Handler, shape: Shape, *, secrets: Sequence[str] = ()) -> Iterator[None]:
     """Let the program's log go to `sink` while the context is open; then all is as it was."""
-    sink.setFormatter(formatter(pretty=_is_pretty(shape, sink), redactor=Redactor(secrets)))
+    pretty = _is_pretty(shape, sink)
+    sink.setFormatter(formatter(pretty=pretty, redactor=Redactor(secrets), content=shape.content))
     waiting: queue.Queue[logging.LogRecord] = queue.Queue(MOST_WAITING)
     hand_over = _HandOver(waiting, shape)
     hand_over.addFilter(Flood(shape.per_second))
@@ -190,7 +193,7 @@ def logging_to(sink: logging.Handler, shape: Shape, *, secrets: Sequence[str] = 
         sink.close()
 
 
-def formatter(*, pretty: bool, redactor: Redactor) -> logging.Formatter:
+def formatter(*, pretty: bool, redactor: Redactor, content: bool = False) -> logging.Formatter:
     """Return what makes a line of a record: JSON with its text as it is, or colours for a person."""
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
@@ -199,11 +202,8 @@ def formatter(*, pretty: bool, redactor: Redactor) -> logging.Formatter:
         _stamped,
         structlog.processors.StackInfoRenderer(),
     ]
-    last: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
-    if pretty:
-        last += [structlog.processors.format_exc_info, redactor, structlog.dev.ConsoleRenderer()]
-    else:
-        last += [structlog.processors.format_exc_info, redactor, structlog.processors.JSONRenderer(serializer=_json)]
+    last: list[Any] = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, Failures(content=content), redactor]
+    last.append(structlog.dev.ConsoleRenderer() if pretty else structlog.processors.JSONRenderer(serializer=_json))
     return structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last)
 
 

@@ -128,6 +128,8 @@ _REASONS: Mapping[str, str] = MappingProxyType(
         "some of its words are not in the evidence": "部分措辞不见于证据",
         "the evidence is in another language: words decide nothing": "证据为另一种语言，措辞无法比对",
         "the evidence does not speak of this": "证据未涉及此事",
+        "the evidence does not say of how many": "证据未说明范围",
+        "in the evidence it is the other way round": "证据中的主客关系相反",
         "it says too little to be compared": "内容过少，无法比对",
         "it holds nothing that could be compared": "没有可供比对的内容",
         "the judge gave no usable answer": "判定模型未给出可用的答复",
@@ -140,6 +142,19 @@ _NO_BUDGET: Final = "no budget was left to check it"
 _TEMPLATES: Final = tuple(
     (re.compile(pattern, re.DOTALL), chinese)
     for pattern, chinese in (
+        (r"the evidence says this of (.+), not (.+)", r"证据说的是 \1，而非 \2"),
+        (r"the evidence says it only of (.+)", r"证据仅就 \1 如此陈述"),
+        (r"the evidence has (.+) where the claim has (.+)", r"证据中此处为 \1，而非 \2"),
+        (r"the evidence says it with a reserve: (.+)", r"证据对此有所保留：\1"),
+        (r"the evidence says it of fewer or more: (.+)", r"证据所说的范围不同：\1"),
+        (r"the evidence puts (.+) otherwise", r"证据对 \1 的说法不同"),
+        (r"the evidence does not say (.+) of this", r"证据未就此说 \1"),
+        (r"the evidence ranks it otherwise: (.+)", r"证据中的位次不同：\1"),
+        (r"in the evidence (.+) is no limit", r"证据中 \1 不是界限"),
+        (r"in the evidence (.+) is a limit", r"证据中 \1 是界限"),
+        (r"in the evidence (.+) is the value of something else", r"证据中 \1 是另一事物的数值"),
+        (r"in the table (.+) stands in the row (.+)", r"表中 \1 位于“\2”一行"),
+        (r"in the table (.+) stands in the column (.+)", r"表中 \1 位于“\2”一列"),
         (r"the evidence says (.+), not (.+)", r"证据为 \1，而非 \2"),
         (r"the evidence speaks of (.+), not (.+)", r"证据所说的是 \1，而非 \2"),
         (r"the evidence does not hold (.+)", r"证据中没有 \1"),

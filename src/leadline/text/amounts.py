@@ -37,6 +37,7 @@ _MORE_MARK: Final = re.compile("[多余餘]|\\+(?!\\w)")
 _PERCENT: Final = re.compile(
     r"\s?(?:[%\uff05\ufe6a]|percentage[ -]points?\b|per ?cent\b|pct\b|个百分点)", re.IGNORECASE
 )
+_POINTS: Final = re.compile("point|点", re.IGNORECASE)
 _PERMILLE: Final = re.compile(r"\s?(?:\u2030|per mill?e?\b)", re.IGNORECASE)
 _UNIT_WORDS: Final = re.compile(
     r"[\s-]?((?:[^\W\d_\u3000-\U000323af]|[°²³$€£])[A-Za-z°²³]{0,20}(?:/[A-Za-z²³]{1,6})?[23]?)"
@@ -91,7 +92,7 @@ def read_tail(text: str, position: int, *, money: bool = False) -> Tail:
     if percent or permille:
         found = percent or permille
         end = found.end() if found else end
-        unit = "%"
+        unit = "pp" if percent and _POINTS.search(percent[0]) else "%"
         scale = scale if percent else scale / 10
     else:
         unit, end = _read_unit(text, end)

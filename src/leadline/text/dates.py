@@ -296,7 +296,9 @@ def _read_chinese(text: str, match: re.Match[str]) -> Iterator[DateValue]:
     named = "元" in match[0].split("年")[0] or (match["era"] is not None and year > 99)
     if not (written or named) or year > 2999:
         return
-    if month is None and not named and _DURATION_AFTER.match(text, match.end()):
+    lasting = _DURATION_AFTER.match(text, match.end())
+    # "2015年至2020年间" ends with a year; "2000年间" may last as long.
+    if month is None and not named and lasting and not (lasting[0][-1] in "间間" and year % 100):
         return
     yield from _date(match, -year if match["era"] else year, month=month, day=_han_number(match["day"]))
 

@@ -206,7 +206,7 @@ def _made(text: str, span: Span, *, value: Decimal, kind: Kind) -> Quantity:
 
 def _measured(text: str, span: Span, *, value: Decimal, step: Decimal, tail: Tail) -> Quantity:
     kind = Kind.NUMBER
-    if tail.unit == "%":
+    if tail.unit in {"%", "pp"}:
         kind = Kind.PERCENT
     elif is_money(tail.unit):
         kind = Kind.MONEY

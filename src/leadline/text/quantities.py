@@ -20,7 +20,7 @@ class Kind(StrEnum):
     """What a number is."""
 
     NUMBER = "number"  # a count or a measure
-    PERCENT = "percent"  # `value` counts hundredths, `unit` is "%"
+    PERCENT = "percent"  # `value` counts hundredths, `unit` is "%", or "pp" for points
     MONEY = "money"  # `unit` is a currency code, or "¥" where the mark leaves it open
     ORDINAL = "ordinal"  # third, 第三
     VERSION = "version"  # an identifier such as 3.11.7: compared as written

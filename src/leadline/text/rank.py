@@ -47,10 +47,6 @@ class Bm25:
     def __len__(self) -> int:
         return len(self._lengths)
 
-    def idf(self, term: str) -> float:
-        """Return the weight of a term (as `leadline.text.tokens.terms` gives it)."""
-        return self._idf(sum(term in counts for counts in self._counts))
-
     def _idf(self, holding: int) -> float:
         return math.log(1 + (len(self._lengths) - holding + 0.5) / (holding + 0.5))
 

@@ -47,6 +47,16 @@ _LAST_WORD: Final = re.compile(r"[^\s(\[\"'\u201c\u2018\u2014]+$")
 _SPACE: Final = re.compile(r"\s+")
 _CAMEL: Final = re.compile("[a-z][A-Z]")
 
+# What parts the cells of a row; a comma within a figure ("1,200") parts none.
+_PARTING: Final = ((",", re.compile(r",(?!\d{3}(?!\d))")), (";", re.compile(";")))
+_LEAST_PARTED: Final = 2
+_BRACKETED_FIGURE: Final = re.compile(r"[ \t]*\(\d{1,3}\)[ \t]")
+_COUNTING: Final = frozenset(
+    {"one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"}
+    | {"fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "thirty", "forty", "fifty"}
+    | {"sixty", "seventy", "eighty", "ninety", "hundred"}
+)
+
 # How far back a word before a full stop may begin.
 _LOOK_BACK: Final = 24
 # Widths of wrapped text, in columns.
@@ -131,8 +141,8 @@ def _continues(text: str, before: Span, *, line: Span, width: int) -> bool:
     if _BLANK_BETWEEN.search(text, before.end, line.start):
         return False
     if _OWN_LINE.match(text, line.start, line.end):
-        return False
-    if _CLOSED_LINE.match(text, before.start, before.end):
+        return _is_figure_of_word(text, before, line)
+    if _CLOSED_LINE.match(text, before.start, before.end) or _are_rows(before.of(text), line.of(text)):
         return False
     first, last = text[line.start], text[before.end - 1]
     if last in _GOES_ON or (first.islower() and before.length >= _LOWER_LEAST):
@@ -145,6 +155,23 @@ def _continues(text: str, before: Span, *, line: Span, width: int) -> bool:
     if last not in _STOPS:
         most = int(most * _PROPORTIONAL)
     return before.length + 1 + _first_word(text, line) > most
+
+
+def _are_rows(one: str, other: str) -> bool:
+    """Whether two lines are rows of one table: parted alike, and by commas as no prose is."""
+    if " | " in one or "\t" in one:
+        return any(one.count(mark) == other.count(mark) > 0 for mark in (" | ", "\t"))
+    for mark, apart in _PARTING:
+        if one.count(mark) == other.count(mark) >= _LEAST_PARTED and all(apart.search(line) for line in (one, other)):
+            return f"{mark} " not in one and f"{mark} " not in other
+    return False
+
+
+def _is_figure_of_word(text: str, before: Span, line: Span) -> bool:
+    """Whether a line opens with the figures of the number that ends the line before: contracts' "six / (6) months"."""
+    figure = _BRACKETED_FIGURE.match(text, line.start, line.end)
+    word = _LAST_WORD.search(text, max(before.start, before.end - _LOOK_BACK), before.end)
+    return figure is not None and word is not None and word[0].lower().split("-")[0] in _COUNTING
 
 
 def _first_word(text: str, line: Span) -> int:

@@ -98,6 +98,7 @@ hPa;pressure;100;hectopascal;百帕
 kPa;pressure;1000;kilopascal;千帕
 MPa;pressure;1000000;megapascal;兆帕
 bar;pressure;100000;;巴
+times;ratio;1;;倍
 dB;level;1;decibel;分贝
 bit;data;1;bit;比特
 B;data;8;byte;字节
@@ -163,7 +164,6 @@ def _currencies() -> Iterator[tuple[str, Unit]]:
 CURRENCIES: Final = dict(_currencies())
 UNITS: Final = {**dict(_units()), **CURRENCIES}
 BY_SYMBOL: Final = {unit.symbol: unit for unit in UNITS.values()}
-LONGEST_NAME: Final = max(map(len, UNITS))
 
 
 def is_money(symbol: str | None) -> bool:

@@ -20,6 +20,7 @@ from leadline.domain import Json, Options, ToolCall, ToolResult, ToolSpec
 from leadline.errors import Forbidden, LimitReached, ToolFailed
 from leadline.ports import CallContext, Clock
 from leadline.resilience import Backoff, Breaker, BreakerState, Deadline, retry
+from leadline.tools.addresses import is_web
 from leadline.tools.leaks import PrivateText
 from leadline.tools.mcp.servers import server_of
 from leadline.tools.provenance import Provenance
@@ -166,7 +167,7 @@ class Gateway:
 
     def _reason(self, text: str, context: CallContext, *, is_address: bool, allowed: str) -> str | None:
         if is_address:
-            if not text.lower().startswith(("http:", "https:")) or self._provenance.is_given(text):
+            if not is_web(text) or self._provenance.is_given(text):
                 return None
             reason = self._provenance.refusal(text, context.known)
             if reason is not None:

@@ -21,17 +21,19 @@ _MOST_TEXT: Final = 2_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ranking:
-    """Who puts hits in order, and how many of a query, the best by rank."""
+    """Who puts hits in order, how many of a query, the best by rank, and what one order costs in US dollars."""
 
     ranker: Ranker
     most: int
+    usd: float = 0.0
 
 
 class Ordered(NamedTuple):
-    """A query's hits, and whether a ranker has put them in order."""
+    """A query's hits, whether a ranker has put them in order, and what that cost in US dollars."""
 
     hits: list[Hit]
     reranked: bool = False
+    usd: float = 0.0
 
 
 async def in_order(
@@ -63,10 +65,10 @@ async def _one(ranking: Ranking, query: Query, hits: list[Hit], *, deadline: flo
     try:
         scores = await ranking.ranker.scores(query.text, texts, deadline=deadline)
     except ModelError as error:
-        log.warning("rerank_failed", extra={"code": error.code, "reason": str(error)})
+        log.warning("rerank_failed", extra={"error": error})
         return Ordered(hits)
     order = sorted(range(len(best)), key=lambda at: -scores[at])  # stable: equals stay as they were
-    return Ordered([*(best[at] for at in order), *hits[ranking.most :]], reranked=True)
+    return Ordered([*(best[at] for at in order), *hits[ranking.most :]], reranked=True, usd=ranking.usd)
 
 
 def numbered(hits: Sequence[Hit]) -> list[Hit]:

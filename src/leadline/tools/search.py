@@ -134,7 +134,7 @@ class SearchTool:
             _result(query, row, of) for query, row, of in zip(queries, replies, ordered, strict=True)
         ]
         paid = sum(reply.found.usd for row in replies for reply in row if reply.found is not None)
-        return ToolResult(value={"results": results}, cost_usd=paid)
+        return ToolResult(value={"results": results}, cost_usd=paid + sum(of.usd for of in ordered))
 
     def render(self, value: Json, texts: Mapping[str, str]) -> str:
         """Return numbered hits under each query; a page that came before is only pointed to."""

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Final
 from weakref import WeakValueDictionary
 
-from leadline.errors import UnknownObject
+from leadline.errors import SettingsError, UnknownObject
 from leadline.extract import sniff
 from leadline.extract.children import ExtractPool
 from leadline.ports import Blobs, Clock
+from leadline.ports.access import LOCAL
 from leadline.ports.corpora import CorpusDocument, DocumentState
 from leadline.search.hosted import AbsentCorpus, Hosted, HostedCorpus
 from leadline.search.hosted_build import build
@@ -103,11 +104,24 @@ class HostedCorpora:
 
     async def blobs(self, tenant: str) -> frozenset[str]:
         """Return the hashes of all bodies that a tenant's corpora name; none where nobody ever kept any here."""
-        if not self._settings.store.startswith("postgresql"):
-            there = await asyncio.to_thread((self._folder / FILE).exists)
-            if not there:
-                return frozenset()
-        return await (await self.accounts()).leftovers.blobs(tenant)
+        return await (await self.accounts()).leftovers.blobs(tenant) if await self._kept() else frozenset()
+
+    async def tenants(self) -> tuple[str, ...]:
+        """Return whose runs may be here: who asks on this machine, and every tenant that the accounts know.
+
+        Raises `StoreError`.
+        """
+        try:
+            known = await (await self.accounts()).tenants.list() if await self._kept() else ()
+        except SettingsError:  # a store of runs alone
+            known = ()
+        return tuple(dict.fromkeys((LOCAL, *(tenant.id for tenant in known))))
+
+    async def _kept(self) -> bool:
+        """Return whether anybody ever kept accounts here."""
+        if self._settings.store.startswith("postgresql"):
+            return True
+        return await asyncio.to_thread((self._folder / FILE).exists)
 
     @asynccontextmanager
     async def using(self, tenant: str, name: str, *, stopped: Callable[[], Awaitable[bool]]) -> AsyncIterator[Hosted]:

@@ -156,6 +156,11 @@ class RefusedWorks:
         raise ProviderDenied(str(self._why)) from self._why
 
 
+def no_key(does: str) -> ProviderDenied:
+    """Return why nothing serves a tenant: each service that is set needs a key, and it keeps none."""
+    return ProviderDenied(f"no service {does} for this tenant: each needs a key, and it keeps none")
+
+
 def _waits(name: str, error: ProviderLimited | LimitReached) -> ProviderDenied:
     wait = "" if error.retry_after is None else f" for {error.retry_after:.3g} s"
     return ProviderDenied(f"the tenant's own key at `{name}` must wait{wait}")

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
+from functools import cache
 from importlib import import_module
+from threading import Lock
 
 
 async def loaded(*modules: str) -> None:
@@ -11,9 +14,13 @@ async def loaded(*modules: str) -> None:
 
     def work() -> None:
         for name in modules:
-            try:
+            with _one_at_a_time(), suppress(ImportError):
                 import_module(name)
-            except ImportError:
-                continue
 
     await asyncio.to_thread(work)
+
+
+@cache
+def _one_at_a_time() -> Lock:
+    """Return the lock of all imports here: two threads in modules that import each other end in a deadlock."""
+    return Lock()

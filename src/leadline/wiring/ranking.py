@@ -26,7 +26,7 @@ class Ranking:
     async def of_hits(self) -> HitRanking | None:
         """Return what puts hits in order, `None` where nothing is set."""
         ranker = await self.ranker()
-        return None if ranker is None else HitRanking(ranker=ranker, most=self._section.most)
+        return None if ranker is None else HitRanking(ranker=ranker, most=self._section.most, usd=self._section.usd)
 
     async def ranker(self) -> Ranker | None:
         """Return the ranker, `None` where none is set."""

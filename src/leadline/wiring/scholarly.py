@@ -10,7 +10,7 @@ from leadline.errors import ProviderDenied, ToolFailed
 from leadline.settings import Settings
 from leadline.wire.own_keys import Given, OwnKeys, Owns
 from leadline.wire.papers import Papers, Scholar
-from leadline.wiring.keyed import KeyedScholar, OwnWorks, RefusedWorks, Whose
+from leadline.wiring.keyed import KeyedScholar, OwnWorks, RefusedWorks, Whose, no_key
 from leadline.wiring.outgoing import Outgoing
 from leadline.wiring.own_keys import WORKS
 
@@ -65,6 +65,8 @@ class Scholarly:
             except ProviderDenied as why:
                 services.append(RefusedWorks(source.name, why))
                 continue
+            if own is None and section.needs_own(name):
+                continue
             turns = await outgoing.turns(source.name, rate=one.qps or source.rate, tenant=tenant, own=bool(own))
             ring = (
                 outgoing.own_keys(tenant, f"scholar.{name}", own) if own else outgoing.keys(source.name, one.api_keys)
@@ -76,6 +78,7 @@ class Scholarly:
                 address, whose = one.base_url or "", tenant if own else None
                 service = CachedWorks(service, cache, address=address, tenant=whose, told=told)
             services.append(OwnWorks(service) if own else service)
+        services = services or [RefusedWorks("scholar", no_key("searches works"))]
         return Library(services, weights=weights, unpaywall=await self._unpaywall(tenant), told=_told)
 
     async def _unpaywall(self, tenant: str) -> Copies | None:

@@ -262,7 +262,7 @@ def _log(settings: Settings, process: Process, stack: ExitStack) -> None:
         return
     from leadline.telemetry.logs import Shape, logging_to  # noqa: PLC0415 only where lines are written
 
-    shape = Shape(level=log.level, format=log.format, per_second=log.per_second, process=process)
+    shape = Shape(level=log.level, format=log.format, per_second=log.per_second, process=process, content=log.content)
     stack.enter_context(logging_to(_sink(log.sink), shape, secrets=sorted(secrets_of(settings))))
 
 

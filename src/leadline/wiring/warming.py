@@ -130,7 +130,7 @@ class Warming:
             return Origin.LOAD if Origin.LOAD in came else Origin.STORE
 
         section = self._settings.search
-        asking = section.providers[: section.fuse] if wish.query is not None else ()
-        usd = sum(section.of(name).usd for name in asking)
+        asking = [name for name in section.providers if not section.needs_own(name)] if wish.query is not None else []
+        usd = sum(section.of(name).usd for name in asking[: section.fuse])
         label = wish.query.text if wish.query is not None else wish.uri
         return Wanted(label=label, asked=asked, usd=usd, load=load)

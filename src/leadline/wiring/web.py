@@ -16,7 +16,7 @@ from leadline.settings import SearchSettings, Settings
 from leadline.tools.addresses import canonical
 from leadline.tools.search import join
 from leadline.wire.own_keys import Given, OwnKeys, Owns
-from leadline.wiring.keyed import KeyedReader, KeyedSearch, OwnSearch, RefusedSearch, Whose
+from leadline.wiring.keyed import KeyedReader, KeyedSearch, OwnSearch, RefusedSearch, Whose, no_key
 from leadline.wiring.outgoing import Outgoing
 from leadline.wiring.own_keys import READER, SEARCHES
 
@@ -204,6 +204,8 @@ class Web:
             except ProviderDenied as why:
                 engines.append(RefusedSearch(name, why))
                 continue
+            if own is None and section.needs_own(name):
+                continue
             usd = 0.0 if own else section.of(name).usd  # with its own key the tenant pays the service itself
             engine: Search = ObservedSearch(await self._engine(name, tenant, own), self._outgoing.signals, usd=usd)
             if cache is not None:
@@ -255,6 +257,8 @@ def _together(engines: Sequence[Search], section: SearchSettings) -> Search:
     from leadline.search.web.failover import Failover  # noqa: PLC0415 only where a run may reach the web
     from leadline.search.web.fused import Fused  # noqa: PLC0415 as above
 
+    if not engines:
+        return RefusedSearch(WEB, no_key("searches the web"))
     if section.fuse == 1:
         return Failover(engines, name=WEB, told=_provider_failed)
     weights = {name: section.of(name).weight for name in section.providers}
@@ -281,4 +285,4 @@ def _provider_failed(provider: str, error: ToolFailed) -> None:
 
 
 def _rendering_failed(error: ToolFailed) -> None:
-    log.warning(RENDERING_FAILED, extra={"code": error.code, "reason": str(error)})
+    log.warning(RENDERING_FAILED, extra={"error": error})

@@ -46,6 +46,62 @@ def test_a_question_is_asked_watched_over_a_reload_and_read(served: Served, ente
     expect(page.locator(".spend progress").first).to_have_attribute("aria-label", re.compile("Tokens: .* of 500,000"))
 
 
+RULES = """async () => {
+  const { Timeline } = await import("/ui/files/timeline.js");
+  const told = new Timeline();
+  let seq = 0;
+  const feed = (type, more) => told.feed({ seq: ++seq, at: 1700000000 + seq, type, branch: "gather", ...more });
+  feed("run_started", { options: { strategy: "react", budget: { tokens: 1000 } } });
+  feed("model_asked", { call: "m1", purpose: "gather" });
+  feed("model_answered", { call: "m1", usage: { model_calls: 1, prompt_tokens: 40, completion_tokens: 2 },
+    answer: { text: "", reasoning: "think " + "x".repeat(500) + "\u202eRTL", tool_calls: [{}] } });
+  feed("tool_asked", { call: "t1", tool: "search", arguments: { query: ['"a b"', '"a b" c', '"d" e'] } });
+  const underWay = told.list.lastChild.textContent;
+  const hits = Array.from({ length: 7 }, (_, n) => ({ uri: `https://h.example/${n % 6}`, title: `T${n % 6}` }));
+  feed("tool_answered", { call: "t1", usage: {}, value: { results: [{ hits }] } });
+  feed("tool_asked", { call: "t2", tool: "visit", arguments: { url: "javascript:alert(1)" } });
+  feed("tool_answered", { call: "t2", failure: { code: "forbidden", message: "not <b>allowed</b>" } });
+  feed("tool_asked", { call: "t3", tool: "visit", arguments: { url: "https://h.example/" } });
+  feed("tool_answered", { call: "t3", failure: { code: "interrupted", message: "stopped on request" } });
+  feed("model_answered", { call: "m2", failure: { code: "interrupted", message: "stopped on request" } });
+  feed("model_answered", { call: "m3", failure: { code: "model_timeout", message: "no answer" } });
+  for (const [claim, verdict] of [["c1", "supported"], ["c2", "partial"], ["c1", "contradicted"]]) feed("claim_checked", { claim, verdict });
+  feed("something_new", {});
+  const count = told.list.children.length;
+  told.feed({ seq: 3, at: 0, type: "run_waiting" });
+  feed("run_finished", { state: "cancelled", stop_reason: "cancelled" });
+  return { underWay, again: told.list.children.length - count, seen: told.seen === seq, links: told.list.querySelectorAll("a, b").length,
+    spend: told.spend.textContent, rows: [...told.list.children].map((row) => [row.className.trim(),
+      row.querySelector(".title").textContent, [...row.children].slice(1).map((part) => part.textContent).join("|")]) };
+}"""
+
+
+def test_the_timeline_tells_what_the_journal_says(enter: Enter) -> None:
+    told = enter().evaluate(RULES)
+    rows = told["rows"]
+    assert [(look, title) for look, title, _ in rows] == [
+        ("start", "Started · Step by step"),
+        ("thought", "Thought"),
+        # A name that is looked up by itself stands for all that is asked of it.
+        ("tool search", 'Searched “a b” “"d" e” '),
+        ("tool visit fault", "Read javascript:alert(1) "),
+        ("tool visit", "Read h.example "),
+        ("fault", "The model failed"),
+        ("check", "Checked 2 claims"),
+        ("start", "Ended: cancelled"),
+    ]
+    thought, search, refused, stopped, failed, checked = (told_ for _, _, told_ in rows[1:7])
+    assert "Show all of it" in thought
+    assert "\u202e" not in thought
+    assert told["underWay"].rstrip("0123456789:").endswith("under way")
+    assert search.startswith("6 results|T0 h.example/0")
+    assert search.endswith("1 more")
+    assert (refused, stopped, failed) == ("failed: not <b>allowed</b>", "stopped on request", "no answer")
+    assert checked == "contradicted 1 · partly supported 1"
+    assert (told["again"], told["seen"], told["links"]) == (1, True, 0)
+    assert told["spend"].startswith("Searches3Pages0Model calls1Tokens42")
+
+
 def test_a_connection_that_breaks_goes_on_where_it_was(served: Served, seen: Seen, enter: Enter) -> None:
     run = served.do(served.world.research(LIVE + " Again.", web=True, strategy="react"))
     page = enter(f"#/run/{run}")

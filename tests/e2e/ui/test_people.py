@@ -14,6 +14,9 @@ from tests.support.ui_world import ATTACK, LIVE, QUESTION
 pytestmark = [pytest.mark.server("chromium"), pytest.mark.xdist_group("web_ui"), pytest.mark.timeout(120)]
 
 Enter = Callable[..., Page]
+CUT_OFF = """() => [...document.querySelectorAll("nav a")]
+  .filter((e) => e.getBoundingClientRect().right > e.parentElement.getBoundingClientRect().right + 1).map((e) => e.textContent)"""
+"""Pages whose names the bar hides, with nothing that says so."""
 
 
 def test_a_wrong_key_is_refused_and_the_right_one_stays_out_of_reach(served: Served, enter: Enter) -> None:
@@ -39,8 +42,10 @@ def test_a_wrong_key_is_refused_and_the_right_one_stays_out_of_reach(served: Ser
 
 def test_language_and_theme_are_changed_and_kept(enter: Enter) -> None:
     page = enter()
+    page.locator("#question").fill("Half a question")
     page.get_by_role("button", name="切换到中文").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("您想了解什么？")
+    expect(page.locator("#question")).to_have_value("Half a question")
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     page.locator("#theme").click()
     page.locator("#theme").click()
@@ -48,6 +53,18 @@ def test_language_and_theme_are_changed_and_kept(enter: Enter) -> None:
     page.reload()
     expect(page.get_by_role("heading", level=1)).to_have_text("您想了解什么？")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(20, 24, 30)"
+
+
+def test_an_admin_page_that_reaches_nothing_says_so_once(enter: Enter) -> None:
+    page = enter()
+    page.route(re.compile(r"/v1/|/ui/status"), lambda route: route.abort())
+    page.get_by_role("link", name="Admin").click()
+    expect(page.get_by_role("alert")).to_have_text(
+        "The service does not answer. Is it running, and is there a network?"
+    )
+    page.unroute_all()
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_role("heading", name="Keys", exact=True)).to_be_visible()
 
 
 def test_keys_are_made_used_and_revoked_and_roles_are_kept_to(served: Served, enter: Enter) -> None:
@@ -70,6 +87,7 @@ def test_keys_are_made_used_and_revoked_and_roles_are_kept_to(served: Served, en
     expect(page.locator(".chip.cancelled", has_text="revoked")).to_be_visible()
     reader.get_by_role("link", name="Research").click()
     expect(reader.locator("#key")).to_be_visible()
+    expect(reader.get_by_role("alert")).to_contain_text("expired or was revoked")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -86,6 +104,7 @@ def test_every_page_is_accessible_and_fits_a_phone(served: Served, enter: Enter,
         assert tree_faults(page, lang) == [], where
         page.set_viewport_size(PHONE)  # type: ignore[arg-type]  # a TypedDict
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"], where
+        assert page.evaluate(CUT_OFF) == [], where
         assert page.evaluate(CONTRAST) == [], where
         page.set_viewport_size(DESK)  # type: ignore[arg-type]  # as above
 

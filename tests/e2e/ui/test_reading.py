@@ -52,6 +52,19 @@ def test_claims_are_filtered_by_verdict_and_words(served: Served, enter: Enter) 
     expect(page.locator("ul.claims > li").first).to_contain_text("Stevenson")
 
 
+LONG = """async (question) => {
+  const { asked } = await import("/ui/files/report.js");
+  const [heading, more] = asked(question);
+  return [[...heading.textContent].length, more ? more.querySelector("p").textContent : null];
+}"""
+
+
+def test_of_a_very_long_question_the_heading_is_the_beginning(enter: Enter) -> None:
+    page = enter()
+    assert page.evaluate(LONG, "Why? " * 100) == [280, ("Why? " * 100).strip()]
+    assert page.evaluate(LONG, "Why?") == [4, None]
+
+
 def test_hostile_texts_stay_text_everywhere(served: Served, enter: Enter) -> None:
     served.run(HOSTILE)
     page = enter("#/runs")
@@ -103,6 +116,11 @@ def test_a_report_is_exported_and_shared_read_only(served: Served, enter: Enter)
     expect(guest.get_by_role("heading", level=1)).to_have_text(QUESTION)
     expect(guest.get_by_role("button", name="Delete")).to_have_count(0)
     expect(guest.locator("nav")).to_have_count(0)
+    guest.locator(".menu summary").click()
+    sheet = guest.locator(".sheet").bounding_box()
+    assert sheet is not None
+    assert 0 <= sheet["x"] <= sheet["x"] + sheet["width"] <= PHONE["width"]
+    guest.locator(".menu summary").click()
     guest.locator("[data-cite='1']").first.click()
     expect(guest.locator(".panel mark")).to_be_in_viewport()
     page.get_by_role("button", name="Close this link").click()

@@ -1,4 +1,4 @@
-"""The installed program in a process of its own, over a data folder and documents of the test's."""
+"""The program in a process of its own, over a data folder and documents of the test's."""
 
 from __future__ import annotations
 
@@ -28,18 +28,27 @@ def documents(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def leadline(tmp_path: Path) -> Program:
-    """Return a caller of the program; `stdin` is its input, `env` goes beside the test's own."""
+def leadline(warm: Path, tmp_path: Path) -> Program:
+    """Return a caller of the program, warm; `stdin` is its input, `env` goes beside the test's own."""
+    return _caller(warm, tmp_path)
 
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Program:
+    """Return a caller of the program as it is installed, which imports what it needs at each call."""
+    return _caller(PROGRAM, tmp_path)
+
+
+def _caller(program: Path, folder: Path) -> Program:
     def run(*arguments: str, stdin: str = "", env: dict[str, str] | None = None) -> Result:
         return subprocess.run(
-            [PROGRAM, *arguments],
+            [program, *arguments],
             input=stdin,
             capture_output=True,
             encoding="utf-8",
             timeout=50,
-            cwd=tmp_path,
-            env={**os.environ, "LEADLINE_DATA_DIR": str(tmp_path / "data"), **(env or {})},
+            cwd=folder,
+            env={**os.environ, "LEADLINE_DATA_DIR": str(folder / "data"), **(env or {})},
             check=False,
         )
 

@@ -271,7 +271,12 @@ async def test_a_gateway_follows_its_settings(tmp_path: Path) -> None:
             assert set(await listed(tmp_path, url)) == {two.url}
 
 
-async def test_a_worker_follows_its_settings(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("command", "processes"),
+    [(("worker",), 1), (("serve", "--port", "0", "--workers", "2"), 2)],
+    ids=["worker", "serve of two"],
+)
+async def test_who_carries_runs_follows_its_settings(tmp_path: Path, command: tuple[str, ...], processes: int) -> None:
     asked: Counter[str] = Counter()
 
     def script(name: str) -> Callable[[Any], Reply]:
@@ -287,7 +292,7 @@ async def test_a_worker_follows_its_settings(tmp_path: Path) -> None:
     async with ScriptedServer(script("one")) as one, ScriptedServer(script("two")) as two:
         file = config(tmp_path, one.url)
         settings = load(config=file, environ={})
-        async with started(tmp_path, "worker") as worker, Leadline(settings) as engine:
+        async with started(tmp_path, *command) as worker, Leadline(settings) as engine:
 
             async def researched() -> None:
                 run = await engine.start("When did it sink?", docs=[documents], carry=False)
@@ -299,6 +304,7 @@ async def test_a_worker_follows_its_settings(tmp_path: Path) -> None:
             assert (before > 0, asked["two"]) == (True, 0)
             config(tmp_path, two.url)
             worker.send_signal(signal.SIGHUP)
-            await line(worker, "settings_reloaded")
+            for _ in range(processes):
+                await line(worker, "settings_reloaded")
             await researched()
             assert (asked["one"], asked["two"] > 0) == (before, True)

@@ -15,27 +15,27 @@ import pytest
 QUESTION = "When did the Orlova sink?"
 
 
-def test_a_question_becomes_a_report_that_stands(leadline: Any, documents: Path, tmp_path: Path) -> None:
-    asked = leadline("ask", QUESTION, "--docs", str(documents))
+def test_a_question_becomes_a_report_that_stands(installed: Any, documents: Path, tmp_path: Path) -> None:
+    asked = installed("ask", QUESTION, "--docs", str(documents))
     assert (asked.returncode, asked.stdout.startswith(f"# {QUESTION}")) == (0, True), asked.stderr
     assert "sank in 2013" in asked.stdout
     assert "searching: " in asked.stderr
     for format_ in ("md", "html", "json"):
-        shown = leadline("show", "last", "--format", format_)
-        again = leadline("replay", "last", "--format", format_)
+        shown = installed("show", "last", "--format", format_)
+        again = installed("replay", "last", "--format", format_)
         assert (again.returncode, again.stdout) == (0, shown.stdout), again.stderr
-    assert leadline("show", "last").stdout == asked.stdout
-    verified = leadline("verify", "last")
+    assert installed("show", "last").stdout == asked.stdout
+    verified = installed("verify", "last")
     assert (verified.returncode, verified.stdout.startswith("every quote stands")) == (0, True)
     archive = tmp_path / "evidence.zip"
-    assert leadline("export", "last", "-o", str(archive)).stdout == f"{archive}\n"
+    assert installed("export", "last", "-o", str(archive)).stdout == f"{archive}\n"
     elsewhere = {"LEADLINE_DATA_DIR": str(tmp_path / "elsewhere")}
-    assert leadline("verify", str(archive), env=elsewhere).returncode == 0
+    assert installed("verify", str(archive), env=elsewhere).returncode == 0
     spoilt = tampered(archive, tmp_path / "spoilt.zip")
-    refused = leadline("verify", str(spoilt), env=elsewhere)
+    refused = installed("verify", str(spoilt), env=elsewhere)
     assert refused.returncode == 8
     assert refused.stdout
-    types = [json.loads(line)["type"] for line in leadline("show", "last", "--raw").stdout.splitlines()]
+    types = [json.loads(line)["type"] for line in installed("show", "last", "--raw").stdout.splitlines()]
     assert (types[0], types[-1]) == ("run_started", "run_finished")
 
 
@@ -196,7 +196,7 @@ def test_what_a_dead_process_left_has_no_report_yet(leadline: Any, documents: Pa
 
 
 def test_a_run_of_a_dead_process_is_taken_up_again(leadline: Any, documents: Path, tmp_path: Path) -> None:
-    env = {"LEADLINE_DATA_DIR": str(tmp_path / "data"), "LEADLINE_TASKS__LEASE_SECONDS": "8"}
+    env = {"LEADLINE_DATA_DIR": str(tmp_path / "data"), "LEADLINE_TASKS__LEASE_SECONDS": "4"}
     (documents / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing that follows is one")
     run_id = begun_and_killed(documents, env)
     resumed = leadline("resume", run_id[:8], env=env)
@@ -251,9 +251,9 @@ def test_help_imports_little() -> None:
     assert "click" in loaded
 
 
-def test_names_are_completed(leadline: Any) -> None:
+def test_names_are_completed(installed: Any) -> None:
     env = {"_LEADLINE_COMPLETE": "bash_complete", "COMP_WORDS": "leadline re", "COMP_CWORD": "1"}
-    assert leadline(env=env).stdout.split() == ["plain,resume", "plain,replay", "plain,restore"]
+    assert installed(env=env).stdout.split() == ["plain,resume", "plain,replay", "plain,restore"]
 
 
 def test_a_reader_that_leaves_early_is_no_failure(tmp_path: Path) -> None:

@@ -247,6 +247,17 @@ async def test_an_expired_key_of_a_provider_is_a_failure(tmp_path: Path) -> None
     assert found.runbook == "docs/runbooks/tools-failing.md"
 
 
+async def test_a_service_for_tenants_own_keys_is_not_asked_and_no_failure(tmp_path: Path) -> None:
+    flags: dict[str, Any] = {"search__own_keys": "true", "scholar__own_keys": "true", "scholar__providers": "serper"}
+    alone = await one(tmp_path, "tool_services.search", search__providers="serper", paid=True, **flags)
+    works = await one(tmp_path, "tool_services.scholar", search__providers="serper", paid=True, **flags)
+    assert (alone.status, works.status) == (Status.OFF, Status.OFF)
+    assert "tenants with a key of their own" in alone.told
+    flags["search__searxng__base_url"] = f"http://{dead()}"
+    beside = await one(tmp_path, "tool_services.search", search__providers="serper,searxng", **flags)
+    assert (beside.status, beside.parts["serper"].status) == (Status.UNHEALTHY, Status.OFF)
+
+
 async def test_default_providers_out_of_reach_are_a_warning_chosen_ones_a_failure(tmp_path: Path) -> None:
     place = dead()
     quiet = await one(tmp_path, "tool_services.search", search__wikipedia__base_url=f"http://{place}")

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from tests.support.service import settings_for, small_service
 from leadline.errors import SettingsError
 from leadline.ops.doctor import Diagnosis, Finding, Look, Status
 from leadline.ops.preflight import ITEMS, Answer, Preflight, Row, State, check, load_answers, preflight, save_answers
+from leadline.ops.preflight.item import Ground, Item, Standing, done
 from leadline.ops.preflight.monitoring import DOWN, RULES
 from leadline.ports.access import LOCAL, Role
 from leadline.wiring.accounts import open_accounts
@@ -178,6 +179,27 @@ async def test_a_whole_deployment_is_ready(tmp_path: Path, world: World) -> None
     assert body["ready"] is True
     assert body["counts"]["missing"] == 0
     assert "ready; 0 are open" in found.text()
+
+
+async def test_the_limit_is_run_into_after_everything_else(
+    tmp_path: Path, world: World, findings: dict[str, Finding], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An address that has reached its limit is answered 429 to whatever it asks, a key or none."""
+    del findings
+    looked: list[str] = []
+
+    def noting(item: Item) -> Item:
+        async def look(ground: Ground) -> Standing:
+            await asyncio.sleep(0)
+            looked.append(item.id)
+            return await item.look(ground) if item.look is not None else done("")
+
+        return replace(item, look=look)
+
+    chosen = [item for item in ITEMS if item.id in {"limits_answer", "auth_required", "access_log", "tls"}]
+    monkeypatch.setattr(check, "ITEMS", sorted(map(noting, chosen), key=lambda item: item.id != "limits_answer"))
+    await gone_through(tmp_path, world)
+    assert (len(looked), looked[-1]) == (4, "limits_answer")
 
 
 BROKEN: Mapping[str, dict[str, Any]] = {

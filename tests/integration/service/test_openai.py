@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -204,3 +204,26 @@ def test_what_came_before_the_question_is_told_as_wishes() -> None:
     assert asked.instructions is not None
     assert asked.instructions.startswith("Be brief.")
     assert "assistant: Alan Stevenson." in asked.instructions
+
+
+async def test_who_is_not_let_in_any_more_gets_no_report(tmp_path: Path) -> None:
+    slow = Reply(text="The harbour is deep. " * 20, delay=0.05, chunk=16)
+    content: list[str] = []
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(ScriptedServer([slow]))
+        flags = {"model__urls": server.url, "model__name": "scripted", "model__context": "32768"}
+        flags |= {"service__heartbeat_seconds": "0.1"}
+        running = await stack.enter_async_context(small_service(tmp_path, flags))
+        key = await running.key("acme")
+        asked = openai.AsyncOpenAI(base_url=f"{running.url}/v1", api_key=key, max_retries=0)
+        client = await stack.enter_async_context(asked)
+        stream = await client.chat.completions.create(model="leadline-react", messages=MESSAGES, stream=True)
+
+        async def read() -> None:
+            async for chunk in stream:
+                content.extend(choice.delta.content or "" for choice in chunk.choices)
+
+        await running.services.accounts.keys.revoke("acme", key.split("_")[1])
+        with pytest.raises(openai.APIError, match="not accepted"):
+            await read()
+    assert "".join(content) == ""

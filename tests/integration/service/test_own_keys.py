@@ -234,6 +234,26 @@ async def test_works_are_asked_for_with_the_tenants_key(
     assert provider.keys == [OWN, OPERATORS]
 
 
+async def test_a_service_may_be_there_for_those_alone_who_bring_a_key(
+    store: dict[str, str], provider: Provider, tmp_path: Path, tenant: str, other: str
+) -> None:
+    flags = {**flags_of(provider), "search__own_keys": "true", "scholar__own_keys": "true"}
+    del flags["search__serper__api_keys"], flags["scholar__serper__api_keys"]
+    async with small_service(tmp_path, {**store, **flags}) as running:
+        mine, theirs = await running.caller(tenant, Role.ADMIN), await running.caller(other)
+        for name in ("search.serper", "scholar.serper"):
+            await mine.ask("PUT", f"/v1/secrets/{name}", {"value": OWN})
+        assert (await search(mine)).status == 200
+        assert (await mine.post("/v1/tools/scholar", {"query": "depth"})).status == 200
+        asked = len(provider.asked)
+        for tool in ("search", "scholar"):
+            refused = await theirs.post(f"/v1/tools/{tool}", {"query": "tide"})
+            assert (refused.status, "it keeps none" in refused.body["detail"]) == (502, True)
+        await theirs.ended(await theirs.research("How deep is the sea?", web=True, strategy="extractive"))
+    assert len(provider.asked) == asked
+    assert set(provider.keys) == {OWN}
+
+
 async def test_a_key_that_does_not_open_is_no_leave_to_take_the_operators(
     store: dict[str, str], provider: Provider, tmp_path: Path, tenant: str
 ) -> None:

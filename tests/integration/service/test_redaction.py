@@ -8,15 +8,17 @@ import io
 import logging
 import zipfile
 from pathlib import Path
+from typing import cast
 
 import pytest
-from tests.support.service import Client, small_service
+from tests.support.service import Client, settings_for, small_service
 
 from leadline.ports.access import Role
 from leadline.service.app import create_app
-from leadline.service.door import csrf_of
+from leadline.service.door import Door, csrf_of
 from leadline.settings import Settings
 from leadline.testing import Reply, Rule, ScriptedServer
+from leadline.wiring.accounts import Gate
 
 MODEL_KEY = "sk-model-4Zr0qPvtPPwZ"
 SEARCH_KEY = "sk-search-9bX2kkd0aQ"
@@ -185,7 +187,7 @@ async def test_a_cookie_is_a_key_that_only_the_services_own_pages_may_write_with
 
 
 async def test_a_balancer_is_told_whether_a_request_may_pass(tmp_path: Path) -> None:
-    flags = {"admission__key_rate": "0.001", "admission__key_burst": "2"}
+    flags = {"admission__key_rate": "0.001", "admission__key_burst": "2", "service__proxies": "127.0.0.0/8"}
     async with small_service(tmp_path, flags) as service:
         client = await service.caller("acme")
         nobody = service.client("ll_wrong")
@@ -204,3 +206,25 @@ async def test_a_balancer_is_told_whether_a_request_may_pass(tmp_path: Path) -> 
         other = await service.caller("other")
         borrowed = await other.get("/v1/research", **passed)
         assert borrowed.status == 200  # by its own allowance
+
+
+async def test_a_client_that_plays_the_balancer_gets_no_pass(tmp_path: Path) -> None:
+    flags = {"admission__key_rate": "0.001", "admission__key_burst": "3", "secrets__key": SEAL}
+    async with small_service(tmp_path, flags) as service:
+        key = await service.key("acme")
+        client = service.client(key)
+        first = await client.get("/internal/auth")
+        assert (first.status, "X-Leadline-Pass" in first.headers) == (204, False)
+        trusting = await settings_for(tmp_path, service__proxies="127.0.0.0/8", secrets__key=SEAL)
+        behind = Door(
+            accounts=service.services.accounts,
+            gate=cast("Gate", None),  # nobody is let in
+            settings=trusting,
+            local=False,
+            now=service.services.platform.clock.now,
+        )
+        caller = await service.services.door.authenticate(key)
+        leaked = behind.pass_for({"client": ("127.0.0.1", 1), "headers": []}, caller)
+        assert leaked is not None
+        statuses = [(await client.get("/v1/research", X_Leadline_Pass=leaked)).status for _ in range(3)]
+        assert statuses == [200, 200, 429]

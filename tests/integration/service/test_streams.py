@@ -137,6 +137,26 @@ async def test_a_silent_stream_says_that_it_is_there(tmp_path: Path) -> None:
             assert stream.retry == [2_000]
 
 
+@pytest.mark.parametrize("ends", ["key", "tenant"])
+async def test_a_stream_ends_with_its_key(ends: str, tmp_path: Path) -> None:
+    async with small_service(tmp_path, {"service__heartbeat_seconds": "0.1"}) as service:
+        key = await service.key("acme")
+        client, accounts = service.client(key), service.services.accounts
+        run = await service.held_elsewhere("acme")
+        async with client.stream(run.id, after=1) as stream:
+            reading = asyncio.create_task(stream.next())
+            await asyncio.wait({reading}, timeout=0.35)
+            assert not reading.done()
+            if ends == "key":
+                await accounts.keys.revoke("acme", key.split("_")[1])
+            else:
+                await accounts.tenants.disable("acme", disabled=True)
+            async with asyncio.timeout(10):
+                assert await reading is None
+        assert (await client.get(f"/v1/research/{run.id}/events")).status == 401
+        await held(service, 0)
+
+
 async def test_a_client_that_does_not_read_is_cut_and_may_come_back(tmp_path: Path) -> None:
     async with small_service(tmp_path, {"service__slow_seconds": "0.3"}) as service:
         key = await service.key("acme")

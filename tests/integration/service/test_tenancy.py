@@ -14,6 +14,7 @@ from tests.support.service import Client, Running, small_service
 
 from leadline.ports.access import PERMITS, Action, Role
 from leadline.service.app import create_app
+from leadline.service.routes import access
 from leadline.service.routing import ACTION
 from leadline.settings import Settings
 
@@ -215,6 +216,30 @@ async def test_scopes_narrow_a_key(service: Running, tenant: str) -> None:
     assert (await client.post("/v1/research", {"question": "q"})).status == 403
 
 
+async def test_no_scope_opens_another_one(service: Running, tenant: str) -> None:
+    owner = await service.caller(tenant, Role.ADMIN)
+    run = await service.held_elsewhere(tenant)
+    corpus = (await owner.post("/v1/corpora", {"name": "papers"})).body["id"]
+    asked: dict[str, Any] = {"question": "How deep is the harbour?", "web": False}
+    named: dict[str, dict[str, Any]] = {"read": {"continues": run.id}, "corpora": {"corpora": [corpus]}}
+
+    starts = service.client(await service.key(tenant, scopes=frozenset({Action.RUNS_START})))
+    for more in named.values():
+        assert (await starts.post("/v1/research", asked | more)).status == 403
+        chat = {"model": "leadline", "messages": [{"role": "user", "content": "How deep?"}], "leadline": more}
+        assert (await starts.post("/v1/chat/completions", chat)).status == 403
+    every = asked | {"name": "n", "when": "every 6 hours"}
+    plans = service.client(await service.key(tenant, scopes=frozenset({Action.SCHEDULES_WRITE})))
+    assert (await plans.post("/v1/schedules", every)).status == 403
+    both = frozenset({Action.SCHEDULES_WRITE, Action.RUNS_START})
+    plans = service.client(await service.key(tenant, scopes=both))
+    assert (await plans.post("/v1/schedules", every)).status == 201
+    assert (await plans.post("/v1/schedules", every | {"corpora": [corpus]})).status == 403
+    reads = frozenset({Action.RUNS_START, Action.RUNS_READ, Action.CORPORA_READ})
+    whole = service.client(await service.key(tenant, scopes=reads))
+    assert (await whole.post("/v1/research", asked | named["read"] | named["corpora"])).status == 202
+
+
 async def test_nobody_makes_a_key_that_may_do_more_than_its_maker(service: Running, tenant: str) -> None:
     key = await service.key(tenant, Role.ADMIN, scopes=frozenset({Action.KEYS_MANAGE, Action.RUNS_READ}))
     client = service.client(key)
@@ -222,6 +247,17 @@ async def test_nobody_makes_a_key_that_may_do_more_than_its_maker(service: Runni
     made = await client.post("/v1/keys", {"name": "k", "role": "reader", "scopes": ["runs:read"]})
     assert made.status == 201
     assert (await service.client(made.body["credential"]).get("/v1/research")).status == 200
+
+
+async def test_a_tenant_has_only_so_many_keys(service: Running, tenant: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(access, "MOST_KEYS", 3)
+    owner = await service.caller(tenant, Role.ADMIN)
+    made = [await owner.post("/v1/keys", {"name": "more", "role": "reader"}) for _ in range(3)]
+    assert [answer.status for answer in made] == [201, 201, 409]
+    old = made[0].body["key"]["id"]
+    assert (await owner.post(f"/v1/keys/{old}/rotate", {"grace_hours": 1})).status == 409
+    await owner.ask("DELETE", f"/v1/keys/{old}")
+    assert (await owner.post("/v1/keys", {"name": "more", "role": "reader"})).status == 201
 
 
 async def test_nobody_renews_a_key_that_may_do_more_than_oneself(service: Running, tenant: str) -> None:

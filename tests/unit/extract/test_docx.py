@@ -50,6 +50,12 @@ def full(body: str) -> bytes:
     )
 
 
+def test_the_day_of_a_program_s_template_is_not_the_document_s() -> None:
+    made = PROPERTIES.replace("Ann; Bob", "python-docx")
+    result = extract(docx(paragraph("Text"), **{"docProps__core.xml": made}), name="a.docx")
+    assert (result.authors, result.published) == ((), None)
+
+
 def test_a_document_becomes_blocks_with_headings() -> None:
     body = (
         paragraph("The plan", "T")

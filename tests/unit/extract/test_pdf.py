@@ -31,6 +31,10 @@ def test_pages_are_located_and_facts_read() -> None:
     assert re.fullmatch(r"pdf-pdfium\d+/1", result.extractor)
 
 
+def test_what_a_program_writes_for_want_of_an_author_is_none() -> None:
+    assert extract(pdf("x", info="/Author (\\(anonymous\\); Ann)"), name="a.pdf").authors == ("Ann",)
+
+
 def test_printed_page_labels_are_used() -> None:
     raw = pdf("Preface", "Chapter", labels="0 << /S /r >> 1 << /S /D /St 1 >>")
     result = extract(raw, name="a.pdf")

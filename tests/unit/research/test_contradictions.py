@@ -67,6 +67,21 @@ def test_a_differing_value_or_negation_is_told(texts: tuple[str, str]) -> None:
 @pytest.mark.parametrize(
     "texts",
     [
+        ("Aldous Ambrose was born in Oslo in 1814.", "Berit Ambrose was born in Oslo in 1820."),
+        ("The Kestrel ferry was built in Bergen in 1931.", "The Gannet ferry was built in Bergen in 1936."),
+    ],
+)
+def test_what_is_said_of_two_in_the_same_words_is_no_disagreement(texts: tuple[str, str]) -> None:
+    assert among(*texts) == ()
+
+
+def test_a_person_by_a_shorter_name_is_the_same_person() -> None:
+    assert len(among("Alma Lindqvist was born in Lund in 1894.", "Lindqvist was born in Lund in 1895.")) == 1
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
         ("The Halden bridge opened on 14 June 1987.", "The Halden bridge opened on June 14, 1987."),
         ("The Halden bridge opened on 14 June 1987.", "The Halden bridge was opened in June 1987."),
         ("The Skarvik tower is 324 m tall.", "The Skarvik tower is 0.324 km tall."),

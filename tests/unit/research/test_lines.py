@@ -39,6 +39,11 @@ def test_the_heads_of_a_table_are_found_from_within_it() -> None:
     assert rows[0].cells == (("Kiln", "K40"), ("Lit", "1940"))
 
 
+def test_the_heads_of_columns_say_nothing_themselves() -> None:
+    text = "Part number | Description of it | In stock\nSeal | Rubber | 340\nBolt | Steel | 12\n"
+    assert said(text) == ["Seal | Rubber | 340", "Bolt | Steel | 12"]
+
+
 def test_prose_between_tables_stays_prose() -> None:
     text = "The kilns:\n\n| Kiln | Lit |\n|---|---|\n| North | 1902 |\n\nBoth burn wood.\n"
     lines = read(text)

@@ -337,6 +337,7 @@ def test_reasons_are_told_in_the_reports_language() -> None:
 OPENINGS = (
     "the evidence ",
     "in the evidence ",
+    "in the table ",
     "the quotation ",
     "a negation ",
     "no passage ",

@@ -54,6 +54,27 @@ def test_nothing_is_said_first_over_a_bridge() -> None:
     assert first("Where did the builder of Grey Mill die?", Grey_Mill=MILL, Anna_Moss="Anna Moss died in Hull.") == ""
 
 
+def test_a_question_over_the_rows_of_a_table_is_answered_by_none_of_them() -> None:
+    table = "| Part | Stock | Limit |\n|---|---|---|\n| Seal | 340 | 100 |\n| Bolt | 12 | 50 |\n"
+    assert first("Which parts are below the limit?", Parts=table) == ""
+    assert "340" in first("What is the stock of the Seal?", Parts=table)
+
+
+def test_yes_or_no_is_told_with_what_goes_on_from_it() -> None:
+    page = "# FAQ\n\n## Does Otter deliver each letter once?\n\nNo. A letter is delivered at least once.\n"
+    told = first("Does Otter deliver each letter once?", Otter=page)
+    assert told.endswith("No. A letter is delivered at least once.")
+    page = "# FAQ\n\n## Can I use it behind a bridge?\n\nYes, by day. At night the bridge does not work with Otter.\n"
+    assert "Yes, by day." in first("Can I use Otter behind a bridge?", Otter=page)
+
+
+def test_front_matter_is_for_programs() -> None:
+    page = "---\ntitle: Grey Mill\nowner: Anna Moss\n---\n# Grey Mill\n\nGrey Mill was built in 1712.\n"
+    found = ledger(Grey_Mill=page)
+    made = extract("When was Grey Mill built?", found, Length.NORMAL)
+    assert all(one.start > page.index("---", 3) for one in (*made.first, *made.chosen))
+
+
 def test_pages_that_disagree_are_both_told() -> None:
     told = first(
         "When was Grey Mill built?", Grey_Mill="Grey Mill was built in 1712.", Note="Grey Mill was built in 1714."

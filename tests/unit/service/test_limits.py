@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from leadline.errors import LeadlineError
+from leadline.service.asgi import Asgi, Message, Receive, Scope, Send
 from leadline.service.leaving import ClientGone, while_there
-from leadline.service.limits import too_deep
+from leadline.service.limits import FROM_ANYBODY, LARGE_AT_ONCE, MOST_BYTES, BodyLimits, too_deep
 from leadline.service.problems import STATUSES, status_of
 
 JSON = st.recursive(
@@ -103,3 +104,97 @@ async def test_failures_time_and_cancels_come_out_as_themselves() -> None:
         await asyncio.sleep(0)
         task.cancel()
     assert task.cancelled()
+
+
+class Sender:
+    """A client that sends a body piece by piece, and then nothing; `taken` are the bytes that were read of it."""
+
+    def __init__(self, pieces: int, *, ends: bool, size: int = 1 << 14) -> None:
+        self.taken = 0
+        self.status = 0
+        self._pieces = iter([b" " * size] * (pieces - 1) + [b"[]".ljust(size)])
+        self._left = pieces
+        self._ends = ends
+
+    async def receive(self) -> Message:
+        piece = next(self._pieces, None)
+        if piece is None:
+            await asyncio.Event().wait()
+        self._left -= 1
+        self.taken += len(piece or b"")
+        return {"type": "http.request", "body": piece, "more_body": self._left > 0 or not self._ends}
+
+    async def send(self, message: Message) -> None:
+        self.status = message.get("status", self.status)
+
+    async def ask(self, app: Asgi, *, announced: int | None = None) -> int:
+        headers = [(b"content-type", b"application/json")]
+        headers += [(b"content-length", str(announced).encode())] if announced is not None else []
+        scope = {"type": "http", "method": "POST", "path": "/large", "headers": headers}
+        await app(scope, self.receive, self.send)
+        return self.status
+
+
+class Taking:
+    """An application that answers once it is told to."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.full = asyncio.Event()
+        self.go = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        del scope
+        await receive()
+        self.asked += 1
+        if self.asked == LARGE_AT_ONCE:
+            self.full.set()
+        await self.go.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    del scope, receive
+    await send({"type": "http.response.start", "status": 401, "headers": []})
+
+
+async def nobody(scope: Scope) -> str | Asgi:
+    del scope
+    return refuse
+
+
+async def acme(scope: Scope) -> str | Asgi:
+    del scope
+    return "acme"
+
+
+@pytest.mark.parametrize("announced", [None, 8 << 20])
+async def test_who_shows_no_key_is_read_no_more_than_a_little(announced: int | None) -> None:
+    app = Taking()
+    sender = Sender(512, ends=True)
+    limits = BodyLimits(app, most={"/large": 16 << 20}, whose=nobody)
+    assert await sender.ask(limits, announced=announced) == 401
+    assert (app.asked, sender.taken <= FROM_ANYBODY + (1 << 14)) == (0, True)
+
+
+@pytest.mark.parametrize("sent", [1, 20])
+async def test_who_stops_in_the_middle_of_a_body_is_not_waited_for(sent: int) -> None:
+    limits = BodyLimits(Taking(), whose=acme, patience=0.01)
+    assert await Sender(sent, ends=False).ask(limits) == 408
+
+
+async def test_a_tenant_has_few_large_bodies_here_at_a_time() -> None:
+    app = Taking()
+    limits = BodyLimits(app, most={"/large": 8 * MOST_BYTES}, whose=acme)
+    large = {"announced": 2 * MOST_BYTES}
+
+    def body() -> Sender:
+        return Sender(2, ends=True, size=MOST_BYTES)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(body().ask(limits, **large)) for _ in range(LARGE_AT_ONCE)]
+        await app.full.wait()
+        assert await body().ask(limits, **large) == 429
+        app.go.set()
+    assert [task.result() for task in tasks] == [200] * LARGE_AT_ONCE
+    assert await body().ask(limits, **large) == 200

@@ -58,6 +58,18 @@ def test_the_environment_sets_all_but_headers() -> None:
     assert "geheim" not in str(refused.value)
 
 
+def test_a_service_without_a_key_may_be_named_for_tenants_that_bring_theirs() -> None:
+    names = {"LEADLINE_SEARCH__PROVIDERS": "serper,wikipedia", "LEADLINE_SCHOLAR__PROVIDERS": "serper,arxiv"}
+    bring = {"LEADLINE_SEARCH__OWN_KEYS": "true", "LEADLINE_SCHOLAR__OWN_KEYS": "true"}
+    settings = load(environ=names | bring)
+    assert [settings.search.needs_own(name) for name in settings.search.providers] == [True, False]
+    assert [settings.scholar.needs_own(name) for name in settings.scholar.providers] == [True, False]
+    for left_out in bring:
+        section = left_out.removeprefix("LEADLINE_").partition("__")[0].lower()
+        with pytest.raises(SettingsError, match=rf"`{section}\.own_keys` where tenants bring theirs"):
+            load(environ=names | {name: value for name, value in bring.items() if name != left_out})
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "told"),
     [

@@ -13,6 +13,7 @@ import pytest
 from tests.support.engine import rig
 
 from leadline.domain import Failure, ModelRequest, Options, Question, RunState, StopReason
+from leadline.errors import ProviderBroken
 from leadline.ports import Run
 from leadline.ports.correlation import Ids, Trace, belonging
 from leadline.ports.signals import BreakerChanged, HttpAnswered, LimitHeld, RunEnded
@@ -113,12 +114,14 @@ async def test_a_failed_run_says_why_by_its_code(tmp_path: Path, written: Writte
     assert "no answer to Model" not in failed["traceback"]
     (broke,) = written.named("run_failed")
     assert "Traceback" in broke["exception"]
-    assert broke["run"] == failed["run"]
+    assert broke["exception"].endswith("\nRuntimeError")
+    assert "no answer to Model" not in written.text
+    assert (broke["code"], broke["run"]) == ("RuntimeError", failed["run"])
 
 
 @pytest.mark.blocking("a program opens and closes its log around the event loop, not in it")
 async def test_with_content_a_failed_run_says_what_failed_and_no_secret(tmp_path: Path, written: Written) -> None:
-    with logging_to(written.sink, Shape(format="json"), secrets=["h0rse-battery"]):
+    with logging_to(written.sink, Shape(format="json", content=True), secrets=["h0rse-battery"]):
 
         def script(request: ModelRequest) -> str:
             raise RuntimeError("Eddystone by h0rse-battery")
@@ -128,6 +131,9 @@ async def test_with_content_a_failed_run_says_what_failed_and_no_secret(tmp_path
     (failed,) = written.named("task_error")
     assert failed["traceback"].endswith(f"\nRuntimeError: Eddystone by {HIDDEN}")
     assert failed["error"] == "an internal error ended the run; the log tells more"
+    (broke,) = written.named("run_failed")
+    assert broke["exception"].endswith(f"\nRuntimeError: Eddystone by {HIDDEN}")
+    assert broke["error"] == f"Eddystone by {HIDDEN}"
     assert "h0rse-battery" not in written.text
 
 
@@ -201,6 +207,33 @@ def test_no_secret_is_written_wherever_it_stands(written: Written) -> None:
     (line,) = [line for line in written.lines if "tokens" in line]
     assert (line["prompt_tokens"], line["tokens"], line["token"]) == (12, 3, HIDDEN)
     assert line["reason"] == "abc is no secret"
+
+
+def _caused() -> None:
+    try:
+        dict[str, str]()[QUESTION]
+    except KeyError as error:
+        raise ProviderBroken(f"no such thing: {QUESTION}") from error
+
+
+@pytest.mark.parametrize("pretty", [True, False])
+def test_what_an_exception_says_is_content(written: Written, *, pretty: bool) -> None:
+    """It may quote a question, a page or an address: in the traceback's last lines too, and of its causes."""
+    with logging_to(written.sink, Shape(format="pretty" if pretty else "json")):
+        try:
+            _caused()
+        except ProviderBroken as error:
+            log.exception("broke")
+            log.warning("odd", extra={"error": error})
+    assert "Eddystone" not in written.text
+    assert "灯塔" not in written.text
+    assert written.text.count("provider_broken") == 4
+    assert "in _caused" in written.text
+    if not pretty:
+        broke, odd = written.lines
+        assert broke["exception"].count("Traceback") == 2
+        assert broke["error_hash"] == odd["error_hash"]
+        assert odd["error_length"] == len(f"no such thing: {QUESTION}")
 
 
 def test_keys_of_the_service_are_known_by_their_looks() -> None:

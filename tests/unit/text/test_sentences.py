@@ -47,6 +47,14 @@ def test_borders_between(parts: list[str]) -> None:
         ("一、概述\n二、历史", ["一、概述", "二、历史"]),
         ("one\r\n\r\ntwo\x0cthree", ["one", "two", "three"]),
         ("苹果\n香蕉", ["苹果", "香蕉"]),
+        (
+            "Anna Lind,Finance,Gothenburg,2019-08-12,B3\nPiotr Ziel,Engineering,Krakow,2021-02-01,C1",
+            ["Anna Lind,Finance,Gothenburg,2019-08-12,B3", "Piotr Ziel,Engineering,Krakow,2021-02-01,C1"],
+        ),
+        (
+            "BX-1001 | Bearing 20 mm | 340 | 4.2 | Norrland\nBX-1002 | Bearing 25 mm | 58 | 5.1 | Norrland",
+            ["BX-1001 | Bearing 20 mm | 340 | 4.2 | Norrland", "BX-1002 | Bearing 25 mm | 58 | 5.1 | Norrland"],
+        ),
     ],
 )
 def test_lines_that_are_borders(text: str, expected: list[str]) -> None:
@@ -58,6 +66,14 @@ def test_wrapped_paragraphs_are_joined() -> None:
     assert len(split(english)) == 2
     chinese = "这是一个在固定列数处换行的中文段落它的每一行都\n有差不多一样的长度所以应当合并成为一个句子。"
     assert len(split(chinese)) == 1
+
+
+def test_the_figure_of_a_number_in_words_opens_no_item() -> None:
+    clause = "The Customer may terminate after the first two years by giving six\n(6) months' notice."
+    assert sentences(clause) == [clause]
+    prose = "The town has 12,000 people in 1,900 houses and it has grown to\n14,000 people in 2,300 houses."
+    assert sentences(prose) == [prose]
+    assert len(sentences("Bring these to the meeting:\n(1) a map\n(2) a lamp")) == 3
 
 
 def test_lines_of_proportional_type_are_joined_though_they_differ_in_length() -> None:

@@ -303,6 +303,16 @@ async def test_without_an_order_hits_stay_as_they_were(context: CallContext) -> 
     assert len(words.asked) == 1
 
 
+async def test_an_order_costs_what_the_operator_says_and_none_costs_nothing(context: CallContext) -> None:
+    words = Words()
+    web = provider("web", fish=pages("stone", "red fish"))
+    tool = SearchTool([web], ranking=Ranking(ranker=words, most=40, usd=0.002))
+    asked = await tool.call({"query": ["red fish", "fish"]}, context)
+    assert asked.cost_usd == pytest.approx(0.004)
+    words.away = True
+    assert (await tool.call({"query": "red fish"}, context)).cost_usd == 0.0
+
+
 async def test_a_host_has_its_share_in_the_new_order_too(context: CallContext) -> None:
     web = provider(
         "web", fish=[*pages("red fish", "red fish", "red fish", "red fish", host="one.example"), *pages("red")]

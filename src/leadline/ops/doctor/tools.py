@@ -25,6 +25,7 @@ SECONDS: Final = 12.0
 SANDBOX_SECONDS: Final = 60.0
 RUNBOOK: Final = "docs/runbooks/tools-failing.md"
 _LEAST_LEFT: Final = 100
+_OWN: Final = "serves tenants with a key of their own: no key is set here to try it with"
 
 
 async def search(look: Look) -> Finding:
@@ -118,6 +119,8 @@ async def _service(look: Look, tool: str, address: str) -> Finding:
 
 async def _provider(look: Look, name: str) -> Finding:
     section = look.settings.search.of(name)
+    if look.settings.search.needs_own(name):
+        return off(_OWN)
     if free_search(name) or look.paid:
         return await _asked(name, lambda: _hits(look, name), keys=bool(section.api_keys))
     began = time.monotonic()
@@ -139,6 +142,8 @@ async def _hits(look: Look, name: str) -> int:
 
 
 async def _source(look: Look, name: str) -> Finding:
+    if look.settings.scholar.needs_own(name):
+        return off(_OWN)
     keys = bool(look.settings.scholar.of(name).api_keys)
     if keys and name == "serper" and not look.paid:
         return Finding(told="a key is set, a search would cost: try it with --paid", facts={"key_tried": False})
@@ -181,7 +186,7 @@ def _alone(error: LeadlineError, name: str) -> str:
 def _unasked(look: Look, finding: Finding) -> Finding:
     """Return what a provider is, without a warning where nothing asks for the web and none of it answers."""
     parts = finding.parts.values()
-    dead = bool(finding.cause) and all(part.status is Status.UNHEALTHY for part in parts)
+    dead = bool(finding.cause) and all(part.status in {Status.UNHEALTHY, Status.OFF} for part in parts)
     if look.web or not dead:
         return finding
     return off(f"the web is not reached, and nothing is set that asks for it: {finding.cause}")
@@ -190,7 +195,7 @@ def _unasked(look: Look, finding: Finding) -> Finding:
 def _any_of(parts: dict[str, Finding], *, must: bool) -> Finding:
     """Return providers as one: one that answers is enough; where the operator chose none, so is none."""
     status = worst(part.status for part in parts.values())
-    none = all(part.status is Status.UNHEALTHY for part in parts.values())
+    none = all(part.status in {Status.UNHEALTHY, Status.OFF} for part in parts.values())
     if status is Status.UNHEALTHY and not (none and must):
         status = Status.DEGRADED
     bad = [(name, part) for name, part in parts.items() if part.cause]

@@ -72,14 +72,21 @@ async def preflight(look: Look, *, answers: Mapping[str, Answer], try_alert: boo
     async with Site.open(ca=look.settings.preflight.ca) as site:
         diagnosis = await examine(look)
         ground = Ground(settings=look.settings, diagnosis=diagnosis, site=site, try_alert=try_alert, clock=look.clock)
-        async with asyncio.TaskGroup() as group:
-            tasks = [
-                group.create_task(_standing(item, ground, answers.get(item.id)), name=f"preflight {item.id}")
-                for item in ITEMS
-            ]
-    rows = tuple(Row(item=item, standing=task.result()) for item, task in zip(ITEMS, tasks, strict=True))
+        standings = await _side_by_side(ground, answers, last=False)
+        standings |= await _side_by_side(ground, answers, last=True)
+    rows = tuple(Row(item=item, standing=standings[item.id]) for item in ITEMS)
     at = datetime.fromtimestamp(look.clock.now(), UTC).isoformat(timespec="seconds")
     return Preflight(at=at, rows=rows)
+
+
+async def _side_by_side(ground: Ground, answers: Mapping[str, Answer], *, last: bool) -> dict[str, Standing]:
+    async with asyncio.TaskGroup() as group:
+        tasks = {
+            item.id: group.create_task(_standing(item, ground, answers.get(item.id)), name=f"preflight {item.id}")
+            for item in ITEMS
+            if item.last is last
+        }
+    return {name: task.result() for name, task in tasks.items()}
 
 
 async def _standing(item: Item, ground: Ground, answer: Answer | None) -> Standing:

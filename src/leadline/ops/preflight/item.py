@@ -71,7 +71,10 @@ class Ground:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Item:
-    """One item. A `must` that is missing keeps a deployment from production; without `look` the operator is asked."""
+    """One item. A `must` that is missing keeps a deployment from production; without `look` the operator is asked.
+
+    `last`: it is gone through after the others, whose requests would be refused because of it.
+    """
 
     id: str
     section: Section
@@ -79,6 +82,7 @@ class Item:
     must: bool = True
     look: Callable[[Ground], Awaitable[Standing]] | None = None
     seconds: float = 30.0
+    last: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -58,6 +58,7 @@ ITEMS: Final[Sequence[Item]] = (
         section="tools",
         text="Limits are set: too many requests are answered with 429",
         look=outside.limits_answer,
+        last=True,
     ),
     Item(id="cache", section="tools", text="The cache is set and works", look=inside.cache),
     Item(

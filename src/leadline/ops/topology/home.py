@@ -51,7 +51,10 @@ class Home:
 
     @classmethod
     def of(cls, settings: Settings) -> Home:
-        """Return the folder that the settings mean; it need not exist."""
+        """Return the folder that the settings mean; it need not exist. Its own settings mean itself."""
+        around = cls.around(settings)
+        if around is not None:
+            return around
         chosen = "data_dir" in settings.sources
         base = settings.data_dir if chosen or os.geteuid() != 0 else ROOTS_BASE
         return cls(folder=base.absolute() / FOLDER)

@@ -40,7 +40,7 @@ async def _http(probe: Http) -> bool:
     request = f"GET {probe.path} HTTP/1.1\r\nHost: localhost:{probe.port}\r\nConnection: close\r\n\r\n"
     tls = None if probe.ca is None else _trusting(probe.ca)
     line = await _asked(probe.port, request.encode(), tls=tls)
-    return line.split(b" ")[1:2] == [b"200"]
+    return line.startswith(b"HTTP/") if probe.anything else line.split(b" ")[1:2] == [b"200"]
 
 
 async def _redis(probe: RedisPing) -> bool:

@@ -10,7 +10,7 @@ from leadline.ops.nginx import Balancer, nginx_conf
 from leadline.ops.redis import FORGETS, KEEPS, limits_user
 from leadline.ops.topology.home import user_of
 from leadline.ops.topology.tls import Tls
-from leadline.ops.topology.units import Http, Listens, RedisPing, Says, Unit
+from leadline.ops.topology.units import Http, RedisPing, Says, Unit
 
 HOST: Final = "127.0.0.1"
 BUCKET: Final = "leadline"
@@ -77,7 +77,7 @@ def s3(*, program: Path, folder: Path, port: int, name: str, secret: str) -> Uni
         argv=(str(program), "serve", "s3", "--addr", f"{HOST}:{port}", *cache, str(folder / "buckets")),
         folder=folder,
         env={"RCLONE_CONFIG": "/dev/null", "RCLONE_AUTH_KEY": f'"{name},{secret}"'},
-        ready=Listens(port=port),
+        ready=Http(port=port, path="/", anything=True),  # it hangs where it takes a connection and no more
         address=f"http://{HOST}:{port}",
     )
 

@@ -12,11 +12,15 @@ from leadline.errors import SettingsError
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Http:
-    """Ready when `GET path` answers 200. `ca` is the authority's file where TLS is spoken."""
+    """Ready when `GET path` answers 200, or anything where a part has no answer for whoever comes without a key.
+
+    `ca` is the authority's file where TLS is spoken.
+    """
 
     port: int
     path: str = "/healthz"
     ca: Path | None = None
+    anything: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,7 +33,7 @@ class RedisPing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Listens:
-    """Ready when a connection is taken."""
+    """Ready when a connection is taken, which the system does for a program that hangs as well."""
 
     port: int
 

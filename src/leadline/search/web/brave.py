@@ -22,7 +22,6 @@ class Brave:
     """GET /res/v1/web/search with `X-Subscription-Token`; at most 20 results."""
 
     name: ClassVar[str] = "brave"
-    needs_key: ClassVar[bool] = True
     rate: ClassVar[float] = 1.0
     ignores: ClassVar[frozenset[str]] = frozenset()
 

@@ -17,7 +17,6 @@ class Exa:
     """POST /search with `x-api-key`."""
 
     name: ClassVar[str] = "exa"
-    needs_key: ClassVar[bool] = True
     rate: ClassVar[float] = 5.0
     ignores: ClassVar[frozenset[str]] = frozenset()
 

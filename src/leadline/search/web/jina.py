@@ -15,7 +15,6 @@ class Jina:
     """GET /?q= with a bearer key, results without their pages; no dates can be asked for."""
 
     name: ClassVar[str] = "jina"
-    needs_key: ClassVar[bool] = True
     rate: ClassVar[float] = 1.5
     ignores: ClassVar[frozenset[str]] = frozenset({"since", "year"})
 

@@ -15,7 +15,6 @@ class SearxNG:
     """GET /search?format=json. It knows only spans that end today, so dates are filtered by its results."""
 
     name: ClassVar[str] = "searxng"
-    needs_key: ClassVar[bool] = False
     rate: ClassVar[float] = 2.0
     ignores: ClassVar[frozenset[str]] = frozenset({"since", "year"})
 

@@ -16,7 +16,6 @@ class SerpApi:
     """GET /search.json?engine=google with a bearer key; SearchApi answers at /api/v1/search."""
 
     name: ClassVar[str] = "serpapi"
-    needs_key: ClassVar[bool] = True
     rate: ClassVar[float] = 2.0
     ignores: ClassVar[frozenset[str]] = frozenset()
 

@@ -16,7 +16,6 @@ class Serper:
     """POST /search with `X-API-KEY`; 10 requests a second."""
 
     name: ClassVar[str] = "serper"
-    needs_key: ClassVar[bool] = True
     rate: ClassVar[float] = 10.0
     ignores: ClassVar[frozenset[str]] = frozenset()
 

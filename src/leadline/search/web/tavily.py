@@ -15,7 +15,6 @@ class Tavily:
     """POST /search with a bearer key."""
 
     name: ClassVar[str] = "tavily"
-    needs_key: ClassVar[bool] = True
     rate: ClassVar[float] = 5.0
     ignores: ClassVar[frozenset[str]] = frozenset()
 

@@ -37,7 +37,6 @@ class Provider(Protocol):
     """One web search service, pure."""
 
     name: ClassVar[str]
-    needs_key: ClassVar[bool]
     rate: ClassVar[float]
     """Requests a second that it allows by default."""
     ignores: ClassVar[frozenset[str]]

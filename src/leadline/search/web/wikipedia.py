@@ -24,7 +24,6 @@ class Wikipedia:
     """
 
     name: ClassVar[str] = "wikipedia"
-    needs_key: ClassVar[bool] = False
     rate: ClassVar[float] = 5.0
     ignores: ClassVar[frozenset[str]] = frozenset({"since", "year"})
 

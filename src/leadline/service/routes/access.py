@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Final, TypeAlias
 
@@ -9,7 +10,7 @@ from fastapi import Query, Request
 from fastapi.responses import Response
 from pydantic import StringConstraints
 
-from leadline.errors import InputError, NotPermitted
+from leadline.errors import InputError, NotPermitted, WrongState
 from leadline.ports.access import PERMITS, Action, Caller, Role
 from leadline.ports.accounts import AuditEntry, Key, MadeKey
 from leadline.service.deps import CallerDep, ObjectId, ServicesDep
@@ -24,13 +25,15 @@ Day: TypeAlias = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}$"
 DAY: Final = 86_400.0
 MONTH: Final = timedelta(days=30)
 MOST_DAYS: Final = 366
+MOST_KEYS: Final = 500
+"""Keys that a tenant may have valid at a time: each has an allowance of its own."""
 
 
 def routes() -> Routes:
     """Return the routes."""
     made = Routes("", tag="accounts")
     made.add("GET", "/v1/keys", keys, action=Action.KEYS_MANAGE, model=list[KeyShown])
-    made.add("POST", "/v1/keys", make_key, action=Action.KEYS_MANAGE, status=201, model=KeyMade)
+    made.add("POST", "/v1/keys", make_key, action=Action.KEYS_MANAGE, status=201, model=KeyMade, errors=(409,))
     made.add("DELETE", "/v1/keys/{key_id}", revoke_key, action=Action.KEYS_MANAGE, model=KeyShown)
     made.add(
         "POST",
@@ -61,6 +64,7 @@ async def make_key(taken: KeyTaken, request: Request, *, services: ServicesDep, 
     scopes = None if taken.scopes is None else frozenset(Action(scope) for scope in taken.scopes)
     _check_not_beyond(caller, role, scopes)
     now = services.platform.clock.now()
+    _check_room(await services.accounts.keys.list(caller.tenant), now)
     made = await services.accounts.keys.create(
         caller.tenant,
         name=taken.name,
@@ -86,6 +90,7 @@ async def rotate_key(key_id: ObjectId, taken: RotationTaken, *, services: Servic
     known = {key.id: key for key in await services.accounts.keys.list(caller.tenant)}
     if key_id in known:
         _check_not_beyond(caller, known[key_id].role, known[key_id].scopes)
+    _check_room(list(known.values()), services.platform.clock.now())
     grace = taken.grace_hours * 3_600.0
     return _made(await services.accounts.keys.rotate(caller.tenant, key_id, grace=grace, made_by=caller.key))
 
@@ -121,8 +126,8 @@ async def ask_for_balancer(request: Request) -> Response:
     """Tell a balancer whether a request may pass: 204, 401 or 403.
 
     What a limit refuses is 403 as well, for balancers know no other answer; `X-Leadline-Status` has
-    the status to give the client. With 204 comes the pass to send on, so that the service does not
-    count the request again.
+    the status to give the client. With 204 comes, to a balancer of `service.proxies`, the pass to send
+    on, so that the service does not count the request again.
     """
     door = services_of(request).door
     caller = await door.caller(request.scope)
@@ -131,9 +136,10 @@ async def ask_for_balancer(request: Request) -> Response:
     except Limited as refused:
         after = {} if refused.retry_after is None else {"Retry-After": str(max(1, round(refused.retry_after)))}
         return Response(status_code=403, headers={"X-Leadline-Status": str(refused.status), **after})
+    passed = door.pass_for(request.scope, caller)
+    given = {} if passed is None else {PASS: passed}
     return Response(
-        status_code=204,
-        headers={PASS: door.pass_for(caller), "X-Leadline-Tenant": caller.tenant, "X-Leadline-Key": caller.key},
+        status_code=204, headers={**given, "X-Leadline-Tenant": caller.tenant, "X-Leadline-Key": caller.key}
     )
 
 
@@ -142,6 +148,12 @@ def _check_not_beyond(caller: Caller, role: Role, scopes: frozenset[Action] | No
     beyond = [action for action in (PERMITS[role] if scopes is None else scopes) if not caller.may(action)]
     if beyond:
         raise NotPermitted(f"you may not yourself: {min(beyond)}")
+
+
+def _check_room(keys: Sequence[Key], now: float) -> None:
+    """Raise `WrongState` where a tenant has as many valid keys as it may have."""
+    if sum(key.valid(now) for key in keys) >= MOST_KEYS:
+        raise WrongState(f"there are {MOST_KEYS} valid keys already: revoke one first")
 
 
 def _day(text: str) -> date:

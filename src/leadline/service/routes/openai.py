@@ -18,6 +18,7 @@ from leadline.service import chat
 from leadline.service.answers import Problem
 from leadline.service.chat_answer import NO_RETRY, RUN, Answering, ChatStream
 from leadline.service.deps import CallerDep, ServicesDep
+from leadline.service.lasting import Lasting
 from leadline.service.leaving import ClientGone, while_there
 from leadline.service.problems import openai_error, told
 from leadline.service.routing import Routes, name_object
@@ -83,7 +84,8 @@ async def complete(  # noqa: PLR0917 FastAPI calls it by name
         request.state.counted = True
     else:
         await services.door.let_in(request.scope, caller)
-    answering = Answering(services, run, taken)
+    lasting = Lasting(services.door, request.scope, seconds=services.settings.service.heartbeat_seconds)
+    answering = Answering(services, run, taken, check=lasting.check)
     if taken.stream:
         return ChatStream(answering, run_id=run.id)
     try:

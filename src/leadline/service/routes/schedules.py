@@ -12,6 +12,7 @@ from leadline.errors import UnknownRun, WrongState
 from leadline.ports.access import Action
 from leadline.ports.holdings import Schedule
 from leadline.service.deps import CallerDep, ObjectId, ServicesDep
+from leadline.service.door import check_permitted
 from leadline.service.held_shapes import ScheduleChanged, ScheduleShown, ScheduleTaken
 from leadline.service.routing import Routes, name_object
 from leadline.service.services import Services
@@ -42,9 +43,10 @@ async def make_schedule(
     """Ask a question again and again.
 
     Each time makes a run, as a request for research does; after a downtime one is made, not one for
-    every time that passed. What could not be asked now is refused.
+    every time that passed. What could not be asked now is refused, and so is a key that may not start runs.
     """
     known = services.accounts.schedules
+    check_permitted(caller, Action.RUNS_START)
     await services.asking.check(taken, caller)
     if len(await known.list(caller.tenant)) >= MOST:
         raise WrongState(f"there are {MOST} schedules already: remove one first")

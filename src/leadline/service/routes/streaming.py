@@ -5,11 +5,12 @@ from __future__ import annotations
 from functools import partial
 from typing import Annotated
 
-from fastapi import Header, Query
+from fastapi import Header, Query, Request
 from fastapi.responses import Response
 
 from leadline.ports.access import Action
 from leadline.service.deps import CallerDep, RunDep, ServicesDep
+from leadline.service.lasting import Lasting
 from leadline.service.routing import Routes
 from leadline.service.streams import EventStream, Patience
 
@@ -39,9 +40,10 @@ def routes() -> Routes:
 
 async def follow(
     run: RunDep,
+    request: Request,
+    *,
     services: ServicesDep,
     caller: CallerDep,
-    *,
     last_event_id: Annotated[
         str | None, Header(pattern=r"^\d{0,15}$", description="The last event that was seen; what follows is sent.")
     ] = None,
@@ -51,7 +53,8 @@ async def follow(
 
     `id:` is the event's number, `event:` its type, `data:` the event as the journal has it. `progress`
     events carry live text of a model; they have no id and are not kept. Comments say that the stream
-    is still there. A client that does not read is cut off, and may come back.
+    is still there. A client that does not read is cut off, and may come back; one whose key has ended is cut off
+    within 15 seconds.
     """
     seen = int(last_event_id) if last_event_id else after
     if run.state.ended and seen >= run.last_seq:
@@ -63,4 +66,5 @@ async def follow(
         patience=Patience(heartbeat=section.heartbeat_seconds, slow=section.slow_seconds),
         leaving=services.leaving,
         hold=partial(services.streams.hold, caller.key),
+        check=Lasting(services.door, request.scope, seconds=section.heartbeat_seconds).check,
     )

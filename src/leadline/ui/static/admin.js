@@ -27,7 +27,9 @@ export async function adminPage({ me }) {
   // One part that fails must not take the others with it.
   const names = new Map();
   if (me.may.includes("keys:manage")) for (const key of await get("/v1/keys").catch(() => [])) names.set(key.id, key.name);
-  const drawn = await Promise.all(parts.map(([, draw]) => draw(me, names).catch((problem) => h("p", { class: "warning", role: "alert" }, refusal(problem)))));
+  const found = await Promise.allSettled(parts.map(([, draw]) => draw(me, names)));
+  if (found.every(({ reason }) => reason?.code === "away")) throw found[0].reason;
+  const drawn = found.map(({ value, reason }) => value ?? h("p", { class: "warning", role: "alert" }, refusal(reason)));
   const title = me.may.includes("keys:manage") ? w("admin_title") : w("usage");
   return { title, body: [h("h1", {}, title), drawn] };
 }

@@ -5,13 +5,17 @@ import { h, short } from "./dom.js";
 import { budgetFields, budgetIn, choice, chosenSets, corporaOf, option, setsOf, tick } from "./fields.js";
 import { refusal, w } from "./words.js";
 
+// What was typed and not yet asked outlives a change of language, another page, and a key that expires.
+const draft = { whose: "", text: "" };
+
 export async function askPage({ me, query }) {
+  const whose = `${me.tenant} ${me.name}`;
   const continued = query.get("continues");
   const again = query.has("again");
   const wanted = query.get("corpus");
   const [corpora, earlier] = await Promise.all([corporaOf(me), continued ? get(`/v1/research/${encodeURIComponent(continued)}`) : null]);
   const said = h("p", { class: "warning", role: "alert", id: "ask-fault" });
-  const question = h("textarea", { id: "question", rows: 4, maxlength: 20000, required: true, dir: "auto", "data-first": true, "aria-describedby": "question-hint ask-fault", value: again && earlier ? earlier.question : "" });
+  const question = h("textarea", { id: "question", rows: 4, maxlength: 20000, required: true, dir: "auto", "data-first": true, "aria-describedby": "question-hint ask-fault", value: again && earlier ? earlier.question : draft.whose === whose ? draft.text : "" });
   const looked = again ? earlier : null;
   const web = tick("web", w("web"), looked ? looked.web : !wanted);
   const sets = setsOf(corpora, looked?.corpora ?? [wanted]);
@@ -57,6 +61,7 @@ export async function askPage({ me, query }) {
     return asked;
   };
   let repeat = crypto.randomUUID();
+  question.addEventListener("input", () => { draft.whose = whose; draft.text = question.value; });
   form.addEventListener("input", () => { repeat = crypto.randomUUID(); said.textContent = ""; });
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
@@ -67,6 +72,7 @@ export async function askPage({ me, query }) {
     start.textContent = w("starting");
     try {
       const run = await post("/v1/research", asked, { headers: { "Idempotency-Key": repeat } });
+      draft.text = "";
       location.hash = `#/run/${encodeURIComponent(run.id)}`;
     } catch (problem) {
       start.disabled = false;

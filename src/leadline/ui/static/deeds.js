@@ -29,7 +29,7 @@ const DEEDS = {
 };
 
 const CHECKS = {
-  settings: "设置", versions: "版本", model_service: "模型服务", embeddings: "向量模型", tool_servers: "外部工具", store: "存储", queue: "队列",
+  settings: "设置", versions: "版本", model_service: "模型服务", embeddings: "向量模型", rerank: "重排模型", parts: "各部分", tool_servers: "外部工具", store: "存储", queue: "队列",
   broker: "消息代理", blobs: "文件存储", accounts: "账户", cache: "缓存", limits: "限额", event_log: "事件日志", resources: "系统资源",
   file_handles: "文件句柄", clock: "时钟", search: "搜索", sandbox: "沙箱", corpora: "文档集", webhooks: "网络回调", disk: "磁盘",
 };

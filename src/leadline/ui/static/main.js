@@ -17,6 +17,7 @@ const top = document.getElementById("top");
 const PAGES = { ask: askPage, runs: runsPage, run: runPage, documents: documentsPage, schedules: schedulesPage, admin: adminPage, shared: sharedPage };
 const ADMIN = ["keys:manage", "diagnostics:read", "usage:read", "audit:read"];
 const THEMES = ["auto", "light", "dark"];
+const SLOW_MS = 700; // by then whoever clicked wonders whether anything happens
 
 const me = { signed_in: false };
 let leave = null;
@@ -74,6 +75,7 @@ function drawBar(focused = null) {
         h("button", { type: "button", id: "language", class: "plain", lang: language() === "zh" ? "en" : "zh-CN", "aria-label": w("language_hint"), onclick: otherLanguage }, w("language")),
         h("button", { type: "button", id: "theme", class: "plain", "aria-label": w(`theme_${theme()}`), title: w(`theme_${theme()}`), onclick: nextTheme }, icon(mark)),
         me.signed_in && !me.open && name !== "shared" && h("button", { type: "button", class: "plain", title: w("signed_in_as", me.name || me.role), onclick: leaveService }, w("sign_out")))));
+  top.querySelector("[aria-current]")?.scrollIntoView({ block: "nearest", inline: "nearest" });
   if (focused) document.getElementById(focused)?.focus();
 }
 
@@ -92,12 +94,14 @@ async function show({ focus = true } = {}) {
   leave = null;
   drawBar();
   const make = name === "shared" ? sharedPage : me.signed_in ? PAGES[name] : signInPage;
+  const slow = setTimeout(() => { if (focus && mine === turn) fill(main, h("p", { class: "quiet", role: "status" }, w("loading"))); }, SLOW_MS);
   let made;
   try {
     made = make ? await make({ me, parts, query, again: () => show({ focus: false }), signedIn }) : nothing();
   } catch (error) {
     made = broken(error);
   }
+  clearTimeout(slow);
   if (mine !== turn) { made.leave?.(); return; }
   leave = made.leave ?? null;
   document.title = `${made.title} · Leadline`;
@@ -120,10 +124,10 @@ function nothing() {
 
 function broken(error) {
   if (error.status === undefined) console.error(error);
-  const told = error.status === undefined ? w("failed", error.message) : refusal(error);
-  const again = h("button", { type: "button", onclick: () => show() }, w("retry"));
   const lost = error.status === 404;
-  return { title: lost ? w("no_page") : w("no_answer"), body: h("div", { class: "empty" }, h("h1", {}, lost ? w("no_page") : w("no_answer")), h("p", { class: "warning", role: "alert" }, told), h("div", { class: "row" }, again, lost && h("a", { class: "button", href: "#/" }, w("go_home")))) };
+  const told = lost ? w("lost") : error.status === undefined ? w("failed", error.message) : refusal(error);
+  const again = h("button", { type: "button", onclick: () => show() }, w("retry"));
+  return { title: lost ? w("no_page") : w("no_answer"), body: h("div", { class: "empty" }, h("h1", {}, lost ? w("no_page") : w("no_answer")), h("p", { class: lost ? null : "warning", role: "alert" }, told), h("div", { class: "row" }, again, lost && h("a", { class: "button", href: "#/" }, w("go_home")))) };
 }
 
 function signedIn(found) {
@@ -142,7 +146,7 @@ async function begin() {
   }
 }
 
-whenSignedOut(() => { if (me.signed_in) signedIn({ signed_in: false }); });
+whenSignedOut(() => { if (me.signed_in) signedIn({ signed_in: false, ended: true }); });
 window.addEventListener("hashchange", () => show());
 window.addEventListener("unhandledrejection", (event) => {
   if (event.reason?.status === undefined) return;

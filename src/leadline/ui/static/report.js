@@ -1,11 +1,13 @@
 // A report: answer and sections with citations and verdicts, claims by verdict, sources, what to know about it.
 
-import { announce, fill, h, later } from "./dom.js";
+import { announce, fill, h, later, short, visible } from "./dom.js";
 import { Evidence } from "./evidence.js";
 import { joined, moment, number, w } from "./words.js";
 
 const KINDS = ["strong", "supported", "partial", "contradicted", "unsupported", "unchecked"];
 const MOST_PAIRS = 6;
+const HEADING = 160;
+const OPENING = 280;
 
 /** Draws a report; returns its parts and what to do when it is left. */
 export function report(run, view) {
@@ -51,6 +53,16 @@ export function report(run, view) {
   if (evidence.wide.matches && evidence.cites.has(1)) evidence.open(1, null, { quiet: true });
   const body = h("article", { class: "report", "aria-label": w("report") }, filter, text, list, sources(view, evidence), about(view));
   return { body, beside: evidence.aside, leave: () => evidence.leave() };
+}
+
+/** A question as the heading of its page; of a very long one the beginning, with the whole one step away. */
+export function asked(question) {
+  const whole = visible(question).trim();
+  const length = [...whole].length;
+  return [
+    h("h1", { dir: "auto", class: length > HEADING ? "long" : null }, length > OPENING ? short(whole, OPENING) : whole),
+    length > OPENING && h("details", { class: "where" }, h("summary", {}, w("whole_question", number(length))), h("p", { dir: "auto", class: "as-asked" }, whole)),
+  ];
 }
 
 /** The first of many; the rest is one step away. */
@@ -114,5 +126,5 @@ function about(view) {
   return h("section", { class: "notes", "aria-label": w("about") },
     view.notes.map((line) => h("p", { dir: "auto" }, line)),
     h("p", {}, view.facts), h("p", {}, w("written", moment(view.created_at)), view.models.length ? [" · ", w("by_model"), " ", h("bdi", {}, view.models.join(", "))] : null),
-    rows.length ? h("details", {}, h("summary", {}, w("legend")), h("dl", {}, rows.map(([term, told]) => [h("dt", {}, term), h("dd", {}, told)]))) : null);
+    rows.length ? h("details", { class: "legend" }, h("summary", {}, w("legend")), h("dl", {}, rows.map(([term, told]) => [h("dt", {}, term), h("dd", {}, told)]))) : null);
 }

@@ -3,7 +3,7 @@
 import { get, ownRun, post, remove } from "./api.js";
 import { announce, fill, h, sure } from "./dom.js";
 import { exportMenu } from "./export.js";
-import { report } from "./report.js";
+import { asked, report } from "./report.js";
 import { chip, stateWord } from "./runs.js";
 import { shareDialog } from "./sharing.js";
 import { follow, Timeline } from "./timeline.js";
@@ -11,6 +11,7 @@ import { asking } from "./waiting.js";
 import { dollars, duration, has, language, moment, number, refusal, w } from "./words.js";
 
 const ENDED = new Set(["done", "failed", "cancelled"]);
+const AGAIN = 4000;
 
 export async function runPage({ me, parts }) {
   const id = parts[0] ?? "";
@@ -27,6 +28,7 @@ class RunPage {
     this.run = run;
     this.drawn = null;
     this.stop = () => {};
+    this.left = false;
     this.timeline = new Timeline();
     this.state = h("p", { class: "where" });
     this.actions = h("div", { class: "row wrap actions" });
@@ -51,10 +53,10 @@ class RunPage {
     return {
       title: this.run.question.slice(0, 80),
       wide: true,
-      leave: () => { this.stop(); this.drawn?.leave(); },
+      leave: () => { this.left = true; this.stop(); this.drawn?.leave(); },
       body: h("div", { class: "columns" },
         h("div", { class: "first" },
-          h("h1", { dir: "auto" }, this.run.question), this.state, this.actions, this.said, this.asks, this.place, this.how),
+          asked(this.run.question), this.state, this.actions, this.said, this.asks, this.place, this.how),
         this.beside),
     };
   }
@@ -64,6 +66,7 @@ class RunPage {
     if (ENDED.has(this.run.state) === false && !replayed) this.timeline.goLive();
     this.stop = follow(this.run.id, this.timeline, {
       onLine: (up) => { this.line.hidden = up !== false; },
+      onRefused: () => this.refused(),
       onState: (event) => { if (event.seq > this.run.last_event || ENDED.has(event.state)) this.look(event); },
     });
     if (ENDED.has(this.run.state)) return;
@@ -75,11 +78,25 @@ class RunPage {
   /** Looks at the run again once its journal says that something changed. */
   async look(event = null) {
     const before = this.run;
-    this.run = await get(this.path);
+    try { this.run = await get(this.path); } catch (problem) {
+      if (problem.status === 401 || problem.status === 404) this.refused(problem);
+      else if (!this.left) setTimeout(() => { if (!this.left) this.look(event); }, AGAIN);
+      return;
+    }
     if (event && ENDED.has(event.state) && before.state === this.run.state && before.has_report === this.run.has_report) return;
     this.drawState();
     if (this.run.state !== before.state) announce(stateWord(this.run.state));
     await this.drawOutcome();
+  }
+
+  /** The stream is refused: it comes back by itself, unless the run is gone; who is signed out is told by the frame. */
+  async refused(known = null) {
+    const problem = known ?? await get(this.path).then(() => null, (found) => found);
+    if (problem?.status !== 404) return;
+    this.stop();
+    this.line.hidden = true;
+    fill(this.actions);
+    this.said.textContent = w("gone");
   }
 
   /** Shows what a run came to once it has ended: its report in the place of its making, or that there is none. */

@@ -3,7 +3,7 @@
 import { sharedRun } from "./api.js";
 import { h } from "./dom.js";
 import { exportMenu } from "./export.js";
-import { report } from "./report.js";
+import { asked, report } from "./report.js";
 import { language, w } from "./words.js";
 
 export async function sharedPage({ parts }) {
@@ -21,7 +21,7 @@ export async function sharedPage({ parts }) {
     wide: true,
     leave: drawn.leave,
     body: h("div", { class: "columns" },
-      h("div", {}, h("p", { class: "notice" }, w("shared_lead")), h("h1", { dir: "auto" }, view.question), h("div", { class: "row wrap actions" }, exportMenu(run, "report")), drawn.body),
+      h("div", {}, h("p", { class: "notice" }, w("shared_lead")), asked(view.question), h("div", { class: "row wrap actions" }, exportMenu(run, "report")), drawn.body),
       drawn.beside),
   };
 }

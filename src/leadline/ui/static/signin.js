@@ -4,7 +4,7 @@ import { session, signIn } from "./api.js";
 import { h } from "./dom.js";
 import { refusal, w } from "./words.js";
 
-export function signInPage({ signedIn }) {
+export function signInPage({ me, signedIn }) {
   const said = h("p", { class: "warning", role: "alert", id: "key-fault" });
   const field = h("input", {
     id: "key", type: "password", autocomplete: "current-password", spellcheck: "false", required: true,
@@ -27,6 +27,7 @@ export function signInPage({ signedIn }) {
     button.disabled = false;
     field.focus();
   };
+  if (me.ended) said.textContent = w("key_ended");
   if (!window.isSecureContext) said.textContent = w("not_secure");
   return {
     title: w("sign_in"),

@@ -8,6 +8,8 @@ const TYPES = ["run_started", "run_waiting", "plan_made", "model_asked", "model_
 const MOST_HITS = 5;
 const LONG = 420;
 const REFUSED_MS = 4000;
+const INTERRUPTED = "interrupted"; // somebody asked for it: no fault (see domain/done.py)
+const LAST = { done: "end", cancelled: "start" };
 
 function host(uri) {
   try {
@@ -113,6 +115,7 @@ export class Timeline {
   model_answered(event) {
     this.count(event.usage);
     const purpose = this.purposes.get(event.call) ?? "";
+    if (event.failure?.code === INTERRUPTED) return;
     if (event.failure) { this.entry("fault", event.at, w("e_model_failed"), words(event.failure.message)); return; }
     const { text = "", reasoning = "", tool_calls: calls = [] } = event.answer ?? {};
     if (purpose === "gather" || event.branch.startsWith("gather")) {
@@ -140,7 +143,8 @@ export class Timeline {
     const kept = this.tools.get(event.call);
     if (!kept) return;
     kept.status.remove();
-    if (event.failure) {
+    if (event.failure?.code === INTERRUPTED) add(kept.made, h("p", { class: "quiet" }, w("e_stopped")));
+    else if (event.failure) {
       kept.made.classList.add("fault");
       add(kept.made, h("p", { class: "warning", dir: "auto" }, `${w("e_failed")}: ${short(event.failure.message, 240)}`));
     } else add(kept.made, results(event));
@@ -174,7 +178,7 @@ export class Timeline {
 
   run_finished(event) {
     const key = `r_${event.stop_reason}`;
-    this.entry(event.state === "done" ? "end" : "fault", event.at, w("e_finished", has(key) ? w(key) : event.stop_reason), event.failure && words(event.failure.message));
+    this.entry(LAST[event.state] ?? "fault", event.at, w("e_finished", has(key) ? w(key) : event.stop_reason), event.failure && words(event.failure.message));
     this.final = event.usage;
   }
 
@@ -200,7 +204,7 @@ export class Timeline {
 }
 
 /** Follows a run from an event on; returns what ends it. While the page is hidden the stream is given back. */
-export function follow(id, timeline, { onState, onLine }) {
+export function follow(id, timeline, { onState, onLine, onRefused }) {
   let source = null;
   let over = false;
   const path = `/v1/research/${encodeURIComponent(id)}/events`;
@@ -212,7 +216,7 @@ export function follow(id, timeline, { onState, onLine }) {
       if (over) return;
       onLine(false);
       // Refused, and not merely broken: the browser does not come back by itself.
-      if (source?.readyState === EventSource.CLOSED) { shut(); setTimeout(open, REFUSED_MS); }
+      if (source?.readyState === EventSource.CLOSED) { shut(); onRefused(); setTimeout(open, REFUSED_MS); }
     };
     for (const type of TYPES) {
       source.addEventListener(type, (message) => {

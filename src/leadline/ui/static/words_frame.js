@@ -28,6 +28,7 @@ export const FRAME = {
   copied: ["Copied", "已复制"],
   copy: ["Copy", "复制"],
   no_answer: ["Something went wrong", "出了点问题"],
+  lost: ["What stood here was deleted, or it belongs to somebody else.", "此处的内容已被删除，或不属于您。"],
   no_page: ["There is no such page.", "没有这个页面。"],
   // --- refusals
   away: ["The service does not answer. Is it running, and is there a network?", "服务没有响应。它在运行吗？网络是否可用？"],
@@ -39,6 +40,7 @@ export const FRAME = {
   key: ["Key", "密钥"],
   key_hint: ["Keys begin with ll_. Your administrator gives you one, or this command makes one:", "密钥以 ll_ 开头，由管理员提供，或用以下命令生成："],
   key_kept: ["The browser keeps it until you close it; no script can read it.", "浏览器会保存到关闭为止，任何脚本都读不到它。"],
+  key_ended: ["Your key is no longer accepted: it has expired or was revoked. Sign in with another to go on where you were.", "您的密钥已失效：已过期或被撤销。请用其他密钥登录，即可回到原处。"],
   bad_key: ["This key is not accepted: it may be mistyped, expired or revoked.", "密钥不被接受：可能输入有误、已过期或已撤销。"],
   not_kept: ["This browser did not keep the key. Allow cookies for this address.", "浏览器没有保存密钥。请允许此地址使用 Cookie。"],
   not_secure: ["This page came without encryption, so no key is taken here. Open it by its https address.", "本页未经加密传输，因此不接受密钥。请通过 https 地址打开。"],

@@ -38,6 +38,7 @@ export const REPORT = {
   evidence_keys: ["Escape closes it and leads back to the number.", "按 Esc 关闭并回到编号。"],
   evidence_moved: ["The stored text does not hold this quotation: do not rely on it.", "所存原文的该位置并无此引文：请勿采信。"],
   evidence_gone: ["The stored text is no longer available; this is the quotation alone.", "所存原文已不可用，此处仅为引文。"],
+  whole_question: ["The whole question ({0} characters)", "完整问题（{0} 字符）"],
   whole_text: ["Show the whole stored text ({0} characters)", "显示所存全文（{0} 字符）"],
   next_quote: ["Next", "下一处"],
   previous_quote: ["Previous", "上一处"],

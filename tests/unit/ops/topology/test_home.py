@@ -39,6 +39,14 @@ def test_a_named_data_folder_is_taken_and_roots_own_is_not(tmp_path: Path, monke
     assert Home.of(load(environ={})).folder == load(environ={}).data_dir / "up"
 
 
+def test_settings_of_a_topology_mean_itself(tmp_path: Path) -> None:
+    """`leadline logs` finds the parts whether or not `leadline.env` was read before."""
+    home = Home.of(load(flags={"data_dir": str(tmp_path)}, environ={}))
+    home.make()
+    home.state.write_text("{}", encoding="utf-8")
+    assert Home.of(load(environ={"LEADLINE_DATA_DIR": str(home.data)})) == home
+
+
 def test_ports_stay_from_one_start_to_the_next_unless_another_took_them(taken: int) -> None:
     first = plan().with_ports(["a", "b", "c"])
     assert len({first.port, *first.ports.values()}) == 4
