@@ -39,9 +39,9 @@ import uvicorn
 from _figures import show
 
 from leadline.model.attempt import Clocks
-from leadline.model.gateway import Gateway
-from leadline.model.gateway_http import Receive, Scope, Send, read_body, respond
-from leadline.model.pool_types import ServerSpec
+from leadline.model.gateway.app import Gateway
+from leadline.model.gateway.http import Receive, Scope, Send, read_body, respond
+from leadline.model.pool.types import ServerSpec
 
 HERE = Path(__file__).parent
 CONNECTIONS = 32

@@ -19,7 +19,7 @@ from typing import Any
 
 from leadline.domain import DraftSentence, Source, sha256, source_id
 from leadline.research.evidence import Ledger
-from leadline.research.verify import check_claims
+from leadline.research.verification.verify import check_claims
 
 
 def a_source(text: str) -> Source:

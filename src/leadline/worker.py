@@ -24,7 +24,7 @@ from leadline.ports.signals import Leaving, RunBroke, RunLeft, RunTaken
 from leadline.research.hold import Hold
 from leadline.research.pipeline import Conclusion, conduct
 from leadline.research.recorder import Outside, Recorder, Waits
-from leadline.research.report import to_json
+from leadline.research.reporting.report import to_json
 from leadline.research.study import Means, Provides
 
 log = logging.getLogger("leadline.worker")

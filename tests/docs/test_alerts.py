@@ -12,7 +12,7 @@ import click
 import pytest
 
 from leadline.cli.main import cli
-from leadline.model.gateway_metrics import FAMILIES as GATEWAY
+from leadline.model.gateway.metrics import FAMILIES as GATEWAY
 from leadline.ops.monitoring import Named, Targets
 from leadline.ops.monitoring.board_overview import OVERVIEW
 from leadline.ops.monitoring.dashboards import DASHBOARDS

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from leadline.model.gateway_metrics import FAMILIES as GATEWAY
-from leadline.model.gateway_metrics import HEALTHY
+from leadline.model.gateway.metrics import FAMILIES as GATEWAY
+from leadline.model.gateway.metrics import HEALTHY
 from leadline.settings import items
 from leadline.telemetry import lines, logs
 from leadline.telemetry.exposition import Exposition

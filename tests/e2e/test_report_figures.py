@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 from tests.support.reports import english
 
 from leadline.domain import Artefact, sha256
-from leadline.research.html import to_html
+from leadline.research.reporting.html import to_html
 from leadline.sandbox.png import encoded_anew
 
 pytestmark = pytest.mark.server("chromium")

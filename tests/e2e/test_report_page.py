@@ -12,8 +12,8 @@ from playwright.sync_api import Browser, Dialog, Locator, Page, expect, sync_pla
 from tests.support.reports import Made, a_claim, a_report, a_source, chinese, cite, english
 
 from leadline.domain import Contradiction
-from leadline.research.contexts import AROUND, shown
-from leadline.research.html import to_html
+from leadline.research.reporting.contexts import AROUND, shown
+from leadline.research.reporting.html import to_html
 from leadline.telling.numbering import Numbers
 
 pytestmark = pytest.mark.server("chromium")

@@ -14,8 +14,8 @@ import pytest
 
 from leadline.domain import DraftSentence, Source, Verdict, sha256, source_id
 from leadline.research.evidence import Ledger
-from leadline.research.judge import open_for_judge
-from leadline.research.verify import Checked, check_claims
+from leadline.research.verification.judge import open_for_judge
+from leadline.research.verification.verify import Checked, check_claims
 
 HERE = Path(__file__).parent
 FILES = ["claim_pairs.jsonl", "claim_pairs_heldout.jsonl"]

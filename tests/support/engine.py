@@ -39,7 +39,7 @@ from leadline.events import ENGINE, Entry, Event, Record
 from leadline.ports import CallContext, Clock, Cpu, Model, NewRun, Run, Search, Tool
 from leadline.research.pipeline import conduct
 from leadline.research.recorder import Recorder
-from leadline.research.report import from_json, to_json
+from leadline.research.reporting.report import from_json, to_json
 from leadline.research.study import Means
 from leadline.resilience import SystemClock
 from leadline.tasks.sqlite.store import SqliteStore

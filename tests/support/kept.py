@@ -13,7 +13,7 @@ from leadline.domain import Options, Question, RunState, StopReason
 from leadline.events import ENGINE, Entry, RunFinished, SourceStored
 from leadline.ports import Blobs, NewRun, RunStore
 from leadline.ports.access import Role
-from leadline.research.report import to_json
+from leadline.research.reporting.report import to_json
 from leadline.settings import Settings, load
 from leadline.wiring import data_folder
 from leadline.wiring.accounts import open_accounts

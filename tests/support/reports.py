@@ -32,11 +32,11 @@ from leadline.domain import (
     sha256,
     source_id,
 )
-from leadline.research.checking import Findings
-from leadline.research.claims import build_claims, sentences_of
 from leadline.research.evidence import Ledger
-from leadline.research.report import Ending, assemble
-from leadline.research.verify import check_claims
+from leadline.research.reporting.report import Ending, assemble
+from leadline.research.verification.checking import Findings
+from leadline.research.verification.claims import build_claims, sentences_of
+from leadline.research.verification.verify import check_claims
 from leadline.telling.changes import changes, gist
 
 AT = 1_767_225_600.0

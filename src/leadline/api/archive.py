@@ -16,7 +16,7 @@ from leadline.domain import Failure, Report, RunState
 from leadline.errors import RunCancelled, RunFailed, UnknownRun, WrongState
 from leadline.events import Record
 from leadline.ports import Run
-from leadline.research.report import from_json
+from leadline.research.reporting.report import from_json
 from leadline.telling.artefacts import paths
 from leadline.wiring import Platform
 from leadline.worker import journal

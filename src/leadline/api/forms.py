@@ -11,9 +11,9 @@ from leadline.domain import Report
 from leadline.render.bibliography import to_bibtex, to_csl, to_ris
 from leadline.render.docx import to_docx
 from leadline.render.pdf import require, to_pdf
-from leadline.research.html import to_html
-from leadline.research.markdown import to_markdown
-from leadline.research.report import to_json
+from leadline.research.reporting.html import to_html
+from leadline.research.reporting.markdown import to_markdown
+from leadline.research.reporting.report import to_json
 from leadline.wiring import Platform
 
 TextFormat: TypeAlias = Literal["md", "html", "json", "bibtex", "ris", "csl"]

@@ -12,13 +12,13 @@ from leadline.domain import Json, ModelAnswer, ModelRequest, Report, Source, sha
 from leadline.errors import BlobMissing, InputError, RecordIncomplete
 from leadline.events import Record, SourceStored, ToolAnswered
 from leadline.ports import Blobs, Cursor, Run, RunStore
-from leadline.research import archive
 from leadline.research.artefacts import bodies
-from leadline.research.foreign import read_report
 from leadline.research.pipeline import conduct
-from leadline.research.recheck import recheck
 from leadline.research.recorder import Recorder
-from leadline.research.report import to_json
+from leadline.research.reporting import archive
+from leadline.research.reporting.foreign import read_report
+from leadline.research.reporting.report import to_json
+from leadline.research.verification.recheck import recheck
 from leadline.telling.artefacts import paths
 from leadline.wiring import Platform
 from leadline.worker import finished, journal

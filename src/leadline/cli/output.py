@@ -14,7 +14,7 @@ from leadline.cli.options import FORMATS
 from leadline.cli.shell import write, write_bytes
 from leadline.domain import Report
 from leadline.errors import InputError, MissingPath
-from leadline.research.plain import to_text
+from leadline.research.reporting.plain import to_text
 from leadline.telling.artefacts import paths
 
 _SUFFIXES: Final[Mapping[str, str]] = {

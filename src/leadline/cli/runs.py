@@ -21,8 +21,8 @@ from leadline.domain import RunState
 from leadline.errors import InputError, WrongState
 from leadline.ports import Run
 from leadline.ports.access import LOCAL
-from leadline.research.markdown import changes_to_markdown
-from leadline.research.plain import changes_to_text
+from leadline.research.reporting.markdown import changes_to_markdown
+from leadline.research.reporting.plain import changes_to_text
 from leadline.telling.changes import changes, gist
 
 

@@ -23,7 +23,7 @@ from leadline.client.stream import Following, record_of
 from leadline.domain import Json, Report, RunState
 from leadline.errors import MissingPath, RunCancelled, RunFailed, RunWaits, ServiceError
 from leadline.events import Progress, Record, RunWaiting
-from leadline.research.report import from_json
+from leadline.research.reporting.report import from_json
 
 Format: TypeAlias = Literal["md", "html", "json", "docx", "pdf", "bibtex", "ris", "csl"]
 

@@ -9,7 +9,7 @@ import aiohttp
 from leadline.model.anthropic_api import AnthropicModel
 from leadline.model.attempt import Clocks
 from leadline.model.openai_api import OpenAIModel
-from leadline.model.pool_types import ServerSpec
+from leadline.model.pool.types import ServerSpec
 from leadline.model.pooled import MakeClient
 from leadline.model.streamed import StreamedModel
 from leadline.model.tokens import TokenEstimator

@@ -20,11 +20,11 @@ from leadline.domain import Message, ModelAnswer, ModelRequest
 from leadline.errors import ModelDenied, ModelError, ModelTimeout, ModelUnavailable
 from leadline.model.attempt import ProgressTo, Relay
 from leadline.model.connect import open_session, read_up_to
-from leadline.model.gauges import Gauges, parse_gauges
 from leadline.model.hedge import Hedging, Race, Try
-from leadline.model.pool import Lease, Pool, Wanted, excluding
-from leadline.model.pool_health import Health, Probing
-from leadline.model.pool_types import HealthChange, Outcome, PoolPolicy, ServerSpec, outcome_of, wait_of
+from leadline.model.pool.gauges import Gauges, parse_gauges
+from leadline.model.pool.health import Health, Probing
+from leadline.model.pool.leases import Lease, Pool, Wanted, excluding
+from leadline.model.pool.types import HealthChange, Outcome, PoolPolicy, ServerSpec, outcome_of, wait_of
 from leadline.model.streamed import ServedModel, StreamedModel
 from leadline.ports import Clock
 from leadline.resilience import Backoff, Deadline, Owned, SystemClock, retry

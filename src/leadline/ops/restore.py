@@ -22,7 +22,7 @@ from leadline.ops.backup import AT_ONCE, check_body, damages, write_note
 from leadline.ops.backup_place import Body, Manifest, Place
 from leadline.ports import Blobs, Clock, Cursor, Run, RunStore
 from leadline.ports.backup import Inlet
-from leadline.research.foreign import read_report
+from leadline.research.reporting.foreign import read_report
 from leadline.resilience import SystemClock
 from leadline.settings import Settings
 from leadline.wiring.backup import Holdings, holdings, refuse_occupied

@@ -40,15 +40,15 @@ from leadline.research import budget as budgets
 from leadline.research import write
 from leadline.research.auto import choose
 from leadline.research.branch import CANCEL_ONLY, Branch
-from leadline.research.checking import Findings, check
 from leadline.research.evidence import Ledger
 from leadline.research.phrases import phrase, spoken
 from leadline.research.planning import clarified
 from leadline.research.recorder import Recorder
-from leadline.research.report import Ending, assemble
+from leadline.research.reporting.report import Ending, assemble
 from leadline.research.strategies import STRATEGIES
 from leadline.research.structured import structured
 from leadline.research.study import Cancelled, Gathered, Means, Seen, Study
+from leadline.research.verification.checking import Findings, check
 from leadline.research.writing import written
 from leadline.telling.changes import changes, same_question
 

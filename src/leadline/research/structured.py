@@ -21,10 +21,10 @@ from leadline.research.evidence import Ledger
 from leadline.research.fencing import Fence
 from leadline.research.phrases import language_name
 from leadline.research.prompts import prompt
-from leadline.research.statements import Desk
 from leadline.research.study import Study
 from leadline.research.typed import Typed, typed
-from leadline.research.verify import check_claims
+from leadline.research.verification.statements import Desk
+from leadline.research.verification.verify import check_claims
 from leadline.text.clean import neutralise, squeeze
 from leadline.text.dates import find_dates
 from leadline.text.language import has_cjk

@@ -19,11 +19,11 @@ from leadline.domain import (
     Options,
 )
 from leadline.research.evidence import Ledger
+from leadline.research.extractive.quoting import EXTRACTIVE, extract, extractive_draft
 from leadline.research.fencing import Fence
 from leadline.research.outline import balanced
 from leadline.research.phrases import language_name, phrase
 from leadline.research.prompts import prompt
-from leadline.research.quoting import EXTRACTIVE, extract, extractive_draft
 from leadline.research.wishes import with_wishes
 from leadline.text.sentences import split
 

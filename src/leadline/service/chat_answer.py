@@ -14,7 +14,7 @@ from leadline.domain import RunState
 from leadline.errors import LeadlineError, ServiceUnavailable, WrongState
 from leadline.events import Progress, Record
 from leadline.ports import Run
-from leadline.research.report import from_json
+from leadline.research.reporting.report import from_json
 from leadline.resilience import Owned
 from leadline.service import chat
 from leadline.service.asgi import Receive, Scope, Send

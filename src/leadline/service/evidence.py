@@ -17,7 +17,7 @@ from leadline.domain import Failure, Report, RunState, Source
 from leadline.errors import RunCancelled, RunFailed, UnknownObject, WrongState
 from leadline.events import Record, SourceStored
 from leadline.ports import Links, Run
-from leadline.research.report import from_json
+from leadline.research.reporting.report import from_json
 from leadline.service.shown import hidden, record_shown
 from leadline.wiring import Platform
 from leadline.worker import journal

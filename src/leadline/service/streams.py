@@ -21,7 +21,7 @@ from fastapi.responses import Response
 from leadline import codec
 from leadline.errors import AccessError, LeadlineError
 from leadline.events import Progress, Record
-from leadline.research.archive import line
+from leadline.research.reporting.archive import line
 from leadline.service.asgi import Message, Receive, Scope, Send
 from leadline.service.door import Limited
 from leadline.service.leaving import ClientGone

@@ -28,8 +28,8 @@ from leadline.settings import (
 if TYPE_CHECKING:
     from leadline.model.budgets import Budgets
     from leadline.model.concurrency import Counts, Limiter
-    from leadline.model.pool import Lease
-    from leadline.model.pool_types import HealthChange, Outcome, PoolPolicy, PoolView, ServerSpec
+    from leadline.model.pool.leases import Lease
+    from leadline.model.pool.types import HealthChange, Outcome, PoolPolicy, PoolView, ServerSpec
     from leadline.model.pooled import PooledModel
     from leadline.model.tokens import TokenEstimator
 
@@ -177,7 +177,7 @@ class Models:
         from leadline.model.attempt import Clocks  # noqa: PLC0415 aiohttp only where a model is set
         from leadline.model.clients import clients  # noqa: PLC0415 as above
         from leadline.model.hedge import Hedging  # noqa: PLC0415 as above
-        from leadline.model.pool_health import Probing  # noqa: PLC0415 as above
+        from leadline.model.pool.health import Probing  # noqa: PLC0415 as above
         from leadline.model.pooled import PooledModel  # noqa: PLC0415 as above
         from leadline.model.tokens import TokenEstimator  # noqa: PLC0415 as above
 
@@ -270,7 +270,7 @@ def server_specs(
     hedged, and nothing is probed unless `probe` is `all`. A lone server needs neither. Who is not probed
     is looked at, which costs nothing.
     """
-    from leadline.model.pool_types import ServerSpec  # noqa: PLC0415 aiohttp only where a model is set
+    from leadline.model.pool.types import ServerSpec  # noqa: PLC0415 aiohttp only where a model is set
 
     key = section.api_key.reveal() if section.api_key else None
     several = grows or len(section.urls) > 1
@@ -312,7 +312,7 @@ def _computed(section: ModelSettings, vllm: VllmSettings | None) -> tuple[int, .
 
 def pool_policy(section: ModelSettings, *, grows: bool = False) -> PoolPolicy:
     """Return how the servers of `section` are chosen: a lone one is not spared for long, there is no other."""
-    from leadline.model.pool_types import PoolPolicy  # noqa: PLC0415 aiohttp only where a model is set
+    from leadline.model.pool.types import PoolPolicy  # noqa: PLC0415 aiohttp only where a model is set
 
     cooldown = PoolPolicy().cooldown if grows or len(section.urls) > 1 else ALONE
     return PoolPolicy(balance=section.balance, queue=section.queue, cooldown=cooldown)

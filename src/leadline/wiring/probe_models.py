@@ -15,7 +15,7 @@ from leadline.wiring.loaded import loaded
 from leadline.wiring.models import known_price, own_model, server_specs
 
 if TYPE_CHECKING:
-    from leadline.model.pool_types import ServerSpec
+    from leadline.model.pool.types import ServerSpec
     from leadline.model.streamed import StreamedModel
 
 LIST_SECONDS: Final = 5.0

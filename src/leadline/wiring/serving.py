@@ -21,10 +21,10 @@ from leadline.wiring.telemetry import gate_of_metrics
 
 if TYPE_CHECKING:
     from leadline.model.budgets import Allowance, Budgets
-    from leadline.model.gateway import Gateway
-    from leadline.model.gateway_admin import Operators
-    from leadline.model.gateway_keys import Keys
-    from leadline.model.pool_types import HealthChange, ServerSpec
+    from leadline.model.gateway.admin import Operators
+    from leadline.model.gateway.app import Gateway
+    from leadline.model.gateway.keys import Keys
+    from leadline.model.pool.types import HealthChange, ServerSpec
 
 Form: TypeAlias = Literal["shell", "systemd", "kubernetes"]
 
@@ -59,8 +59,8 @@ def _gateway(
     settings: Settings, authenticator: Authenticator | None, *, on_health: Callable[[HealthChange], None] | None
 ) -> Gateway:
     from leadline.model.attempt import Clocks  # noqa: PLC0415 aiohttp only where a gateway is wanted
-    from leadline.model.gateway import Gateway  # noqa: PLC0415 as above
-    from leadline.model.pool_health import Probing  # noqa: PLC0415 as above
+    from leadline.model.gateway.app import Gateway  # noqa: PLC0415 as above
+    from leadline.model.pool.health import Probing  # noqa: PLC0415 as above
 
     section, model = settings.gateway, settings.model
     tenants = load_tenants(section.tenants) if section.tenants is not None else {}
@@ -101,7 +101,7 @@ def follow_settings(gateway: Gateway, settings: Settings) -> None:
 
 
 def _operators(settings: Settings) -> Operators | None:
-    from leadline.model.gateway_admin import Operators  # noqa: PLC0415 only where a gateway is wanted
+    from leadline.model.gateway.admin import Operators  # noqa: PLC0415 only where a gateway is wanted
     from leadline.telemetry.gate import Gate  # noqa: PLC0415 as above
 
     key = settings.gateway.admin_key
@@ -122,7 +122,7 @@ def new_key() -> tuple[str, str]:
     """Return a key for a client of the gateway, and the hash under which the gateway knows it."""
     import secrets  # noqa: PLC0415 for this alone
 
-    from leadline.model.gateway_keys import key_hash  # noqa: PLC0415 for this alone
+    from leadline.model.gateway.keys import key_hash  # noqa: PLC0415 for this alone
 
     key = f"ll-{secrets.token_urlsafe(32)}"
     return key, key_hash(key)
@@ -136,8 +136,8 @@ def vllm_launch(
     `name`, `namespace` and `replicas` are of Kubernetes. Raises `SettingsError` without a model, and
     for values that vLLM would refuse or that are unsafe.
     """
-    from leadline.model.vllm import VllmServer, shell_lines, systemd_unit  # noqa: PLC0415 as above
-    from leadline.model.vllm_kubernetes import kubernetes_manifest, server_urls  # noqa: PLC0415 as above
+    from leadline.model.vllm.command import VllmServer, shell_lines, systemd_unit  # noqa: PLC0415 as above
+    from leadline.model.vllm.kubernetes import kubernetes_manifest, server_urls  # noqa: PLC0415 as above
 
     section = settings.vllm
     if section.model is None:
@@ -152,7 +152,7 @@ def vllm_launch(
 
 
 def _keys(tenants: Mapping[str, Tenant], authenticator: Authenticator | None) -> Keys | None:
-    from leadline.model.gateway_keys import AccountKeys, KnownKeys  # noqa: PLC0415 only where a gateway is wanted
+    from leadline.model.gateway.keys import AccountKeys, KnownKeys  # noqa: PLC0415 only where a gateway is wanted
 
     if authenticator is not None:
         return AccountKeys(authenticator, now=time.monotonic)

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
     import logging
 
     from leadline.cache.types import Cached, Category, Told
-    from leadline.model.pool import Lease
-    from leadline.model.pool_types import HealthChange, Outcome
+    from leadline.model.pool.leases import Lease
+    from leadline.model.pool.types import HealthChange, Outcome
     from leadline.telemetry.exposition import Exposition
     from leadline.telemetry.follow import Reader
     from leadline.telemetry.gate import Gate

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from leadline.model.vllm import REFERENCE, VllmServer, shell_lines
+from leadline.model.vllm.command import REFERENCE, VllmServer, shell_lines
 from leadline.settings import load
 from leadline.testing import Reply, ScriptedServer
 

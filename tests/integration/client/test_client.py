@@ -27,7 +27,7 @@ from leadline.errors import (
 )
 from leadline.events import Record, RunFinished
 from leadline.ports.access import Role
-from leadline.research.report import to_json
+from leadline.research.reporting.report import to_json
 
 pytestmark = pytest.mark.xdist_group("client")
 

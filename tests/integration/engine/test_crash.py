@@ -26,7 +26,7 @@ from leadline.domain import RunState, StrategyName, ToolCall
 from leadline.events import ContextFolded, ModelAnswered, ModelAsked, Record, RunFinished, ToolAnswered, ToolAsked
 from leadline.research.pipeline import conduct
 from leadline.research.recorder import Recorder
-from leadline.research.report import from_json, to_json
+from leadline.research.reporting.report import from_json, to_json
 from leadline.research.study import Means
 from leadline.tasks.sqlite.store import SqliteStore
 from leadline.testing import ScriptedModel, ScriptedServer

@@ -18,7 +18,7 @@ from leadline import Leadline
 from leadline.domain import Artefact, Report, ToolCall, sha256
 from leadline.errors import SettingsError, ToolMissing
 from leadline.events import ToolAnswered
-from leadline.research.markdown import to_markdown
+from leadline.research.reporting.markdown import to_markdown
 from leadline.settings import Settings, load
 from leadline.telling.artefacts import paths
 from leadline.testing import Reply, ScriptedServer

@@ -19,7 +19,7 @@ from leadline.cli.main import main
 from leadline.domain import StrategyName, ToolCall
 from leadline.errors import InputError, SettingsError, ToolFailed
 from leadline.events import RunStarted, ToolAnswered
-from leadline.research.report import to_json
+from leadline.research.reporting.report import to_json
 from leadline.settings import Settings, load
 from leadline.testing import Reply, Rule, ScriptedServer
 

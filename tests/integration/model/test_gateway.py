@@ -20,13 +20,13 @@ from leadline.domain import Message, ModelRequest
 from leadline.errors import ModelBroken, ModelRateLimited
 from leadline.model.attempt import Clocks
 from leadline.model.budgets import Allowance, MemoryBudgets
-from leadline.model.gateway import Gateway
-from leadline.model.gateway_keys import KnownKeys, key_hash
-from leadline.model.gateway_metrics import FAMILIES
-from leadline.model.gauges import Gauges
+from leadline.model.gateway.app import Gateway
+from leadline.model.gateway.keys import KnownKeys, key_hash
+from leadline.model.gateway.metrics import FAMILIES
 from leadline.model.openai_api import OpenAIModel
-from leadline.model.pool_health import Probing
-from leadline.model.pool_types import Outcome, PoolPolicy, ServerSpec
+from leadline.model.pool.gauges import Gauges
+from leadline.model.pool.health import Probing
+from leadline.model.pool.types import Outcome, PoolPolicy, ServerSpec
 from leadline.resilience import Backoff
 from leadline.telemetry.gate import Gate
 from leadline.testing import OVERFLOWS, Fault, Reply, ScriptedServer, refusal

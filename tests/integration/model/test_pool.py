@@ -17,8 +17,8 @@ from leadline.errors import ContextOverflow, ModelDenied, ModelError, ModelRateL
 from leadline.model.attempt import Clocks
 from leadline.model.clients import Kind, clients
 from leadline.model.hedge import Hedging
-from leadline.model.pool_health import Probing
-from leadline.model.pool_types import HealthChange, Outcome, PoolPolicy, ServerSpec
+from leadline.model.pool.health import Probing
+from leadline.model.pool.types import HealthChange, Outcome, PoolPolicy, ServerSpec
 from leadline.model.pooled import PooledModel
 from leadline.resilience import Backoff
 from leadline.testing import OVERFLOWS, Fault, Reply, ScriptedServer, refusal

@@ -18,8 +18,8 @@ from leadline.domain import Budget, Message, ModelAnswer, ModelRequest, RunState
 from leadline.errors import ContextOverflow, ModelBroken, ModelDenied
 from leadline.model.attempt import Clocks
 from leadline.model.clients import clients
-from leadline.model.gauges import parse_gauges
-from leadline.model.pool_types import Outcome, PoolPolicy, ServerSpec
+from leadline.model.pool.gauges import parse_gauges
+from leadline.model.pool.types import Outcome, PoolPolicy, ServerSpec
 from leadline.model.pooled import PooledModel
 from leadline.model.structured import StructuredModel
 from leadline.resilience import Backoff

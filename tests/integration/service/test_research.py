@@ -14,8 +14,8 @@ from tests.support.service import PAGES, QUESTION, Running, small_service
 
 from leadline import Leadline
 from leadline.ports.access import Role
-from leadline.research import archive
-from leadline.research.recheck import recheck
+from leadline.research.reporting import archive
+from leadline.research.verification.recheck import recheck
 from leadline.service.evidence import FORMS
 from leadline.settings import Settings
 

@@ -11,7 +11,7 @@ from tests.unit.render import samples
 from leadline.domain import StrategyName, Verdict
 from leadline.render.compose import compose, shown
 from leadline.render.page import Kind, Look
-from leadline.research.html import to_html
+from leadline.research.reporting.html import to_html
 
 
 def test_parts_come_in_the_order_of_reading() -> None:

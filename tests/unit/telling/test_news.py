@@ -12,8 +12,8 @@ from tests.support.reports import compared, english
 
 from leadline.domain import Changes, Report
 from leadline.render.docx import to_docx
-from leadline.research.html import to_html
-from leadline.research.markdown import changes_to_markdown, to_markdown
+from leadline.research.reporting.html import to_html
+from leadline.research.reporting.markdown import changes_to_markdown, to_markdown
 from leadline.telling.news import MOST, news
 from leadline.ui.view import report_view
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from leadline.domain import Price
-from leadline.model.pool import Wanted
+from leadline.model.pool.leases import Wanted
 from leadline.settings import ModelSettings, Secret, Settings, VllmSettings
 from leadline.wiring.models import ALONE, Models, own_network, pool_policy, server_specs
 from leadline.wiring.serving import open_gateway

@@ -13,8 +13,8 @@ from functools import partial
 from typing import Any
 
 from leadline.domain import Flag, Json, StopReason, ToolCall
-from leadline.research.asking import key_of
-from leadline.research.bridging import Address, Query, choose_hits, first_queries, next_queries
+from leadline.research.extractive.asking import key_of
+from leadline.research.extractive.bridging import Address, Query, choose_hits, first_queries, next_queries
 from leadline.research.study import Gathered, Study
 from leadline.telling.addresses import readable
 

@@ -14,7 +14,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from leadline import codec
 from leadline.ports.access import Action
-from leadline.research.archive import line
+from leadline.research.reporting.archive import line
 from leadline.service.deps import ObjectId, RunDep, ServicesDep
 from leadline.service.evidence import FORMS
 from leadline.service.routing import Answers, Routes
