@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Final
 
 from leadline.research.evidence import Ledger
-from leadline.research.extractive.answers import Pointed
 from leadline.research.extractive.antecedents import antecedent
 from leadline.research.extractive.asking import key_of, take_apart
 from leadline.research.extractive.conditions import (
@@ -23,6 +22,7 @@ from leadline.research.extractive.conditions import (
     told_as_default,
 )
 from leadline.research.extractive.hops import Survey, sigmoid
+from leadline.research.extractive.lead import Pointed
 from leadline.research.extractive.nesting import nested
 from leadline.research.extractive.ranking import heading_terms
 from leadline.research.extractive.reading import Line

@@ -14,10 +14,10 @@ from typing import NamedTuple
 from leadline.domain import Draft, DraftSection, DraftSentence, Length
 from leadline.research.evidence import Ledger
 from leadline.research.extractive.answering import Answer, answer
-from leadline.research.extractive.answers import answering
 from leadline.research.extractive.antecedents import antecedent
 from leadline.research.extractive.asking import key_of, words_of
 from leadline.research.extractive.hops import Survey, sigmoid, survey
+from leadline.research.extractive.lead import answering
 from leadline.research.extractive.lines import Line
 from leadline.research.extractive.pointing import point
 from leadline.research.extractive.ranking import Ranked, bearing, choose, ranked
