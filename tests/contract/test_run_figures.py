@@ -69,7 +69,7 @@ async def test_the_oldest_is_told_by_its_time_in_the_queue(store: RunStore) -> N
     second = (await store.depth()).oldest
     assert first is not None
     assert second is not None
-    assert 0.05 <= second - first <= time.monotonic() - begun + 0.05
+    assert 0.04 <= second - first <= time.monotonic() - begun + 0.05  # by clocks of which each has its own grain
     run = await claimed(store)
     assert (await store.depth()).oldest is None
     await store.append("r1", run.fence, [entry(RunHandedOver(owner="w1", reason="drain"))])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -179,7 +180,10 @@ class Running:
         return made.credential
 
     async def held_elsewhere(self, tenant: str, *, lease: float = 300.0) -> Run:
-        """Make a run that a worker elsewhere holds, and does nothing with."""
+        """Make a run that another worker of this machine holds, and does nothing with.
+
+        A store that tests share would refuse folders of bodies while one of another machine does.
+        """
         platform = self.services.platform
         new = NewRun(
             id=new_run_id(platform.clock.now()),
@@ -188,7 +192,7 @@ class Running:
             options=Options(strategy=StrategyName.EXTRACTIVE),
             seed=1,
         )
-        return await platform.store.create(new, owner="elsewhere", lease=lease)
+        return await platform.store.create(new, owner=f"{socket.gethostname()}:elsewhere", lease=lease)
 
     async def caller(self, tenant: str, role: Role = Role.RESEARCHER) -> Client:
         """Return who asks with a new key of a tenant."""

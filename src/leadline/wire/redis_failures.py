@@ -33,7 +33,11 @@ _WITHOUT: Final = ("NOAUTH", "Authentication required", "already authenticated",
 _REFUSED: Final = "refuses the user or password in its address; marks as @ and / in them are written as %40 and %2F"
 _UNSIGNED: Final = "asks for a password, and its address has none; it stands before the host, behind a colon"
 _SENTINELS: Final = "has sentinels that refuse us; `sentinel_user` and `sentinel_password` in its address are for them"
-_CLOSED: Final = "closed the connection; where it speaks TLS alone, its address begins with `rediss://`"
+# Of TLS 1.3 a refused client may see the closed connection before it sees the alert that says why.
+_CLOSED: Final = (
+    "closed the connection; where it speaks TLS alone, its address begins with `rediss://`; where it asks for a "
+    "certificate of ours, that is named there: `?ssl_certfile=FILE&ssl_keyfile=FILE`"
+)
 _SILENT: Final = "does not take a connection in time; over TLS, one that does not speak it stays silent"
 
 
