@@ -5,9 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import os
-import secrets
-import socket
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -27,6 +24,7 @@ from leadline.version import __version__
 from leadline.wiring import Platform
 from leadline.wiring.accounts import Accounts, gate_of, open_accounts
 from leadline.wiring.corpora import not_read_of
+from leadline.wiring.owners import new_owner
 
 log = logging.getLogger("leadline.schedules")
 
@@ -238,7 +236,7 @@ async def scheduler_of(settings: Settings, accounts: Accounts, running: Platform
 
 
 def _scheduler(accounts: Accounts, running: Platform, admission: Admission) -> Scheduler:
-    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    owner = new_owner()
     return Scheduler(accounts=accounts, running=running, admission=admission, owner=owner)
 
 

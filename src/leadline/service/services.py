@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +23,7 @@ from leadline.wiring import Platform, platform
 from leadline.wiring.accounts import Accounts, bounds_of, gate_of, open_accounts
 from leadline.wiring.blobs import links_of
 from leadline.wiring.hooks import posts_of
+from leadline.wiring.owners import new_owner
 from leadline.wiring.telemetry import Telemetry
 from leadline.worker import Worker
 
@@ -83,7 +81,7 @@ async def open_services(
             blobs=running.blobs,
             clock=running.clock,
             provides=running.means,
-            owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            owner=new_owner(),
             lease=settings.tasks.lease_seconds,
             observers=(hub, settling, *told.observers, *observers),
             signals=told.signals,

@@ -8,9 +8,6 @@ next process that does, or by `leadline ship`.
 from __future__ import annotations
 
 import logging
-import os
-import secrets
-import socket
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -24,6 +21,7 @@ from leadline.settings import EventsSettings, LogPlace, Settings
 from leadline.settings.eventlog import KAFKA
 from leadline.settings.redis import REDIS
 from leadline.wiring.kafka import topic_of
+from leadline.wiring.owners import new_owner
 
 log = logging.getLogger("leadline.eventlog")
 
@@ -77,7 +75,7 @@ class EventLog:
                 store=self._store,
                 sink=sink,
                 name=self.name,
-                owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+                owner=new_owner(),
                 envelopes=Envelopes(bodies=events.bodies, most=events.body_bytes),
                 clock=self._clock,
                 random=Random(),  # noqa: S311 spreads waits, guards nothing

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import secrets
-import socket
 from random import Random
 
 from leadline.eventlog.envelope import Envelopes
@@ -12,6 +9,7 @@ from leadline.eventlog.shipper import Shipper
 from leadline.eventlog.webhooks import NAME, WebhookOutbox
 from leadline.ports.holdings import Deliveries
 from leadline.ports.posting import Posts
+from leadline.wiring.owners import new_owner
 from leadline.wiring.platform import Platform
 
 
@@ -21,7 +19,7 @@ def noting(running: Platform, deliveries: Deliveries) -> Shipper:
         store=running.store,
         sink=WebhookOutbox(deliveries),
         name=NAME,
-        owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+        owner=new_owner(),
         envelopes=Envelopes(),
         clock=running.clock,
         random=Random(),  # noqa: S311 spreads waits, guards nothing

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +23,7 @@ from leadline.search.hosted_files import IndexFiles
 from leadline.search.hosted_reading import Reading
 from leadline.settings import Settings
 from leadline.wiring.accounts import FILE, Accounts, open_accounts
+from leadline.wiring.owners import new_owner
 
 SIGN: Final = "@"
 """What stands between a corpus's id and its version where a run names it; ids of local indexes have none."""
@@ -71,7 +69,7 @@ class HostedCorpora:
         self._clock = clock
         self._stack = stack
         self._files = IndexFiles(folder / "hosted", most_bytes=settings.corpora.index_bytes)
-        self._owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        self._owner = new_owner()
         self._accounts: Accounts | None = None
         self._opening = asyncio.Lock()  # one opening of the accounts
         self._open: dict[str, _Open] = {}

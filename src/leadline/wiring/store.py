@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import secrets
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -23,6 +21,7 @@ from leadline.tasks.sqlite.store import SqliteStore
 from leadline.tasks.tickets.address import PREFIX, parse
 from leadline.tasks.tickets.wake import Broker, TicketWake
 from leadline.wiring.accounts import connecting
+from leadline.wiring.owners import new_owner
 
 if TYPE_CHECKING:
     from leadline.tasks.postgres import PostgresStore
@@ -92,7 +91,7 @@ def wake_of(settings: Settings, store: RunStore) -> Wake:
             address.trust.check()
         return CeleryBroker(address, taken=taken)
 
-    owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+    owner = new_owner()
     return TicketWake(store, owner=owner, open_broker=connected)
 
 
