@@ -149,6 +149,8 @@ async def test_runs_lists_newest_first_by_tenant_state_and_time(store: RunStore)
     listed = await store.runs(tenant="acme")
     assert [run.id for run in listed] == ["r4", "r3", "r2", "r1", "r0"]
     assert [run.id for run in await store.runs(tenant="acme", limit=2)] == ["r4", "r3"]
+    assert {run.tenant for run in await store.runs(tenant=None)} == {"acme", "other"}
+    assert (await store.get("x", tenant=None)).tenant == "other"
     assert [run.id for run in await store.runs(tenant="acme", state=RunState.RUNNING)] == ["r2"]
     before = await store.runs(tenant="acme", before=listed[1].cursor)
     assert [run.id for run in before] == ["r2", "r1", "r0"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import overload
 
@@ -25,20 +24,20 @@ from leadline.worker import journal
 class Archive:
     """What an engine keeps; `Leadline` is one, and asks as well."""
 
+    _tenant: str | None = LOCAL
+    """Whose runs are reached; `None`: everybody's."""
+
     @property
     def _running(self) -> Platform:
         """The parts that are open. Raises `RuntimeError` before they are."""
         raise RuntimeError("use Leadline inside `async with`")
 
     async def run(self, run_id: str) -> Run:
-        """Return a run's row, whosever it is; `run_id` may be a unique beginning, or `last`. Raises `UnknownRun`."""
+        """Return a run's row; `run_id` may be a unique beginning, or `last`. Raises `UnknownRun`."""
         store = self._running.store
         try:
-            return await store.get(run_id, tenant=LOCAL)
+            return await store.get(run_id, tenant=self._tenant)
         except UnknownRun:
-            for tenant in await self._running.hosted.tenants():
-                with suppress(UnknownRun):
-                    return await store.get(run_id, tenant=tenant)
             runs = await self.runs(limit=1 if run_id == "last" else 1_000)
             found = [r for r in runs if run_id == "last" or r.id.startswith(run_id)]
             if not found or len(run_id) < 2:
@@ -48,12 +47,8 @@ class Archive:
             return found[0]
 
     async def runs(self, *, state: RunState | None = None, limit: int = 50) -> Sequence[Run]:
-        """Return runs of all tenants, newest first."""
-        running = self._running
-        found: list[Run] = []
-        for tenant in await running.hosted.tenants():
-            found += await running.store.runs(tenant=tenant, state=state, limit=limit)
-        return sorted(found, key=lambda run: run.cursor, reverse=True)[:limit]
+        """Return runs, newest first."""
+        return await self._running.store.runs(tenant=self._tenant, state=state, limit=limit)
 
     async def records(self, run_id: str) -> Sequence[Record]:
         """Return a run's whole journal. Raises `UnknownRun`."""
@@ -119,8 +114,8 @@ class Archive:
         await keeping.export(self._running, report, records=records, path=path, tenant=run.tenant)
 
     async def gc(self, *, older_than_days: float | None) -> GcReport:
-        """Delete runs of all tenants that ended longer ago than that, and bodies that no run names."""
-        return await keeping.collect(self._running, older_than_days=older_than_days)
+        """Delete runs that ended longer ago than that, and bodies that no run names."""
+        return await keeping.collect(self._running, older_than_days=older_than_days, tenant=self._tenant)
 
     async def _whose(self, report: Report) -> str:
         """Return the tenant of a report's run; of a report from elsewhere, who asks on this machine."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
-import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -35,6 +33,7 @@ from leadline.version import __version__
 from leadline.wiring import IndexProgress, IndexReport, Platform, Telemetry, has_sandbox, library_telemetry, platform
 from leadline.wiring.external import External
 from leadline.wiring.held_tools import HeldTools
+from leadline.wiring.owners import new_owner
 from leadline.worker import Worker
 
 
@@ -44,7 +43,8 @@ class Leadline(Archive):
     `settings` are those of `leadline settings` unless given. `observers` read every event of the
     runs that this process carries. `method` says in metrics and logs how they were asked:
     `cli`, `api`, `openai`, `mcp` or `schedule`. `telemetry` is what this process tells of itself;
-    without, what the settings say for a library (traces, a log of its own).
+    without, what the settings say for a library (traces, a log of its own). With `everyones` the runs
+    of all tenants of the store are reached, as for its operator, not those of this machine's people alone.
     """
 
     def __init__(
@@ -54,10 +54,12 @@ class Leadline(Archive):
         observers: Sequence[Observer] = (),
         method: str = "api",
         telemetry: Telemetry | None = None,
+        everyones: bool = False,
     ) -> None:
         self.settings = settings or load()
         self._observers = tuple(observers)
         self._method = method
+        self._tenant = None if everyones else LOCAL
         self._telemetry = telemetry
         self._stack = AsyncExitStack()
         self._hub = Hub()
@@ -81,7 +83,7 @@ class Leadline(Archive):
             blobs=running.blobs,
             clock=running.clock,
             provides=running.means,
-            owner=f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}",
+            owner=new_owner(),
             lease=self.settings.tasks.lease_seconds,
             observers=(self._hub, *told.observers, *self._observers),
             signals=told.signals,

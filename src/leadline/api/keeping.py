@@ -137,15 +137,15 @@ def stored(records: Sequence[Record]) -> dict[str, Source]:
     return {r.event.source.id: r.event.source for r in records if isinstance(r.event, SourceStored)}
 
 
-async def collect(platform: Platform, *, older_than_days: float | None) -> GcReport:
-    """Delete runs of all tenants that ended longer ago than that, and bodies that no run names."""
+async def collect(platform: Platform, *, older_than_days: float | None, tenant: str | None) -> GcReport:
+    """Delete runs that ended longer ago than that, and bodies that no run names: a tenant's, or everybody's."""
     store = platform.store
     now = platform.clock.now()
-    deleted = 0 if older_than_days is None else await _expired(store, before=now - older_than_days * DAY)
+    deleted = 0 if older_than_days is None else await _expired(store, before=now - older_than_days * DAY, tenant=tenant)
     freed = 0
-    for tenant in await platform.hosted.tenants():
-        keep = await named_by_runs(platform, tenant) | await platform.hosted.blobs(tenant)
-        freed += await platform.blobs.sweep(tenant, frozenset(keep), older_than=now - FRESH)
+    for each in await platform.hosted.tenants() if tenant is None else (tenant,):
+        keep = await named_by_runs(platform, each) | await platform.hosted.blobs(each)
+        freed += await platform.blobs.sweep(each, frozenset(keep), older_than=now - FRESH)
     return GcReport(runs=deleted, bytes=freed)
 
 
@@ -160,10 +160,10 @@ async def named_by_runs(platform: Platform, tenant: str) -> set[str]:
     return keep
 
 
-async def _expired(store: RunStore, *, before: float) -> int:
+async def _expired(store: RunStore, *, before: float, tenant: str | None) -> int:
     """Delete runs that ended before `before`; return how many that were."""
     deleted = 0
-    while page := await store.ended(before=before, limit=PAGE):
+    while page := await store.ended(before=before, tenant=tenant, limit=PAGE):
         for run in page:
             await store.delete(run.id, tenant=run.tenant)
         deleted += len(page)

@@ -42,7 +42,7 @@ def engine_of(shell: Shell, settings: Settings) -> Engine:
         raise InputError("`--priority` is for runs that wait at a service: name it with `--server URL`")
     from leadline.api import Leadline  # noqa: PLC0415 the whole engine: only where one is needed
 
-    return Leadline(settings, method="cli")
+    return Leadline(settings, method="cli", everyones=True)
 
 
 def with_engine(shell: Shell, work: Callable[[Engine], Awaitable[T]]) -> T:

@@ -187,20 +187,20 @@ class RunStore(RunFigures, Protocol):
         """Return up to `limit` records with `seq > after`, in order."""
         ...
 
-    async def get(self, run_id: str, *, tenant: str) -> Run:
-        """Return the row. Raises `UnknownRun`, also for another tenant's run."""
+    async def get(self, run_id: str, *, tenant: str | None) -> Run:
+        """Return the row, whosever it is without a tenant. Raises `UnknownRun`, also for another tenant's run."""
         ...
 
     async def runs(
         self,
         *,
-        tenant: str,
+        tenant: str | None,
         state: RunState | None = None,
         before: Cursor | None = None,
         search: str = "",
         limit: int = 50,
     ) -> Sequence[Run]:
-        """Return a tenant's runs, newest first, from behind the place `before` on.
+        """Return a tenant's runs, or everybody's, newest first, from behind the place `before` on.
 
         Of `search` every word must occur in the question, in any case, also within a word.
         """

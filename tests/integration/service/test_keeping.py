@@ -22,7 +22,7 @@ async def test_runs_of_all_tenants_are_listed_stopped_and_deleted(
     async with serving(settings) as running:
         await running.key("acme")
     body = b"a page that acme read"
-    async with Leadline(settings) as engine:
+    async with Leadline(settings, everyones=True) as engine:
         platform = engine._running
         made: dict[str, str] = {}
         for number, tenant in enumerate(("acme", "local")):
@@ -33,6 +33,12 @@ async def test_runs_of_all_tenants_are_listed_stopped_and_deleted(
         await platform.blobs.put("acme", body)
         assert {run.id: run.tenant for run in await engine.runs()} == {made[name]: name for name in made}
         assert (await engine.run(made["acme"])).tenant == "acme"
+        async with Leadline(settings) as own:  # a library's, and that of an MCP client on stdio
+            assert [run.tenant for run in await own.runs()] == ["local"]
+            assert (await own.run("last")).tenant == "local"
+            with pytest.raises(UnknownRun):
+                await own.run(made["acme"])
+            assert (await own.gc(older_than_days=-1.0)).runs == 0
         await engine.cancel(made["acme"])
         assert [run.id for run in await engine.runs(state=RunState.CANCELLED)] == [made["acme"]]
 

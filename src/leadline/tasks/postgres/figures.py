@@ -57,15 +57,18 @@ async def ended(connection: Connection, before: float, tenant: str | None, *, li
 async def listed(
     connection: Connection,
     *,
-    tenant: str,
+    tenant: str | None,
     state: RunState | None,
     before: Cursor | None,
     search: str,
     limit: int,
 ) -> list[Row]:
     """Return a page of a listing; only the conditions that are asked for are in the statement."""
-    values: list[object] = [tenant]
-    conditions = ["r.tenant = $1"]
+    values: list[object] = []
+    conditions = ["TRUE"]
+    if tenant is not None:
+        values.append(tenant)
+        conditions.append(f"r.tenant = ${len(values)}")
     if state is not None:
         values.append(state)
         conditions.append(f"r.state = ${len(values)}")

@@ -189,10 +189,11 @@ class PostgresStore(Feeding):
         rows = await self._database.do(lambda c: c.fetch(query, run_id, after, limit))
         return await asyncio.to_thread(_unpacked, rows) if len(rows) > _HEAVY else _unpacked(rows)
 
-    async def get(self, run_id: str, *, tenant: str) -> Run:
+    async def get(self, run_id: str, *, tenant: str | None) -> Run:
         """See `RunStore`."""
         check_id(run_id)
-        row = await self._database.do(lambda c: c.fetchrow(RUN + " WHERE r.id = $1 AND r.tenant = $2", run_id, tenant))
+        where = RUN + " WHERE r.id = $1 AND ($2::text IS NULL OR r.tenant = $2)"
+        row = await self._database.do(lambda c: c.fetchrow(where, run_id, tenant))
         if row is None:
             raise UnknownRun(f"no such run: {run_id}")
         return run_from(row)
@@ -200,7 +201,7 @@ class PostgresStore(Feeding):
     async def runs(
         self,
         *,
-        tenant: str,
+        tenant: str | None,
         state: RunState | None = None,
         before: Cursor | None = None,
         search: str = "",

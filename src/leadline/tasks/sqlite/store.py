@@ -200,11 +200,11 @@ class SqliteStore(Feeding):
 
         return await self._read(work)
 
-    async def get(self, run_id: str, *, tenant: str) -> Run:
+    async def get(self, run_id: str, *, tenant: str | None) -> Run:
         """See `RunStore`."""
         check_id(run_id)
-        where = RUN + " WHERE r.id = ? AND r.tenant = ?"
-        row = await self._read(lambda c: c.execute(where, (run_id, tenant)).fetchone())
+        where = RUN + " WHERE r.id = :id AND (:tenant IS NULL OR r.tenant = :tenant)"
+        row = await self._read(lambda c: c.execute(where, {"id": run_id, "tenant": tenant}).fetchone())
         if row is None:
             raise UnknownRun(f"no such run: {run_id}")
         return run_from(row)
@@ -212,7 +212,7 @@ class SqliteStore(Feeding):
     async def runs(
         self,
         *,
-        tenant: str,
+        tenant: str | None,
         state: RunState | None = None,
         before: Cursor | None = None,
         search: str = "",
