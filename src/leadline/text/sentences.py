@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from leadline.text.language import CJK, CJK_MARKS
+from leadline.text.numerals import ENGLISH_WORDS
 from leadline.text.offsets import Span, trim
 from leadline.text.scan import matches
 from leadline.text.stops import ENUMERATOR, LETTERED, NEVER_ENDS, SELDOM_ENDS, STARTERS
@@ -51,11 +52,6 @@ _CAMEL: Final = re.compile("[a-z][A-Z]")
 _PARTING: Final = ((",", re.compile(r",(?!\d{3}(?!\d))")), (";", re.compile(";")))
 _LEAST_PARTED: Final = 2
 _BRACKETED_FIGURE: Final = re.compile(r"[ \t]*\(\d{1,3}\)[ \t]")
-_COUNTING: Final = frozenset(
-    {"one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve", "thirteen"}
-    | {"fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen", "twenty", "thirty", "forty", "fifty"}
-    | {"sixty", "seventy", "eighty", "ninety", "hundred"}
-)
 
 # How far back a word before a full stop may begin.
 _LOOK_BACK: Final = 24
@@ -171,7 +167,7 @@ def _is_figure_of_word(text: str, before: Span, line: Span) -> bool:
     """Whether a line opens with the figures of the number that ends the line before: contracts' "six / (6) months"."""
     figure = _BRACKETED_FIGURE.match(text, line.start, line.end)
     word = _LAST_WORD.search(text, max(before.start, before.end - _LOOK_BACK), before.end)
-    return figure is not None and word is not None and word[0].lower().split("-")[0] in _COUNTING
+    return figure is not None and word is not None and word[0].lower().split("-")[0] in ENGLISH_WORDS
 
 
 def _first_word(text: str, line: Span) -> int:

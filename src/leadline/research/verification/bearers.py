@@ -16,7 +16,6 @@ from functools import cached_property
 from itertools import pairwise, takewhile
 from typing import Final
 
-from leadline.research.verification.cells import is_row
 from leadline.research.verification.polarity import Clause
 from leadline.research.verification.qualifiers import bounded, differing, of_all
 from leadline.research.verification.statements import Statement
@@ -138,7 +137,7 @@ def sayings(evidence: Sequence[Statement], *, context: AbstractSet[str]) -> list
         asides = _asides(statement)
         carried = ""
         for index, clause in enumerate(statement.clauses):
-            if not clause.held or is_row(statement):
+            if not clause.held or statement.is_row:
                 continue
             own = _own(statement, index, first=not carried)
             loose = not (own or carried) or _stands_for(own or carried, statement.language)

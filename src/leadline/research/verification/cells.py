@@ -23,14 +23,9 @@ class _Cell(NamedTuple):
     heads: tuple[str, ...]
 
 
-def is_row(statement: Statement) -> bool:
-    """Whether a line is a row of a table."""
-    return statement.text.lstrip().startswith(_BORDER)
-
-
 def check_cells(claim: Statement, evidence: Sequence[Statement]) -> list[Finding]:
     """Return the values of the claim that stand in another row or column than it says."""
-    rows = [s for s in sorted(evidence, key=lambda s: (s.source_id, s.start)) if is_row(s)]
+    rows = [s for s in sorted(evidence, key=lambda s: (s.source_id, s.start)) if s.is_row]
     if not rows or not claim.facts:
         return []
     cells = [cell for _, table in groupby(rows, key=lambda s: s.source_id) for cell in _cells(list(table))]
@@ -44,7 +39,7 @@ def check_cells(claim: Statement, evidence: Sequence[Statement]) -> list[Finding
 
 
 def _in_prose(fact: Fact, evidence: Sequence[Statement]) -> bool:
-    return any(same(fact, other) for s in evidence if not is_row(s) for other in s.facts)
+    return any(same(fact, other) for s in evidence if not s.is_row for other in s.facts)
 
 
 def _cells(rows: Sequence[Statement]) -> list[_Cell]:
@@ -53,7 +48,7 @@ def _cells(rows: Sequence[Statement]) -> list[_Cell]:
     found = []
     for row, label in zip(rows[1:], labels, strict=True):
         for fact in row.facts:
-            at = row.text[: fact.start].count(_BORDER) - row.text.lstrip().startswith(_BORDER)
+            at = row.text[: fact.start].count(_BORDER) - 1
             if 0 < at < len(heads):
                 others = tuple(head for index, head in enumerate(heads) if index not in {0, at})
                 found.append(_Cell(fact, label, heads[at], tuple(one for one in labels if one != label), others))

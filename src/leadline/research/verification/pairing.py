@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from leadline.research.verification.cells import is_row
 from leadline.research.verification.statements import Fact, Statement
 from leadline.research.verification.values import Finding, comparable, same
 from leadline.research.verification.words import Unit, holds, units
@@ -88,7 +87,7 @@ def check_counted(claim: Statement, evidence: Sequence[Statement]) -> list[Findi
         mine = _behind(claim, fact)
         if fact.date is not None or not mine:
             continue
-        others = [(s, other) for s in evidence if not is_row(s) for other in s.facts if other.date is None]
+        others = [(s, other) for s in evidence if not s.is_row for other in s.facts if other.date is None]
         equal = [(s, other) for s, other in others if same(fact, other)]
         rivals = [(s, other) for s, other in others if comparable(fact, other) and not same(fact, other)]
         reasons = [_of_else(claim, mine, _behind(s, other)) for s, other in equal]

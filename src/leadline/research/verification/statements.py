@@ -83,6 +83,11 @@ class Statement:
         """The language of the sentence."""
         return detect(self.text)
 
+    @property
+    def is_row(self) -> bool:
+        """Whether it is a row of a table with borders."""
+        return self.text.lstrip().startswith("|")
+
     @cached_property
     def _markers(self) -> tuple[Span, ...]:
         return tuple(Span(*match.span()) for match in _MARKER.finditer(self.text))

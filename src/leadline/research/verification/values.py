@@ -175,7 +175,7 @@ def _refutes(claim: Statement, rival: _Place, best: _Place) -> bool:
 def _absent(fact: Fact, kind: str, *, rival: _Place | None) -> Finding | None:
     speaks = rival is not None and rival.fit >= _SPEAKS
     # A table's figures are stated as their column says, which no sentence tells.
-    if rival is not None and speaks and not rival.statement.text.lstrip().startswith("|"):
+    if rival is not None and speaks and not rival.statement.is_row:
         return Finding(kind, stands=False, conflict=True, reason=_says(fact, rival.fact), statement=rival.statement)
     if fact.quantity is not None and fact.quantity.kind is Kind.ORDINAL:
         return None  # "first", "second" often only count what the writer lists
