@@ -41,14 +41,16 @@ def shared(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, str]:
 
 
 async def corpus_at(client: Client, corpus: str) -> Any:
-    return (await client.get(f"/v1/corpora/{corpus}")).body
+    answer = await client.get(f"/v1/corpora/{corpus}")
+    assert answer.status == 200, answer.raw
+    return answer.body
 
 
 @pytest.mark.timeout(240)
 async def test_a_service_that_is_killed_while_it_reads_is_followed_by_another(
     shared: dict[str, str], tmp_path: Path, session: aiohttp.ClientSession
 ) -> None:
-    settings = {"tasks__lease_seconds": "2", "sandbox": "off", **shared}
+    settings = {"tasks__lease_seconds": "2", "sandbox": "off", "admission__key_rate": "none", **shared}
     async with AsyncExitStack() as stack:
         reader, _ = await stack.enter_async_context(serving(tmp_path / "one", **settings, corpora__readers="1"))
         _, url = await stack.enter_async_context(serving(tmp_path / "two", **settings, corpora__readers="0"))
@@ -57,10 +59,12 @@ async def test_a_service_that_is_killed_while_it_reads_is_followed_by_another(
         assert made.status == 201, made.raw
         corpus = made.body["id"]
         path = f"/v1/corpora/{corpus}/documents"
+        reader.send_signal(signal.SIGSTOP)  # so that it does not read as fast as they come
         for number in range(MANY):
-            body = f"Part {number} of many. ".encode() * 2_000
+            body = f"Part {number} of many. ".encode() * 20_000
             assert (await client.ask("PUT", f"{path}/{number:02}.txt", body)).status == 200
         assert (await client.ask("PUT", f"{path}/lock.md", LOCK)).status == 200
+        reader.send_signal(signal.SIGCONT)
         async with asyncio.timeout(SECONDS):
             while not (await corpus_at(client, corpus))["ready"]:  # noqa: ASYNC110 another process reads
                 await asyncio.sleep(0.01)
