@@ -24,6 +24,7 @@ from leadline import codec
 from leadline.blobs.directory import DirectoryBlobs
 from leadline.cpu import ProcessCpu
 from leadline.domain import Budget, Fetched, Options, Question, StrategyName, ToolCall
+from leadline.events import ModelAnswered
 from leadline.model.openai_api import OpenAIModel
 from leadline.ports import Found, NewRun, Query, Run
 from leadline.research.study import Means
@@ -225,9 +226,19 @@ async def engine(url: str, pages: Pages, folder: Path, *, told: Broadcast | None
 async def engine_run(made: Engine, name: str) -> None:
     """Carry one run through."""
     options = Options(
-        strategy=StrategyName.REACT, model="m", web=True, window=200_000, max_tokens=2_000, budget=Budget(steps=400)
+        strategy=StrategyName.REACT,
+        model="m",
+        web=True,
+        window=200_000,
+        max_tokens=2_000,
+        budget=Budget(steps=400, tokens=100_000_000),
     )
     question = Question(text="When did the bathyscaphe Trieste reach the bottom?", language="en")
     new = NewRun(id=name, tenant="local", question=question, options=options, seed=1)
     made.worker.take(await made.store.create(new, owner="bench", lease=60.0))
     await made.worker.wait(name)
+
+
+async def answers(made: Engine, name: str) -> int:
+    """Return how many answers of the model a run got: a run that its budget stopped early measures nothing."""
+    return sum(isinstance(record.event, ModelAnswered) for record in await made.store.records(name))

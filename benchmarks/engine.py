@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import aiohttp
-from _agent import Engine, Pages, bare_run, engine, engine_run, script, served
+from _agent import Engine, Pages, answers, bare_run, engine, engine_run, script, served
 from _figures import run
 
 
@@ -88,12 +88,15 @@ async def _warmed(made: Engine) -> None:
             group.create_task(engine_run(made, f"warm-{number}"))
 
 
-async def whole(runs: int, url: str, delay: float) -> Spent:
-    """Carry `runs` runs at once through the engine."""
+async def whole(runs: int, url: str, delay: float, *, rounds: int = 10) -> Spent:
+    """Carry `runs` runs at once, each of `rounds` turns and a report, through the engine."""
     with tempfile.TemporaryDirectory() as folder:
         async with engine(url, Pages(delay), Path(folder)) as made:
             await _warmed(made)
-            return await _spent(runs, lambda number: engine_run(made, f"run-{number}"))
+            spent = await _spent(runs, lambda number: engine_run(made, f"run-{number}"))
+            if (found := await answers(made, "run-0")) != rounds + 1:
+                raise RuntimeError(f"a run was to get {rounds + 1} answers, and got {found}")
+            return spent
 
 
 def measure(runs: int, many: int) -> dict[str, float]:
@@ -108,7 +111,7 @@ def measure(runs: int, many: int) -> dict[str, float]:
         long = {}
         for rounds in (5, 30, 60, 100):
             with served(script(rounds, delay=0.0), place) as url:
-                long[rounds] = asyncio.run(whole(8, url, 0.0)).cpu / 8 * 1000
+                long[rounds] = asyncio.run(whole(8, url, 0.0, rounds=rounds)).cpu / 8 * 1000
         found["early_round_ms"] = (long[30] - long[5]) / 25
         found["late_round_ms"] = (long[100] - long[60]) / 40
         found["late_over_early_round"] = found["late_round_ms"] / found["early_round_ms"]

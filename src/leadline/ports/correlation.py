@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from leadline.domain import Origin
@@ -78,8 +78,11 @@ def calling(call: str) -> Iterator[None]:
     if not ids.run:
         yield
         return
-    trace = None if ids.trace is None else replace(ids.trace, span=span_of(ids.run, call))
-    with belonging(replace(ids, call=call, trace=trace)):
+    trace = ids.trace
+    if trace is not None:
+        trace = Trace(trace=trace.trace, span=span_of(ids.run, call), sampled=trace.sampled)
+    # Once a call: `replace` would take four times as long.
+    with belonging(Ids(run=ids.run, tenant=ids.tenant, request=ids.request, call=call, trace=trace)):
         yield
 
 

@@ -31,6 +31,8 @@ _MOST_PLACES: Final = 400
 # Sentences of one passage.
 WINDOW: Final = 3
 _REACH: Final = 800
+# Texts that are cut into sentences at once, which takes less than a millisecond.
+_SHORT: Final = 4_000
 
 
 # The index of a text, and of a half cell in it.
@@ -47,20 +49,32 @@ class Passage(NamedTuple):
 
 
 class Reading:
-    """The sentences of a text's cells and their terms, each read once."""
+    """The sentences of a text and their terms, each read once.
+
+    A short text is cut into its sentences as a whole, of a longer one only what is asked for.
+    """
 
     def __init__(self, text: str) -> None:
         self._text = text
-        self._near: dict[int, list[Span]] = {}
+        self._near: dict[tuple[int, int, int], list[Span]] = {}
         self._terms: dict[Span, frozenset[str]] = {}
+
+    def around(self, start: int, end: int, *, reach: int) -> list[Span]:
+        """Return the sentences of a span and those that lie within `reach` code points of it."""
+        key = (start, end, reach)
+        if key not in self._near:
+            whole = self._whole if len(self._text) <= _SHORT else None
+            self._near[key] = sentences_near(self._text, start, end, reach=reach, whole=whole)
+        return self._near[key]
+
+    @cached_property
+    def _whole(self) -> list[Span]:
+        return split(self._text)
 
     def near(self, cell: int) -> list[Span]:
         """Return the sentences of a cell and of the half cells beside it."""
-        if cell not in self._near:
-            start = cell * _HALF
-            end = min(len(self._text), start + 2 * _HALF)
-            self._near[cell] = sentences_near(self._text, start, end, reach=_HALF)
-        return self._near[cell]
+        start = cell * _HALF
+        return self.around(start, min(len(self._text), start + 2 * _HALF), reach=_HALF)
 
     def terms(self, sentence: Span) -> frozenset[str]:
         """Return the terms of a sentence."""
@@ -118,13 +132,17 @@ class Haystack:
                 place = self._folded.find(needle, (cell + 1) * _HALF)
 
 
-def sentences_near(text: str, start: int, end: int, *, reach: int = _REACH) -> list[Span]:
+def sentences_near(
+    text: str, start: int, end: int, *, reach: int = _REACH, whole: Sequence[Span] | None = None
+) -> list[Span]:
     """Return the sentences of `text[start:end]` and those within `reach` code points of it.
 
-    Only that region is read. A sentence that the region's border cuts is left out unless it
-    touches the span itself.
+    Only that region is read, unless `whole` holds the sentences of the text. A sentence that the
+    region's border cuts is left out unless it touches the span itself.
     """
     low, high = max(0, start - reach), min(len(text), end + reach)
+    if whole is not None:
+        return [s for s in whole if (low <= s.start and s.end <= high) or (s.start < end and start < s.end)]
     found = [span.shift(low) for span in split(text[low:high])]
     if low > 0 and found and found[0].end <= start:
         found.pop(0)

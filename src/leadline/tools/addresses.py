@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
@@ -28,6 +29,7 @@ def shown(uri: str) -> str:
     return _UNSAFE.sub(lambda found: quote(found[0]), uri.strip())
 
 
+@lru_cache(maxsize=1024)
 def canonical(uri: str) -> str:
     """Return the form that all addresses of one page share.
 

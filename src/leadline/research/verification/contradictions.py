@@ -15,7 +15,6 @@ from typing import Final, NamedTuple
 
 from leadline.domain import Citation, Contradiction, Excerpt
 from leadline.research.evidence import Ledger
-from leadline.research.passages import sentences_near
 from leadline.research.verification.polarity import conflict
 from leadline.research.verification.statements import Desk, Fact, Statement
 from leadline.research.verification.values import comparable, same
@@ -163,7 +162,7 @@ def _statements(excerpts: Sequence[Excerpt], ledger: Ledger, desk: Desk) -> list
     found: dict[tuple[str, int], Statement] = {}
     for excerpt in excerpts:
         text = ledger.text(excerpt.source_id)
-        for span in sentences_near(text, excerpt.start, excerpt.end, reach=0):
+        for span in desk.reading(excerpt.source_id, body=text).around(excerpt.start, excerpt.end, reach=0):
             key = (excerpt.source_id, span.start)
             if key not in found and len(found) < _MOST_SENTENCES:
                 found[key] = desk.statement(span.of(text), excerpt.source_id, span.start)
@@ -180,16 +179,14 @@ def _partners(
     shown = frozenset(
         i for i, s in enumerate(statements) if cited is None or _lies_in(s, by_source.get(s.source_id, ()))
     )
-    sharing = _sharing(statements, shown)
-    for index, one in enumerate(statements):
-        for other in sorted(sharing[index]):
-            apart = statements[other].source_id != one.source_id
-            if other > index and apart and _close(one.content, statements[other].content):
-                yield one, statements[other]
+    for left, right in sorted(_sharing(statements, shown)):
+        one, other = statements[left], statements[right]
+        if one.source_id != other.source_id and _close(one.content, other.content):
+            yield one, other
 
 
-def _sharing(statements: Sequence[Statement], shown: frozenset[int]) -> list[set[int]]:
-    """Return for each sentence those that share a telling term with it, where one of the two is shown.
+def _sharing(statements: Sequence[Statement], shown: frozenset[int]) -> set[tuple[int, int]]:
+    """Return the pairs of sentences, one of them shown, that share a telling term.
 
     Only terms of sentences that are shown are looked up, in a report a few of all.
     """
@@ -198,13 +195,11 @@ def _sharing(statements: Sequence[Statement], shown: frozenset[int]) -> list[set
     for index, statement in enumerate(statements):
         for term in statement.held & asked if statement.says else ():
             by_term.setdefault(term, []).append(index)
-    found: list[set[int]] = [set() for _ in statements]
-    for listed in by_term.values():
-        if len(listed) > _COMMON:
-            continue
-        seen = shown.intersection(listed)
-        for index in listed:
-            found[index].update(listed if index in shown else seen)
+    found: set[tuple[int, int]] = set()
+    for index in shown if by_term else ():
+        listed = (by_term.get(term, ()) for term in statements[index].held)
+        others = set[int]().union(*(places for places in listed if len(places) <= _COMMON))
+        found.update((min(index, other), max(index, other)) for other in others if other != index)
     return found
 
 

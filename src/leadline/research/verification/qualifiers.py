@@ -203,8 +203,10 @@ def _shares(claim: str, evidence: str) -> str | None:
 def _excluded(claim: str, evidence: str) -> str | None:
     for members in _EXCLUSIVE:
         mine = [found[0] for found in (member.search(claim) for member in members) if found]
+        if not mine:
+            continue
         theirs = [found[0] for found in (member.search(evidence) for member in members) if found]
-        if mine and theirs:
+        if theirs:
             common = any(member.search(claim) and member.search(evidence) for member in members)
             if not common:
                 return f"the evidence says {theirs[0]}, not {mine[0]}"

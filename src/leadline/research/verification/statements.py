@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Final
 
 from leadline.domain import Excerpt
-from leadline.research.passages import Haystack
+from leadline.research.passages import Haystack, Reading
 from leadline.research.verification.polarity import Clause, clauses
 from leadline.research.verification.words import Unit, held_terms, units
 from leadline.text.dates import DateValue, find_dates
@@ -188,6 +188,7 @@ class Desk:
         self._known: dict[tuple[str, int, str], Statement] = {}
         self._terms: dict[str, frozenset[str]] = {}
         self._parts: dict[Excerpt, Haystack] = {}
+        self._readings: dict[str, Reading] = {}
 
     def part(self, excerpt: Excerpt, *, body: str) -> Haystack:
         """Return an excerpt of the text `body` as it is searched."""
@@ -195,6 +196,12 @@ class Desk:
             text = body[excerpt.start : excerpt.end]
             self._parts[excerpt] = Haystack(excerpt.source_id, text, brief=True)
         return self._parts[excerpt]
+
+    def reading(self, source_id: str, *, body: str) -> Reading:
+        """Return the sentences of a source, whose text is `body`."""
+        if source_id not in self._readings:
+            self._readings[source_id] = Reading(body)
+        return self._readings[source_id]
 
     def statement(self, text: str, source_id: str, start: int) -> Statement:
         """Return the sentence of a source as a statement."""

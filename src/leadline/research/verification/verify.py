@@ -17,7 +17,7 @@ from typing import Final
 
 from leadline.domain import Checks, DraftSentence, Excerpt, Verdict
 from leadline.research.evidence import Ledger
-from leadline.research.passages import find, sentences_near
+from leadline.research.passages import find
 from leadline.research.verification.compare import Checked, Evidence, compare
 from leadline.research.verification.quotations import quotations, settle_quotations
 from leadline.research.verification.statements import Desk, Statement, figures
@@ -137,7 +137,7 @@ def gather(text: str, excerpts: Sequence[Excerpt], *, ledger: Ledger, desk: Desk
         titles |= desk.terms(source.title)
         body = ledger.text(source.id)
         for start, end in _looked_at(text, excerpt, body=body, desk=desk):
-            near = sentences_near(body, start, end, reach=_BESIDE)
+            near = desk.reading(source.id, body=body).around(start, end, reach=_BESIDE)
             core = [s for s in near if s.start < end and start < s.end]
             for place, spans in ((inside, core), (beside, _around(near, core))):
                 made = (desk.statement(s.of(body), source.id, s.start) for s in spans)
