@@ -91,7 +91,7 @@ async def test_events_stream_before_the_first_answer_is_there(tmp_path: Path, do
 
 @pytest.mark.parametrize("call", ["result", "report", "finish", "cancel", "resume", "records", "replay", "verify"])
 async def test_an_unknown_run_is_named(tmp_path: Path, call: str) -> None:
-    async with Leadline(await settings(tmp_path)) as engine, asyncio.timeout(2):
+    async with Leadline(await settings(tmp_path)) as engine, asyncio.timeout(15):
         with pytest.raises(UnknownRun, match="nope"):
             await getattr(engine, call)("nope")
         with pytest.raises(UnknownRun, match="nope"):
@@ -184,7 +184,7 @@ async def test_another_engine_watches_and_finishes_a_run(tmp_path: Path, documen
             await server.asked(2)
             with pytest.raises(WrongState, match="held by another process"):
                 await there.resume(run_id)
-            async with asyncio.timeout(3):
+            async with asyncio.timeout(15):
                 await there.finish(run_id)
                 watched = [item async for item in there.stream(run_id)]
                 assert (await there.result(run_id)).stop_reason == StopReason.FINISHED_EARLY
@@ -200,7 +200,7 @@ async def test_another_engine_cancels_a_run(tmp_path: Path, documents: Path) -> 
     ):
         run_id = await here.start(QUESTION, docs=[documents])
         await server.asked(1)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(15):
             await there.cancel(run_id)
             with pytest.raises(RunCancelled):
                 await here.result(run_id)

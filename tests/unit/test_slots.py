@@ -74,7 +74,7 @@ class World:
             await self.store.create(NewRun(id=name, tenant="t", question=question, options=Options(), seed=1))
 
     async def until_taken(self, names: Sequence[str]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             while self.hand.taken != list(names):  # noqa: ASYNC110 what is waited for is a list of the test's own
                 await asyncio.sleep(0.01)
 
@@ -90,7 +90,7 @@ async def working(folder: Path, *, count: int, store: Any = None) -> AsyncIterat
         task = asyncio.get_running_loop().create_task(serving.serve(stop))
         yield World(opened, hand, stop, task)
         stop.set()
-        await asyncio.wait_for(task, 5)
+        await asyncio.wait_for(task, 20)
         assert serving.idle == count
 
 
@@ -112,7 +112,7 @@ async def test_what_is_held_at_the_end_is_handed_back(tmp_path: Path) -> None:
         await world.ask("r1", "r2")
         await world.until_taken(["r1", "r2"])
         world.stop.set()
-        await asyncio.wait_for(world.task, 5)
+        await asyncio.wait_for(world.task, 20)
         assert world.hand.drained
         assert (await world.store.depth()).claimable == 2
 

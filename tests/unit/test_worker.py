@@ -40,7 +40,7 @@ async def test_a_drain_hands_over_every_run_at_once(tmp_path: Path) -> None:
         ids = [await engine.begin() for _ in range(5)]
         for _ in ids:
             await engine.means.model.asked.acquire()  # type: ignore[union-attr]  # the gate's
-        async with asyncio.timeout(2.0):
+        async with asyncio.timeout(15):
             await engine.worker.drain()
         for run_id in ids:
             told = await engine.told(run_id)
@@ -64,7 +64,7 @@ async def test_a_drain_hands_over_a_run_that_was_only_just_taken(tmp_path: Path,
         run_id = await engine.begin()
         if reading:
             await begun.wait()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(15):
             await engine.worker.drain()
             await engine.worker.wait(run_id)
         engine.store._store.records = records  # type: ignore[method-assign]  # as it was
@@ -160,7 +160,7 @@ async def test_a_drain_does_not_wait_for_a_store_that_is_away(tmp_path: Path) ->
         run_id = await engine.begin()
         await engine.means.model.asked.acquire()  # type: ignore[union-attr]  # the gate's
         engine.store.fails = lambda entries: StoreUnavailable("away")
-        async with asyncio.timeout(2.0), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(15), asyncio.TaskGroup() as group:
             draining = group.create_task(engine.worker.drain())
             while not draining.done():
                 await clock.advance(0.5)

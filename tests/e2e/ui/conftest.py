@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeAlias
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Dialog, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Dialog, Page, expect, sync_playwright
 from tests.support.ui_browser import DESK, WATCH, Seen, Served, serving
 
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-default-apps", "--disable-sync"]
@@ -18,6 +18,7 @@ Enter: TypeAlias = Callable[..., Page]
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     sandbox = ["--no-sandbox"] if os.geteuid() == 0 else []
+    expect.set_options(timeout=30_000)  # five seconds by default, less than a busy machine may take
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=[*QUIET, *sandbox])
         yield started

@@ -202,7 +202,7 @@ class FakeEngine:
         for _ in range(self.script.interrupts):
             event = self.script.flags.setdefault(run_id, asyncio.Event())
             signal.raise_signal(signal.SIGINT)
-            await asyncio.wait_for(event.wait(), 5)
+            await asyncio.wait_for(event.wait(), 20)
             event.clear()
             yield self._record(3, FlagSeen(round=0, flag=self.script.runs[run_id].flag or Flag.FINISH))
         yield self._record(4, SourceStored(call="main/0/tool/0", source=source()))

@@ -253,9 +253,9 @@ async def test_cancel_ends_all_parts(tmp_path: Path, role: str) -> None:
 
     async with rig(tmp_path, model=Held(Roles())) as engine:
         run_id = await engine.begin(PLAN)
-        await asyncio.wait_for(asked.get(), 5)
+        await asyncio.wait_for(asked.get(), 20)
         await when_asked(engine, run_id, Flag.CANCEL)
-        await asyncio.wait_for(engine.worker.wait(run_id), 5)
+        await asyncio.wait_for(engine.worker.wait(run_id), 20)
         assert (await engine.told(run_id)).run.state is RunState.CANCELLED
 
 
@@ -271,8 +271,8 @@ async def test_finish_ends_gathering_in_all_parts_and_writes(tmp_path: Path) -> 
 
     async with rig(tmp_path, model=Held(Roles())) as engine:
         run_id = await engine.begin(PLAN)
-        await asyncio.wait_for(asked.get(), 5)
-        await asyncio.wait_for(asked.get(), 5)
+        await asyncio.wait_for(asked.get(), 20)
+        await asyncio.wait_for(asked.get(), 20)
         await when_asked(engine, run_id, Flag.FINISH)
         told = await engine.ended(run_id)
     assert told.sure.stop_reason == StopReason.FINISHED_EARLY

@@ -132,7 +132,7 @@ async def test_an_outcome_is_written_when_it_is_there_though_another_one_is_not(
         run_id = await engine.begin()
         await writing.wait()
         first.set()  # while the first outcome is being written
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(15):
             seen = -1
             while sum(isinstance(r.event, ToolAnswered) for r in await engine.store.records(run_id)) < 2:
                 seen = await engine.store.changed(seen, timeout=1.0)
@@ -430,7 +430,7 @@ async def test_no_paid_call_begins_after_the_lease_ran_out_until_it_is_confirmed
         for _ in range(3):
             model.open.release()
         await clock.advance(10.0)
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(15):
             told = await engine.ended(run_id)
     assert told.sure.answer
 
@@ -494,7 +494,7 @@ async def test_a_full_store_is_told_and_the_run_can_go_on(tmp_path: Path, where:
     script = ROUNDS[1:] if where == "journal" else ROUNDS[2:]
     async with rig(tmp_path, script, owner="second", blobs=engine.blobs) as engine:
         engine.runs.append(run_id)
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(15):
             while (claimed := await engine.store.claim("second", lease=30.0, engines=("1",), run_id=run_id)) is None:
                 await engine.store.changed(-1, timeout=0.0)  # a lease's end wakes nobody
         engine.worker.take(claimed)
