@@ -6,8 +6,8 @@ import re
 import subprocess
 from pathlib import Path
 
-import click
 import pytest
+from tests.support.commands import parsed
 
 from leadline.cache.types import POLICIES, Category
 from leadline.cli.cache import seconds_of, warm
@@ -27,7 +27,7 @@ UNITS = {
 
 
 def asked(command: str) -> dict[str, object]:
-    return click.Context(warm, info_name="warm").command.make_context("warm", command.split()).params
+    return parsed(warm, "warm", command.split()).params
 
 
 @pytest.mark.parametrize("command", COMMANDS)
