@@ -14,7 +14,11 @@ EXAMPLE = Balancer(
     services=("10.0.0.11:8000", "10.0.0.12:8000"),
     certificate=PurePosixPath("/etc/leadline/tls/fullchain.pem"),
     key=PurePosixPath("/etc/leadline/tls/private.pem"),
-    folder=PurePosixPath("/var/lib/leadline/nginx"),
+    # As Debian's unit and its logrotate know them; nginx' own workers may not enter Leadline's folder.
+    folder=PurePosixPath("/var/lib/nginx"),
+    pid=PurePosixPath("/run/nginx.pid"),
+    access_log=PurePosixPath("/var/log/nginx/access.log"),
+    error_log=PurePosixPath("/var/log/nginx/error.log"),
     server_name="research.example.org",
 )
 

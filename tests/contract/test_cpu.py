@@ -167,10 +167,7 @@ def test_children_end_with_a_killed_parent_and_never_run_its_main(tmp_path: Path
     child = int(parent.stdout.readline())
     parent.kill()
     assert parent.communicate()[0] == ""
-    end = time.monotonic() + 5
-    while Path(f"/proc/{child}").exists() and "Z" not in state_of(child):
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    until(lambda: state_of(child) == "Z")
 
 
 def state_of(pid: int) -> str:

@@ -79,7 +79,7 @@ async def claimed(store: RunStore, owner: str = "w1", **changes: object) -> Run:
     return run
 
 
-async def eventually(attempt: Callable[[], object], *, within: float = 5.0) -> object:
+async def eventually(attempt: Callable[[], object], *, within: float = 50.0) -> object:
     """Return the first true result of `attempt()`, awaited; what must pass is a lease."""
     end = time.monotonic() + within
     while time.monotonic() < end:

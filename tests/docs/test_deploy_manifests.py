@@ -285,6 +285,7 @@ def test_the_nginx_of_compose_is_right(tmp_path: Path) -> None:
         ("/etc/leadline/tls/private.pem", str(tmp_path / "localhost.pem")),
         ("/var/lib/nginx", str(tmp_path)),
         ("server service:8000", "server 127.0.0.1:8000"),
+        (" resolve;", ";"),  # of nginx 1.27.3 and newer, as the image's; this machine's may be older
     ):
         assert there in text
         text = text.replace(there, here)

@@ -27,7 +27,6 @@ WORD = "a-key-of-"
 KEYLESS = {f"SEARCH__{name}__API_KEYS" for name in ("WIKIPEDIA", "DDGS", "SEARXNG")}
 KEYLESS |= {f"SCHOLAR__{name}__API_KEYS" for name in ("ARXIV", "EUROPEPMC", "UNPAYWALL")}
 NOT_OF_CONTAINERS = {
-    *("EVENT_LOG", "LOG__SINK", "TRACES__KEY"),  # shipped to what the deployment has not
     *("FETCH__HEADERS", "MCP__SERVERS"),  # in the settings file only
     *("PYTHON__KEY", "SERVER__KEY"),  # of an executor elsewhere, and of a client
     *("BACKUP__PASSPHRASE", "SECRETS__OLD_KEYS"),  # while an operator needs them
@@ -56,6 +55,8 @@ def value_of(setting: str) -> str:
         "CACHE": "rediss://:p@cache:6379/0",
         "LIMITS": "rediss://limits:p@queue:6379/1",
         "SECRETS__KEY": "x" * 43 + "=",
+        "EVENT_LOG": "kafka://events:9092/leadline",
+        "LOG__SINK": "kafka://lines:9092/leadline",
     }
     return fixed.get(setting, WORD + setting.lower().replace("_", "-"))
 

@@ -53,6 +53,8 @@ LEFT = {
         "leadline serve": "the service is started by the block of service.md, the rest by tests/e2e/test_up.py",
         "cd deploy/compose": "needs containers; tests/docs/test_deploy_manifests.py judges the files",
         "docker build": "needs containers; tests/integration/test_image.py builds where there are",
+        "docker compose": "needs containers; tests/docs/test_deploy_manifests.py judges the file",
+        "systemd-run --pipe": "needs systemd; tests/docs/test_deploy_starts.py judges the units",
         "kubectl create": "needs a cluster; tests/docs/test_deploy_manifests.py judges the manifests",
     },
     "models": {"leadline pool list": "tests/e2e/test_runbooks.py types them at a gateway that is up"},

@@ -193,10 +193,10 @@ async def test_keys_limits_and_what_is_hidden(tmp_path: Path) -> None:
 
 async def test_one_address_may_not_flood_and_browsers_get_http2(tmp_path: Path) -> None:
     async with fronted(tmp_path, rate=2) as front:
-        found = [(await front.ask("GET", "/healthz", key=""))[0] for _ in range(60)]
-        assert {200, 429} == set(found)
-        status, headers, body = await front.ask("GET", "/healthz", key="")
-        assert (status, headers["Retry-After"], json.loads(body)["code"]) == (429, "1", "address_rate")
+        found = await asyncio.gather(*(front.ask("GET", "/healthz", key="") for _ in range(60)))
+        assert {status for status, _, _ in found} == {200, 429}
+        headers, body = next((headers, body) for status, headers, body in found if status == 429)
+        assert (headers["Retry-After"], json.loads(body)["code"]) == ("1", "address_rate")
         offered = ssl.create_default_context(cafile=str(tmp_path / "ca.pem"))
         offered.set_alpn_protocols(["h2", "http/1.1"])
         _, writer = await asyncio.open_connection("127.0.0.1", front.port, ssl=offered, server_hostname="localhost")
@@ -223,7 +223,7 @@ async def test_who_has_a_link_needs_no_key_and_is_limited_all_the_same(tmp_path:
         assert (await shown(front, token, "/v1/research"))[0] == 401, "a link opens a report, and nothing else"
         assert (await shown(front, token, "/v1/shared/../research"))[0] == 401
 
-        seen = [await shown(front, token, "/v1/shared/report") for _ in range(60)]
+        seen = await asyncio.gather(*(shown(front, token, "/v1/shared/report") for _ in range(60)))
         refused = [body for status, _, body in seen if status == 429]
         assert {status for status, _, _ in seen} == {200, 429}
         assert json.loads(refused[0])["code"] == "address_rate"
@@ -261,7 +261,7 @@ async def test_a_service_dies_under_streams_and_no_event_is_lost(tmp_path: Path)
         victim = front.services.processes[0]
         victim.send_signal(signal.SIGKILL)
         await victim.wait()
-        for seen in await asyncio.wait_for(asyncio.gather(*followers), 45):
+        for seen in await asyncio.wait_for(asyncio.gather(*followers), 120):
             assert [number for number, _ in seen] == list(range(1, len(seen) + 1))
             assert seen[-1][1] == "run_finished"
             assert [name for _, name in seen].count("run_finished") == 1

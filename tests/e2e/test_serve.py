@@ -50,7 +50,7 @@ async def serving(
         if process.returncode is None:
             process.terminate()
             try:
-                await asyncio.wait_for(process.wait(), 20)
+                await asyncio.wait_for(process.wait(), START_SECONDS)
             except TimeoutError:
                 process.kill()
         await process.wait()
@@ -58,7 +58,7 @@ async def serving(
 
 async def ended(process: asyncio.subprocess.Process, number: int) -> int:
     process.send_signal(number)
-    return await asyncio.wait_for(process.wait(), 20)
+    return await asyncio.wait_for(process.wait(), START_SECONDS)
 
 
 def leadline(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -99,7 +99,7 @@ async def test_a_process_that_is_told_to_go_hands_its_runs_on(tmp_path: Path, se
             client = Client(session, url)
             run_id = await client.research(strategy="react")
             numbers = await left(client, run_id, process)
-            assert await asyncio.wait_for(process.wait(), 20) == 0
+            assert await asyncio.wait_for(process.wait(), START_SECONDS) == 0
         async with serving(tmp_path, **settings) as (_, url):
             client = Client(session, url)
             await until(client, run_id, numbers, type="run_resumed")
@@ -151,13 +151,13 @@ async def test_several_processes_share_a_port_and_one_that_dies_is_replaced(
 
 
 async def done(client: Client, run_id: str) -> None:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(START_SECONDS):
         while (await again(client, run_id)).get("state") != "done":  # noqa: ASYNC110 a killed process tells nobody
             await asyncio.sleep(0.1)
 
 
 async def two(pid: int) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(START_SECONDS):
         while len(alive(pid)) < 2:  # noqa: ASYNC110 as in `done`
             await asyncio.sleep(0.1)
 

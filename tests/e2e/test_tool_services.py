@@ -46,7 +46,7 @@ class Service:
     async def ended(self, number: int) -> int:
         """Send a signal and return the exit status."""
         self.process.send_signal(number)
-        return await asyncio.wait_for(self.process.wait(), 10)
+        return await asyncio.wait_for(self.process.wait(), START_SECONDS)
 
 
 @asynccontextmanager
@@ -193,7 +193,7 @@ async def test_a_drain_lets_what_is_under_way_end(tmp_path: Path) -> None:
                 await until(lambda: any(one.path == "/search" for one in web.requests))
                 search.process.send_signal(signal.SIGTERM)
             assert len(asking.result()["results"]) == 1
-            assert await asyncio.wait_for(search.process.wait(), 5) == 0
+            assert await asyncio.wait_for(search.process.wait(), START_SECONDS) == 0
 
 
 @pytest.mark.server("bwrap")
@@ -252,6 +252,6 @@ async def test_a_page_is_summed_up_by_a_service_and_the_run_replays(tmp_path: Pa
 
 
 async def until(holds: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(START_SECONDS):
         while not holds():  # noqa: ASYNC110 another process tells no event
             await asyncio.sleep(0.02)

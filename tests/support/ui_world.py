@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from tests.support.kept import SECRETS_KEY
 from tests.support.ui_pages import NAMES, STATIONS, page, station, survey
 
 from leadline.domain import ToolCall
@@ -253,6 +254,7 @@ async def ui_world(folder: Path, *, keys: bool = True) -> AsyncIterator[World]:
             "LEADLINE_MODEL__URLS": model.url,
             "LEADLINE_MODEL__NAME": "scripted",
             "LEADLINE_ADMISSION__KEY_RATE": "none",
+            "LEADLINE_SECRETS__KEY": SECRETS_KEY,
         }
         key = await _key(env) if keys else ""
         port = _free()

@@ -64,6 +64,11 @@ def test_one_folder_is_a_folder_and_not_its_letters(tmp_path: Path, documents: P
     assert "2013" in report.answer
 
 
+def test_one_call_with_nothing_to_search_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="nothing to search"):
+        leadline.research(QUESTION, settings=local(tmp_path))
+
+
 async def test_where_a_loop_runs_the_one_call_names_what_to_use(tmp_path: Path, documents: Path) -> None:
     made = await settings(tmp_path)
     with pytest.raises(WrongState, match=r"leadline\.Leadline\(\)"):

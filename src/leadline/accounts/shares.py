@@ -5,15 +5,18 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from leadline.accounts import tenants
 from leadline.accounts.database import Database, Tx
 from leadline.accounts.schema import SHARE, TENANT
-from leadline.errors import UnknownObject
+from leadline.errors import UnknownObject, WrongState
 from leadline.ports.holdings import MadeShare, Share
+
+MOST: Final = 100
+"""Links to one run that may be open at a time."""
 
 
 class SqlShares:
@@ -29,6 +32,10 @@ class SqlShares:
 
         def work(tx: Tx) -> Share:
             tenants.find(tx, tenant)
+            tx.lock(f"shares {run_id}")
+            mine = sa.select(sa.func.count()).where(SHARE.c.tenant == tenant, SHARE.c.run_id == run_id)
+            if tx.all(mine.where(_is_open(tx.now)))[0][0] >= MOST:
+                raise WrongState(f"{MOST} links to this run are open already: close one first")
             values = {"id": share_id, "tenant": tenant, "run_id": run_id, "hash": _hash(token)}
             tx.add(SHARE, values | {"created_at": tx.now, "made_by": made_by, "expires_at": expires_at})
             return _find(tx, tenant, share_id)
@@ -42,8 +49,7 @@ class SqlShares:
             query = (
                 sa.select(SHARE)
                 .join(TENANT, TENANT.c.id == SHARE.c.tenant)
-                .where(SHARE.c.hash == _hash(token), SHARE.c.revoked_at.is_(None), TENANT.c.disabled_at.is_(None))
-                .where(SHARE.c.expires_at.is_(None) | (SHARE.c.expires_at > tx.now))
+                .where(SHARE.c.hash == _hash(token), TENANT.c.disabled_at.is_(None), _is_open(tx.now))
             )
             row = tx.one(query)
             if row is None:
@@ -68,6 +74,15 @@ class SqlShares:
             return _find(tx, tenant, share_id)
 
         return await self._database.write(work)
+
+
+def closed_before(moment: float) -> sa.ColumnElement[bool]:
+    """Return what holds for links that had ended or were closed by then."""
+    return (SHARE.c.revoked_at <= moment) | (SHARE.c.expires_at <= moment)
+
+
+def _is_open(now: float) -> sa.ColumnElement[bool]:
+    return SHARE.c.revoked_at.is_(None) & (SHARE.c.expires_at.is_(None) | (SHARE.c.expires_at > now))
 
 
 def _hash(token: str) -> bytes:

@@ -1,4 +1,4 @@
-"""What need not be kept: answered repeats, ended holds, old deliveries. Usage and audit log stay."""
+"""What need not be kept: answered repeats, ended holds, old deliveries, closed links. Usage and audit log stay."""
 
 from __future__ import annotations
 
@@ -6,13 +6,15 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from leadline.accounts import shares
 from leadline.accounts.database import Database, Tx
 from leadline.accounts.once import KEPT
-from leadline.accounts.schema import DELIVERY, HOLD, ONCE
+from leadline.accounts.schema import DELIVERY, HOLD, ONCE, SHARE
 
 _DAY: Final = 86_400.0
 HOLDS_DAYS: Final = 2
 DELIVERIES_DAYS: Final = 30
+SHARES_DAYS: Final = 30
 
 
 async def tidy(database: Database) -> int:
@@ -23,6 +25,7 @@ async def tidy(database: Database) -> int:
         return (
             tx.change(sa.delete(ONCE).where(ONCE.c.at <= tx.now - KEPT))
             + tx.change(sa.delete(HOLD).where(sa.not_(HOLD.c.open), HOLD.c.made_at < tx.now - HOLDS_DAYS * _DAY))
+            + tx.change(sa.delete(SHARE).where(shares.closed_before(tx.now - SHARES_DAYS * _DAY)))
             + tx.change(deliveries.where(DELIVERY.c.created_at < tx.now - DELIVERIES_DAYS * _DAY))
         )
 

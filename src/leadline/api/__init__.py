@@ -17,16 +17,19 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from leadline.api.engine import Leadline
 from leadline.api.estimate import Estimate
 from leadline.api.results import GcReport, Verification
 from leadline.domain import Report
-from leadline.errors import WrongState
+from leadline.errors import InputError, WrongState
 from leadline.settings import Settings
 
 __all__ = ["Estimate", "GcReport", "Leadline", "Verification", "research"]
+
+_SEARCHED: Final = ("web", "urls", "corpora", "scholar", "ledger_of")
+"""Options that give a run something to search beside documents."""
 
 
 def research(
@@ -40,12 +43,15 @@ def research(
 
     `docs` are files and folders to search, or one. `options` are fields of `Options`, such as
     `strategy`, `length` or `budget`. Raises `LeadlineError` subclasses, of them `WrongState` where
-    an event loop runs in this thread, as in a notebook.
+    an event loop runs in this thread, as in a notebook, and `InputError` where nothing is named to
+    search: documents, `web=True`, `urls`, or an earlier run's evidence (`ledger_of`).
     """
     if _loop_runs():
         msg = "an event loop runs in this thread: use `async with leadline.Leadline() as engine` and await its methods"
         raise WrongState(msg)
     named = [docs] if isinstance(docs, str | Path) else docs
+    if not named and not any(options.get(one) for one in _SEARCHED):
+        raise InputError("there is nothing to search: name documents in `docs`, or read the web: `web=True`, `urls`")
 
     async def run() -> Report:
         async with Leadline(settings) as engine:

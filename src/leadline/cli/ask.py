@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import click
 
-from leadline.cli.engine import Engine, Estimated, Form
+from leadline.cli.engine import Engine, Estimated, Form, Indexed
 from leadline.cli.follow import Told, exit_code
 from leadline.cli.keep import not_read
 from leadline.cli.lookup import find_run
@@ -40,7 +40,7 @@ from leadline.cli.shell import Shell, pass_shell
 from leadline.cli.views import view_for
 from leadline.codec import encode
 from leadline.domain import Options, StrategyName
-from leadline.errors import InputError
+from leadline.errors import InputError, MissingPath
 
 _STDIN_LIMIT: Final = 1 << 22
 """Bytes that are read of a question on stdin; the engine refuses far shorter ones."""
@@ -72,6 +72,8 @@ class Wish:
     language: str | None
     format: Form
     output: Path | None
+    alone: bool
+    """Whether the documents are all that is searched."""
 
 
 @click.command(epilog=EXAMPLES)
@@ -150,13 +152,17 @@ def ask(
         language=lang,
         format=format_for(format_ or ("json" if schema and output is None else None), output),
         output=output,
+        alone=bool(docs) and earlier is None and not (web or urls or corpora or scholar),
     )
     if dry_run:
         deliver(with_engine(shell, lambda engine: _estimate(engine, wish)), output)
         return 0
     research = partial(with_engine, shell, lambda engine: _research(shell, engine, wish))
     result = attended(shell, research, form=wish.format, output=output)
-    deliver(result.text, output)
+    try:
+        deliver(result.text, output)
+    except MissingPath as error:
+        raise MissingPath(f"{error}; the report is kept: `leadline show last` prints it") from error
     return exit_code(shell, result)
 
 
@@ -176,9 +182,19 @@ async def _research(shell: Shell, engine: Engine, wish: Wish) -> Told:
             servers=wish.servers,
             language=wish.language,
             indexing=view.indexing,
-            indexed=lambda found: not_read(view.say, found),
+            indexed=lambda found: _check_index(view.say, found, alone=wish.alone),
         )
         return await followed(engine, run_id, view, form=wish.format, output=wish.output)
+
+
+def _check_index(say: Callable[[str], None], found: Indexed, *, alone: bool) -> None:
+    """Name what could not be read. Raises `InputError` where that leaves nothing to search."""
+    not_read(say, found, warn=not alone)
+    if alone and not found.documents:
+        raise InputError(
+            "none of the documents can be searched: there are none, none could be read, or all are empty; "
+            "name others with `--docs`, or read the web: `--web`, `--url`"
+        )
 
 
 async def _estimate(engine: Engine, wish: Wish) -> str:

@@ -62,21 +62,26 @@ Examples:
 )
 @click.argument("folder", metavar="DEST", type=_FOLDER)
 @click.option("--incremental", is_flag=True, help="Copy only the stored texts that DEST does not have.")
-@click.option("--encrypt", is_flag=True, help="Encrypt what is written into a new DEST, by a passphrase.")
+@click.option(
+    "--encrypt",
+    is_flag=True,
+    help="Encrypt what is written into a new DEST, by a passphrase; one that is set says so too.",
+)
 @common
 @pass_shell
 def to(shell: Shell, *, folder: Path, incremental: bool, encrypt: bool) -> None:
     """Write a backup into the folder DEST, and read back what was written.
 
     DEST is new, or holds earlier backups, which stay. An encrypted one needs its passphrase:
-    LEADLINE_BACKUP__PASSPHRASE, or asked for on a terminal.
+    LEADLINE_BACKUP__PASSPHRASE, or asked for on a terminal. While that is set nothing is written unencrypted.
     """
     from leadline.ops.backup import back_up  # noqa: PLC0415 the whole engine: only where one is needed
     from leadline.ops.backup_place import is_encrypted  # noqa: PLC0415 as above
 
     settings = settings_of(shell)
     known = is_encrypted(folder)
-    passphrase = _passphrase(settings, new=not known) if encrypt or known else None
+    wanted = encrypt or settings.backup.passphrase is not None
+    passphrase = _passphrase(settings, new=not known) if wanted or known else None
     made = on_loop(back_up(settings, folder, incremental=incremental, passphrase=passphrase))
     write(_made(made))
     _tell_keys(shell, made.secret_keys)

@@ -66,15 +66,15 @@ def gc(shell: Shell, *, older_than: float | None) -> None:
     write(f"{plural(swept.runs, 'run')} deleted, {swept.bytes / 1e6:,.1f} MB freed")
 
 
-def not_read(say: Callable[[str], None], found: Indexed) -> None:
-    """Name what an index does not hold, with the reason."""
+def not_read(say: Callable[[str], None], found: Indexed, *, warn: bool = True) -> None:
+    """Name what an index does not hold, with the reason; `warn` where that leaves nothing."""
     for document in found.failed:
         called = f"`{document.name}`"
         named = document.reason.startswith(called)
         reason = document.reason.removeprefix(called) if named else f": {document.reason}"
         say(f"not read: {document.name}{reason}")
-    if not found.documents:
-        say("warning: none of the documents can be searched: there are none, or none could be read")
+    if warn and not found.documents:
+        say("warning: none of the documents can be searched: there are none, none could be read, or all are empty")
     for warning in found.warnings:
         say(f"warning: {warning}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -12,11 +12,15 @@ from leadline.cli.options import common, elsewhere
 from leadline.cli.remote_keys import key_of, made_of, served, with_service
 from leadline.cli.shell import Shell, pass_shell, write
 from leadline.codec import orjson_tree
-from leadline.ports.access import Action, Role
+from leadline.ports.access import LOCAL, Action, Role
 from leadline.ports.accounts import Key, MadeKey
 from leadline.resilience import SystemClock
 
+if TYPE_CHECKING:
+    from leadline.wiring.accounts import Accounts
+
 _DAY: Final = 86_400.0
+_of_whoever: Final = click.option("--tenant", metavar="ID", help="Whose.  [default: whoever has the key]")
 
 
 @click.group(
@@ -95,7 +99,7 @@ def list_(shell: Shell, *, tenant: str, format_: str) -> None:
 
 @keys.command("rotate")
 @click.argument("key_id", metavar="KEY")
-@of_tenant
+@_of_whoever
 @click.option(
     "--grace",
     type=click.FloatRange(0),
@@ -107,16 +111,17 @@ def list_(shell: Shell, *, tenant: str, format_: str) -> None:
 @elsewhere
 @common
 @pass_shell
-def rotate(shell: Shell, *, key_id: str, tenant: str, grace: float) -> None:
+def rotate(shell: Shell, *, key_id: str, tenant: str | None, grace: float) -> None:
     """Make a like key in place of KEY and print it."""
-    if served(shell, tenant):
+    if served(shell, tenant or LOCAL):
         asked = with_service(shell, lambda client: client.rotate_key(key_id, grace_hours=grace))
         _show(shell, made_of(asked))
         return
+    owner = tenant or _owner(shell, key_id)
     made = noted(
         shell,
-        lambda accounts: accounts.keys.rotate(tenant, key_id, grace=grace * 3600.0, made_by=operator()),
-        tenant=tenant,
+        lambda accounts: accounts.keys.rotate(owner, key_id, grace=grace * 3600.0, made_by=operator()),
+        tenant=owner,
         action="keys:rotate",
         object=key_id,
     )
@@ -125,23 +130,36 @@ def rotate(shell: Shell, *, key_id: str, tenant: str, grace: float) -> None:
 
 @keys.command("revoke")
 @click.argument("key_id", metavar="KEY")
-@of_tenant
+@_of_whoever
 @elsewhere
 @common
 @pass_shell
-def revoke(shell: Shell, *, key_id: str, tenant: str) -> None:
+def revoke(shell: Shell, *, key_id: str, tenant: str | None) -> None:
     """Refuse KEY from now on, for good."""
-    if served(shell, tenant):
+    if served(shell, tenant or LOCAL):
         with_service(shell, lambda client: client.revoke_key(key_id))
     else:
+        owner = tenant or _owner(shell, key_id)
         noted(
             shell,
-            lambda accounts: accounts.keys.revoke(tenant, key_id),
-            tenant=tenant,
+            lambda accounts: accounts.keys.revoke(owner, key_id),
+            tenant=owner,
             action="keys:revoke",
             object=key_id,
         )
     shell.say(f"key {key_id} is revoked")
+
+
+def _owner(shell: Shell, key_id: str) -> str:
+    """Return whose a key is: a runbook knows the key alone. Of one that nobody has, `local`, where it is refused."""
+
+    async def look(accounts: Accounts) -> str:
+        for tenant in await accounts.tenants.list():
+            if any(key.id == key_id for key in await accounts.keys.list(tenant.id)):
+                return tenant.id
+        return LOCAL
+
+    return with_accounts(shell, look)
 
 
 def _id_of(made: MadeKey) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from leadline.cli.engine import Engine, Form
+from leadline.cli.lines import to_columns
 from leadline.cli.options import FORMATS
 from leadline.cli.shell import write, write_bytes
 from leadline.domain import Report
@@ -62,11 +63,16 @@ def check_writable(output: Path | None) -> None:
     """Raise `MissingPath` where a result could not be written, before anything was spent."""
     if output is None:
         return
-    folder = output.absolute().parent
-    if not folder.is_dir():
+    folder = output.resolve().parent
+    if not folder.is_dir() and not _is_device(output):
         raise MissingPath(f"the folder for the output does not exist: {folder}")
-    if output.is_dir() or not os.access(folder, os.W_OK):
+    if output.is_dir() or not os.access(output if _is_device(output) else folder, os.W_OK):
         raise MissingPath(f"the output cannot be written: {output}")
+
+
+def _is_device(output: Path) -> bool:
+    """Whether a path is a pipe, a terminal or the like; `/dev/stdout` may be one that resolves to no path."""
+    return output.exists() and not output.is_file() and not output.is_dir()
 
 
 class Printed(NamedTuple):
@@ -88,7 +94,8 @@ async def printed(
     if form == "text":
         beside = await engine.beside(report) if report.artefacts else {}
         names = paths(report)
-        return Printed(to_text(report, {names[place]: body for place, body in beside.items()}), {})
+        text = to_text(report, {names[place]: body for place, body in beside.items()})
+        return Printed(to_columns(text) if output is None and sys.stdout.isatty() else text, {})
     wanted = output is not None and form == "md" and report.artefacts
     return Printed(await engine.render(report, form), await engine.beside(report) if wanted else {})
 
@@ -102,17 +109,31 @@ def deliver(result: Result, output: Path | None) -> None:
     if output is None:
         write_bytes(result) if isinstance(result, bytes) else write(result)
         return
-    temporary = output.with_name(f".{output.name}.{os.getpid()}")
+    body = result if isinstance(result, bytes) else _lines(result)
+    try:
+        _put(output, body)
+    except OSError as error:
+        raise MissingPath(f"cannot write {output}: {error.strerror}") from error
+
+
+def _put(output: Path, body: bytes) -> None:
+    """Write a file in one step; a device or a pipe is written into, and a link's file instead of the link."""
+    if _is_device(output):
+        with output.open("wb") as device:
+            device.write(body)
+        return
+    place = output.resolve()
+    temporary = place.with_name(f".{place.name}.{os.getpid()}")
     try:
         with temporary.open("xb") as file:
-            file.write(result if isinstance(result, bytes) else _lines(result))
+            file.write(body)
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(output)
-    except OSError as error:
+        temporary.replace(place)
+    except OSError:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise MissingPath(f"cannot write {output}: {error.strerror}") from error
+        raise
 
 
 def _lay_beside(output: Path, beside: Mapping[str, bytes]) -> None:

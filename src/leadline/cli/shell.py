@@ -6,8 +6,8 @@ import json
 import os
 import sys
 import unicodedata
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +15,7 @@ from typing import Any, Final
 import click
 import orjson
 
-from leadline.errors import InputError, LeadlineError, Unauthenticated
+from leadline.errors import InputError, LeadlineError, MissingPath, Unauthenticated
 
 INTERRUPTED: Final = 130
 """Exit code after a second Ctrl-C, as shells have it: 128 + SIGINT."""
@@ -110,21 +110,31 @@ def write(text: str) -> None:
     """Write a result to stdout; on a terminal without what could steer it."""
     if sys.stdout.isatty():
         text = clean(text)
-    try:
+    with _to_stdout():
         sys.stdout.write(text if not text or text.endswith("\n") else f"{text}\n")
         sys.stdout.flush()
-    except BrokenPipeError:
-        # The reader has what it wanted; nothing more can be written, not even at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise click.exceptions.Exit(PIPE_CLOSED) from None
 
 
 def write_bytes(data: bytes) -> None:
     """Write bytes to stdout. Raises `InputError` where that is a terminal, which would show rubbish."""
     if sys.stdout.isatty():
         raise InputError("this format is no text: name a file with `-o`, or redirect the output")
-    sys.stdout.buffer.write(data)
-    sys.stdout.buffer.flush()
+    with _to_stdout():
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _to_stdout() -> Iterator[None]:
+    """End the command where stdout takes no more. Raises `MissingPath` for a full disk and the like."""
+    try:
+        yield
+    except OSError as error:
+        # Nothing more can be written, not even what is left to be written at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):  # the reader has what it wanted
+            raise click.exceptions.Exit(PIPE_CLOSED) from None
+        raise MissingPath(f"cannot write the result to standard output: {error.strerror}") from error
 
 
 def write_error(text: str) -> None:

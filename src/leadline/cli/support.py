@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 
-from leadline.cli.held import of_tenant
 from leadline.cli.options import common
 from leadline.cli.session import on_loop, quiet_log, settings_of
 from leadline.cli.shell import Shell, pass_shell, write
@@ -37,10 +36,12 @@ Examples:
     help="A log file whose end goes in; may be given several times.",
 )
 @click.option("--run", "runs", multiple=True, metavar="RUN", help="A run whose course goes in, without its content.")
-@of_tenant
+@click.option("--tenant", metavar="ID", help="Runs and queue of this tenant alone.  [default: everybody's]")
 @common
 @pass_shell
-def support_bundle(shell: Shell, *, output: Path, logs: tuple[Path, ...], runs: tuple[str, ...], tenant: str) -> None:
+def support_bundle(
+    shell: Shell, *, output: Path, logs: tuple[Path, ...], runs: tuple[str, ...], tenant: str | None
+) -> None:
     """Write a zip of a diagnosis, settings, states of runs and ends of logs.
 
     Questions, answers, sources and the environment are left out; keys and passwords are hidden, and

@@ -15,7 +15,7 @@ from leadline.cli.output import Result, check_writable, deliver, format_for, pri
 from leadline.cli.session import with_engine
 from leadline.cli.shell import Shell, pass_shell, write
 from leadline.cli.story import plural
-from leadline.errors import CheckFailed, InputError
+from leadline.errors import CheckFailed, InputError, MissingPath
 
 _CHECKED: Final = frozenset({".zip", ".json"})
 
@@ -44,6 +44,8 @@ def verify(shell: Shell, *, target: str) -> None:
             f"{path} cannot be checked: only JSON and an export hold what it is checked by; name its run, the run's "
             "export (`leadline export`), or its report in JSON (`--format json`)"
         )
+    if is_file and not path.is_file():
+        raise MissingPath(f"there is no file {path}; `leadline export` writes one, and `leadline runs` lists runs")
 
     async def work(engine: Engine) -> None:
         found = await engine.verify(path if is_file else await find_run(engine, target))

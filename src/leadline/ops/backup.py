@@ -10,6 +10,7 @@ and the key that secrets are encrypted with). Secrets stay encrypted, keys of th
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -265,7 +266,7 @@ def damages(place: Place, manifest: Manifest) -> Iterator[str]:
             yield body
             return
         count += 1
-        yield from _told(partial(check_body, place, body))
+        yield from _told(partial(_check_body, place, body))
     if count != manifest.bodies:
         yield f"the list has {count} bodies, the manifest {manifest.bodies}"
     yield from _told(partial(_check_named, place, manifest))
@@ -318,12 +319,24 @@ def check_part(place: Place, id: str, name: str, *, told: Sum) -> None:
         pass
 
 
-def check_body(place: Place, body: Body) -> bytes:
+def checked_body(place: Place, body: Body) -> bytes:
     """Return a body. Raises `BackupUnusable` where it is not the one that its name says."""
-    data = place.read_body(body)
-    if sha256(data) != body.name:
-        raise BackupUnusable(f"`{place.body(body.name)}` is damaged: its bytes have another hash")
+    data = b"".join(place.read_body(body))
+    _check_hash(place, body, sha256(data))
     return data
+
+
+def _check_body(place: Place, body: Body) -> None:
+    """Raise `BackupUnusable` where a body is not the one that its name says; it is never whole in memory."""
+    found = hashlib.sha256()
+    for piece in place.read_body(body):
+        found.update(piece)
+    _check_hash(place, body, found.hexdigest())
+
+
+def _check_hash(place: Place, body: Body, found: str) -> None:
+    if found != body.name:
+        raise BackupUnusable(f"`{place.body(body.name)}` is damaged: its bytes have another hash")
 
 
 def write_note(path: Path, note: dict[str, object]) -> None:
@@ -336,7 +349,7 @@ def write_note(path: Path, note: dict[str, object]) -> None:
 def _copied(place: Place, name: str, data: bytes) -> int:
     """Write a body and read it back; return the bytes that it takes."""
     stored = place.write_body(name, data)
-    check_body(place, Body("", name, stored))
+    _check_body(place, Body("", name, stored))
     return stored
 
 

@@ -36,6 +36,8 @@ _SALT: Final = 16
 _TAG: Final = 16
 _LEVEL: Final = 3
 _READ: Final = 1 << 20
+# Four bytes can be a block of 128 KiB (RFC 8878, 3.1.1.2): what is unpacked at a time stays below 64 MiB.
+_SIP: Final = 1 << 11
 _NO_SPACE: Final = frozenset({28, 122})  # ENOSPC, EDQUOT
 _INFO: Final = b"leadline.backup/1 file"
 _NAMES: Final = b"leadline.backup/1 names"
@@ -207,8 +209,9 @@ def _file_key(key: bytes, salt: bytes) -> bytes:
 def _unpacked(pieces: Iterator[bytes]) -> Iterator[bytes]:
     unpacker = zstandard.ZstdDecompressor().decompressobj()
     for piece in pieces:
-        if data := unpacker.decompress(piece):
-            yield data
+        for start in range(0, len(piece), _SIP):
+            if data := unpacker.decompress(piece[start : start + _SIP]):
+                yield data
     if not unpacker.eof:
         raise _Damaged("it ends too early")
     if unpacker.unused_data:

@@ -39,6 +39,8 @@ POOL: Final = "bodies"
 
 _ID: Final = re.compile(r"\d{8}T\d{6}Z(-\d+)?")
 _FILE: Final = re.compile(r"[a-z_]{1,60}(\.[a-z]{1,8})?")
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_MOST_LINE: Final = 1 << 16
 
 
 class Body(NamedTuple):
@@ -254,12 +256,14 @@ class Place:
         rest = b""
         for piece in self.read_part(id, LIST):
             *lines, rest = (rest + piece).split(b"\n")
+            if len(rest) > _MOST_LINE:
+                raise BackupUnusable("the list of bodies has a line that is none: it does not end")
             for line in lines:
                 yield _body(line)
 
-    def read_body(self, body: Body) -> bytes:
-        """Return a body; the caller holds it against its hash. Raises `BackupUnusable`."""
-        return b"".join(self.files.read(self.body(body.name), name=self.files.name_of(body.name)))
+    def read_body(self, body: Body) -> Iterator[bytes]:
+        """Yield a body's bytes; the caller holds them against its hash. Raises `BackupUnusable`."""
+        return self.files.read(self.body(body.name), name=self.files.name_of(body.name))
 
     def write_body(self, name: str, data: bytes) -> int:
         """Write a body of this hash, whole or not at all; return the bytes that it takes."""
@@ -294,7 +298,7 @@ def line_of(body: Body) -> bytes:
 def _body(line: bytes) -> Body:
     try:
         tenant, name, size = orjson.loads(line)
-        return Body(str(tenant), str(name), int(size))
+        return Body(str(tenant), _HASH.fullmatch(name)[0], int(size))  # type: ignore[index]  # no hash: TypeError
     except (TypeError, ValueError) as error:
         raise BackupUnusable(f"the list of bodies has a line that is none: {line[:80]!r}") from error
 

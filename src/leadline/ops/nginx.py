@@ -19,6 +19,9 @@ from leadline.errors import SettingsError
 
 _PLACE: Final = re.compile(r"(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]):\d{1,5}")
 _NAME: Final = re.compile(r"[A-Za-z0-9._*-]+")
+_CONNECTIONS: Final = 2048
+"""Of clients at a time, for each of nginx' workers."""
+
 _PATH: Final = re.compile(r"/[A-Za-z0-9._/@+-]*")
 
 _LOG: Final = (
@@ -33,9 +36,11 @@ _LOG: Final = (
 class Balancer:
     """What an nginx is to do.
 
-    services: `host:port` of each. certificate, key: PEM files. folder: where pid, logs and temporary
-    files lie. port: of TLS; `plain_port` only sends to it, `None`: there is none. rate, burst:
-    requests a second of one address, and how many more at once. body: MiB of one request.
+    services: `host:port` of each. certificate, key: PEM files. folder: where temporary files lie, which
+    nginx' workers must be able to enter, and pid and logs that have no place of their own. port: of TLS;
+    `plain_port` only sends to it, `None`: there is none. rate, burst: requests a second of one address, and
+    how many more at once. body: MiB of one request. resolver: the server of names that is asked again every
+    few seconds for who is behind the services' names, which may be several; it takes nginx 1.27.3.
     """
 
     services: Sequence[str]
@@ -50,12 +55,17 @@ class Balancer:
     burst: int = 40
     body: int = 64
     workers: str = "auto"
+    pid: PurePosixPath | None = None
+    access_log: PurePosixPath | None = None
+    error_log: PurePosixPath | None = None
+    resolver: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would end a directive early. Raises `SettingsError`."""
         wrong = [place for place in self.services if not _PLACE.fullmatch(place)]
-        paths = [str(path) for path in (self.certificate, self.key, self.folder) if not _PATH.fullmatch(str(path))]
-        names = [name for name in (self.server_name, self.workers) if not _NAME.fullmatch(name)]
+        given = (self.certificate, self.key, self.folder, self.pid, self.access_log, self.error_log)
+        paths = [str(path) for path in given if path is not None and not _PATH.fullmatch(str(path))]
+        names = [name for name in (self.server_name, self.workers, self.resolver or "_") if not _NAME.fullmatch(name)]
         if not self.services or wrong or paths or names:
             raise SettingsError(
                 f"not fit for a configuration of nginx: {(wrong or paths or names or ['no service'])[0]!r}"
@@ -73,19 +83,22 @@ def _top(balancer: Balancer) -> list[str]:
     temporary = [
         f"    {kind}_temp_path {folder}/{kind};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     ]
-    servers = [f"        server {place} max_fails=2 fail_timeout=5s;" for place in balancer.services]
+    again = "" if balancer.resolver is None else " resolve"
+    servers = [f"        server {place} max_fails=2 fail_timeout=5s{again};" for place in balancer.services]
     return [
         "# Written by Leadline (leadline.ops.nginx); change the values there.",
         f"worker_processes {balancer.workers};",
-        f"pid {folder}/nginx.pid;",
-        f"error_log {folder}/error.log warn;",
-        "events { worker_connections 4096; }",
+        "# A request has two connections, its client's and its service's.",
+        f"worker_rlimit_nofile {2 * _CONNECTIONS + 512};",
+        f"pid {balancer.pid or folder / 'nginx.pid'};",
+        f"error_log {balancer.error_log or folder / 'error.log'} warn;",
+        f"events {{ worker_connections {2 * _CONNECTIONS}; }}",
         "http {",
         *temporary,
         "    server_tokens off;",
         "    default_type application/octet-stream;",
         f"    log_format leadline escape=json '{_LOG}';",
-        f"    access_log {folder}/access.log leadline;",
+        f"    access_log {balancer.access_log or folder / 'access.log'} leadline;",
         "",
         "    # One address may not ask faster than this, whatever its keys are.",
         f"    limit_req_zone $binary_remote_addr zone=address:10m rate={balancer.rate}r/s;",
@@ -103,6 +116,7 @@ def _top(balancer: Balancer) -> list[str]:
         '        "~^(?<asked>[^?]*)" $asked;',
         "    }",
         "",
+        *([] if balancer.resolver is None else [f"    resolver {balancer.resolver} valid=5s ipv6=off;", ""]),
         "    upstream leadline {",
         "        zone leadline 64k;",
         "        least_conn;",
@@ -139,6 +153,8 @@ def _secure(balancer: Balancer, listen: str) -> list[str]:
         "        ssl_session_tickets off;",
         '        add_header Strict-Transport-Security "max-age=31536000" always;',
         f"        client_max_body_size {balancer.body}m;",
+        "        # A client that reads slowly slows the service down, and fills nothing here.",
+        "        proxy_max_temp_file_size 8m;",
         "        client_body_timeout 30s;",
         "        client_header_timeout 15s;",
         "        keepalive_timeout 65s;",
@@ -249,7 +265,12 @@ def _locations(limit: str) -> list[str]:
 
 def _open(limit: str) -> list[str]:
     """Return the lines of a location that asks nobody for a key."""
-    return [limit, "            error_page 429 = /leadline-slower;", "            proxy_pass http://leadline;"]
+    return [
+        limit,
+        "            client_max_body_size 64k;",  # strangers' bodies are not kept here
+        "            error_page 429 = /leadline-slower;",
+        "            proxy_pass http://leadline;",
+    ]
 
 
 def _checked(limit: str) -> list[str]:

@@ -9,8 +9,10 @@ LIMITS_USER: Final = "limits"
 
 POLICY: Final = "maxmemory-policy"
 
-KEEPS: Final = (("appendonly", "yes"), ("appendfsync", "everysec"), (POLICY, "noeviction"))
-"""Of the Redis that holds tickets, limits and budgets: what is counted must not be forgotten to make room."""
+KEEPS: Final = (("appendonly", "yes"), ("appendfsync", "everysec"), ("maxmemory", "512mb"), (POLICY, "noeviction"))
+"""Of the Redis that holds tickets, limits and budgets: what is counted must not be forgotten to make room.
+
+It refuses writes before the system would end it."""
 
 FORGETS: Final = (("save", ""), ("appendonly", "no"), ("maxmemory", "512mb"), (POLICY, "allkeys-lru"))
 """Of the Redis that holds answers of the web: they are fetched again."""

@@ -18,7 +18,7 @@ from typing import Final
 
 from leadline.api import keeping
 from leadline.errors import BackupUnusable, BlobMissing, CheckFailed
-from leadline.ops.backup import AT_ONCE, check_body, damages, write_note
+from leadline.ops.backup import AT_ONCE, checked_body, damages, write_note
 from leadline.ops.backup_place import Body, Manifest, Place
 from leadline.ports import Blobs, Clock, Cursor, Run, RunStore
 from leadline.ports.backup import Inlet
@@ -112,7 +112,7 @@ def _inlet(place: Place, id: str) -> Inlet:
 
 async def _bodies(place: Place, manifest: Manifest, held: Holdings) -> None:
     async def put(body: Body) -> None:
-        data = await asyncio.to_thread(check_body, place, body)
+        data = await asyncio.to_thread(checked_body, place, body)
         await held.bodies.put(body.tenant, data)
 
     source = place.bodies(manifest.id)

@@ -23,7 +23,6 @@ from leadline import codec
 from leadline.errors import InputError, LeadlineError, MissingPath
 from leadline.ops.doctor import Look, examine, shown_text
 from leadline.ports import Run, RunStore, Store
-from leadline.ports.access import LOCAL
 from leadline.settings import Settings, describe, secrets_of
 from leadline.settings.environment import environment_secrets
 from leadline.version import __version__
@@ -54,11 +53,14 @@ and models stand in it: look it through before you hand it on.
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Wanted:
-    """What goes into a bundle beside what always does: further log files, the course of single runs."""
+    """What goes into a bundle beside what always does: further log files, the course of single runs.
+
+    Of runs and the queue, those of `tenant` alone; `None`: everybody's.
+    """
 
     logs: Sequence[Path] = ()
     runs: Sequence[str] = ()
-    tenant: str = LOCAL
+    tenant: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -108,7 +110,11 @@ async def _kept(look: Look, wanted: Wanted) -> dict[str, str]:
     """Return what the store tells, or why it tells nothing."""
     try:
         async with store_of(look.settings, await look.folder()) as store:
-            depths = {tenant: codec.orjson_tree(depth) for tenant, depth in (await store.depths()).items()}
+            depths = {
+                tenant: codec.orjson_tree(depth)
+                for tenant, depth in (await store.depths()).items()
+                if wanted.tenant in {None, tenant}
+            }
             runs = [_run(run) for run in await store.runs(tenant=wanted.tenant, limit=_RUNS)]
             told = {"queue.json": _json(depths), "runs.json": _json(runs)}
             for run_id in wanted.runs:
@@ -139,7 +145,7 @@ def _run(run: Run) -> dict[str, Any]:
     }
 
 
-async def _course(store: RunStore | Store, run_id: str, *, tenant: str) -> list[dict[str, Any]]:
+async def _course(store: RunStore | Store, run_id: str, *, tenant: str | None) -> list[dict[str, Any]]:
     """Return when what happened in a run. Raises `UnknownRun`."""
     _ = await store.get(run_id, tenant=tenant)
     found = []

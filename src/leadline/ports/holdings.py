@@ -50,7 +50,7 @@ class Shares(Protocol):
     """Read-only links: whoever has the token may read one run's report, and nothing else."""
 
     async def create(self, tenant: str, run_id: str, *, made_by: str, expires_at: float | None = None) -> MadeShare:
-        """Make a link. The caller has checked that the run is the tenant's."""
+        """Make a link. The caller has checked that the run is the tenant's. Raises `WrongState` for too many."""
         ...
 
     async def find(self, token: str) -> Share:

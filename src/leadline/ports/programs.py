@@ -19,13 +19,15 @@ class Program:
     """Python text to run, with files that lie in its working folder by plain name.
 
     `timeout` is in seconds of wall time. Programs of one `session` share one interpreter, in
-    order: names and files of the earlier ones are there. Without it each has its own.
+    order: names and files of the earlier ones are there. Without it each has its own. `tenant` is
+    whose program it is: places are shared out by tenants.
     """
 
     code: str
     files: Mapping[str, bytes] = field(default_factory=lambda: MappingProxyType({}))
     timeout: float = 30.0
     session: str | None = None
+    tenant: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

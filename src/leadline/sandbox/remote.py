@@ -71,7 +71,8 @@ class RemoteSandbox:
         if program.session is not None:
             request["session"] = program.session
         large = bool(program.files)
-        answer = await self._client.ask(request, deadline=program.timeout + _GRACE_SECONDS, large=large)
+        deadline = program.timeout + _GRACE_SECONDS
+        answer = await self._client.ask(request, deadline=deadline, tenant=program.tenant, large=large)
         return await asyncio.to_thread(self._read, answer)
 
     def _read(self, answer: Mapping[str, Any]) -> Ran:

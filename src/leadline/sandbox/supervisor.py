@@ -1,7 +1,7 @@
 """`LocalSandbox`: programs in sandboxed processes of this machine, at most so many at once.
 
 Each program has a process of its own, used once; with a warm pool it was started ahead and has
-numpy and pandas imported. Programs of one session share one, in order, until it ends or lies idle.
+numpy and pandas imported. Programs of one session share one, in order, until it ends or gives way.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ import contextlib
 import itertools
 import os
 import subprocess
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -26,20 +26,13 @@ from leadline.sandbox import artefacts, folders, watchdog
 from leadline.sandbox.cgroups import Cgroups
 from leadline.sandbox.child import Belongings, Child, Gone, Pipes, Reply, popen
 from leadline.sandbox.design import FIRST_USER, Design, Slot, Start
+from leadline.sandbox.places import Places
+from leadline.sandbox.sessions import Session, Sessions
 from leadline.sandbox.types import Limits
 
 WATCH_SECONDS: Final = 0.1
-SESSIONS: Final = 8
 _KILLED: Final = 137
 _USERS: Final = 256
-
-
-@dataclass(slots=True, eq=False)
-class _Session:
-    """A process that programs share; the lock lets them in one after another."""
-
-    child: Child | None = None
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class _Users:
@@ -85,14 +78,14 @@ class LocalSandbox:
         self._limits = limits
         self._cgroups = cgroups
         self._below = below
-        self._slots = asyncio.Semaphore(workers)
+        self._places = Places(workers)
         self._warm_wanted = warm
         self._preload = preload
         self._idle: deque[Child] = deque()
         self._warming = self._closed = False
         self._full = asyncio.Event()
         self._all: dict[Child, int | None] = {}
-        self._sessions: OrderedDict[str, _Session] = OrderedDict()
+        self._sessions = Sessions[Child]()
         self._users = _Users(FIRST_USER if os.geteuid() == 0 else None)
         self._numbers = itertools.count()
         self._mark = f"{os.getpid()}-{id(self):x}"
@@ -136,7 +129,7 @@ class LocalSandbox:
         artefacts.check(program, self._limits)
         if program.session is not None:
             return await self._run_in_session(program, program.session)
-        async with self._slots:
+        async with self._places.held(program.tenant):
             child = await self._fresh()
             try:
                 return await self._use(child, program)
@@ -145,41 +138,33 @@ class LocalSandbox:
 
     async def end_session(self, session: str) -> None:
         """Forget a session's names and files; one that is not there is no error."""
-        found = self._sessions.pop(session, None)
-        if found is not None and found.child is not None:
-            await self._end(found.child)
+        child = self._sessions.forget(session)
+        if child is not None:
+            await self._end(child)
 
     async def _run_in_session(self, program: Program, name: str) -> Ran:
-        session = self._sessions.setdefault(name, _Session())
-        self._sessions.move_to_end(name)
-        await self._forget_oldest()
-        async with session.lock, self._slots:
-            child, fresh = session.child, False
-            if child is None or not child.alive:
-                child, fresh = await self._fresh(), True
-                session.child = child
-            keeps = False
-            try:
-                ran = await self._use(child, program)
-                keeps = child.alive and ran.killed_by is None
-            finally:
-                if not keeps:
-                    session.child = None
-                    await self._end(child)
-        return Ran(
-            stdout=ran.stdout,
-            stderr=ran.stderr,
-            exit=ran.exit,
-            files=ran.files,
-            truncated=ran.truncated,
-            killed_by=ran.killed_by,
-            fresh=fresh,
-        )
+        session = self._sessions.enter(name)
+        try:
+            async with session.lock, self._places.held(program.tenant):
+                return await self._use_shared(session, program)
+        finally:
+            for child in self._sessions.leave(name, session):
+                await self._end(child)
 
-    async def _forget_oldest(self) -> None:
-        idle = [name for name, session in self._sessions.items() if not session.lock.locked()]
-        for name in idle[: max(0, len(self._sessions) - SESSIONS)]:
-            await self.end_session(name)
+    async def _use_shared(self, session: Session[Child], program: Program) -> Ran:
+        child, fresh = session.child, False
+        if child is None or not child.alive:
+            child, fresh = await self._fresh(), True
+            session.child = child
+        keeps = False
+        try:
+            ran = await self._use(child, program)
+            keeps = child.alive and ran.killed_by is None
+        finally:
+            if not keeps:
+                session.child = None
+                await self._end(child)
+        return replace(ran, fresh=fresh)
 
     # --- processes ---------------------------------------------------------------------------
 

@@ -53,7 +53,7 @@ class Store:
         self._fetched_at = fetched_at
         self._name = name
         self._parsers = scan.parsers_in_force()
-        self._failures: dict[TextKey, ExtractError] = {}
+        self._failures: dict[TextKey, tuple[str, ExtractError]] = {}
 
     def keep(self, kept: Sequence[scan.Candidate]) -> None:
         """Count what is left as it is; what failed before is reported again."""
@@ -92,10 +92,12 @@ class Store:
         seen, known = looked.seen, looked.candidate.known
         key = (seen.raw_sha256, seen.suffix)
         if isinstance(result, ExtractError) and seen.raw_sha256:
-            self._failures[key] = result
-        failure = result if isinstance(result, ExtractError) else self._failures.get(key)
-        if failure is not None:
-            self._fail(looked, failure.code, str(failure))
+            self._failures[key] = (seen.name, result)
+        if isinstance(result, ExtractError):
+            self._fail(looked, result.code, str(result))
+        elif key in self._failures:  # the same bytes under another name, which the reason must not have
+            first, failure = self._failures[key]
+            self._fail(looked, failure.code, str(failure).replace(f"`{first}`", f"`{seen.name}`", 1))
         elif isinstance(result, Extracted):
             text_id = self._writer.put_text(seen, result, fetched_at=self._fetched_at)
             self.counts.parsed += 1

@@ -6,12 +6,13 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
+from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from leadline.service.asgi import Asgi, Receive, Scope, Send
+from leadline.service.asgi import Asgi, Receive, Scope, Send, answer
 
 ABORT: Final = "leadline.abort"
 """Where a request's scope holds what cuts its connection at once, without waiting for who does not read."""
@@ -19,21 +20,83 @@ ABORT: Final = "leadline.abort"
 _BACKLOG = 2_048
 # A client that is slow with its headers, or keeps an idle connection, is not waited for.
 _IDLE_SECONDS = 30
+_FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
+
+if TYPE_CHECKING:
+
+    class _Base(asyncio.Protocol):
+        """What uvicorn's protocols have in common."""
+
+        app: Any
+        config: uvicorn.Config
+        transport: asyncio.Transport
+
+        def on_response_complete(self) -> None: ...
+else:
+    _Base = object
 
 
-class Protocol(H11Protocol):
-    """HTTP/1.1 whose requests may cut their connection."""
+class _Patient(_Base):
+    """A connection whose next request begins in time, or which is closed; uvicorn waits for headers without end."""
+
+    _timer: asyncio.Handle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn itself
-        """Give the connection's requests their means to cut it."""
+        """Begin to wait for the first request."""
         super().connection_made(transport)
-        inner = cast("Asgi", self.app)
+        inner: Asgi = self.app
 
-        async def cutting(scope: Scope, receive: Receive, send: Send) -> None:
-            scope[ABORT] = transport.abort
+        async def begun(scope: Scope, receive: Receive, send: Send) -> None:
+            self._stop()
+            if {name for name, _ in scope["headers"]} >= _FRAMING:
+                await _refuse_framing(send)
+                return
+            self._lend(scope)
             await inner(scope, receive, send)
 
-        self.app = cast("Any", cutting)
+        self.app = begun
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stop waiting."""
+        self._stop()
+        super().connection_lost(exc)
+
+    def on_response_complete(self) -> None:
+        """Begin to wait for the next request."""
+        self._wait()
+        super().on_response_complete()
+
+    def _lend(self, scope: Scope) -> None:
+        """Give a request what it may use of its connection."""
+
+    def _wait(self) -> None:
+        self._stop()
+        self._timer = asyncio.get_running_loop().call_later(self.config.timeout_keep_alive, self._late)
+
+    def _late(self) -> None:
+        # A request that came in this very moment begins first, and stops this.
+        self._timer = asyncio.get_running_loop().call_soon(self.transport.close)
+
+    def _stop(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+
+async def _refuse_framing(send: Send) -> None:
+    """Answer and close: two who read such a request may see different ends of it (RFC 9112, section 6.1)."""
+    await answer(send, status=400, body=b"", headers=[(b"connection", b"close")])
+
+
+class Protocol(_Patient, H11Protocol):
+    """HTTP/1.1 whose requests may cut their connection."""
+
+    def _lend(self, scope: Scope) -> None:
+        scope[ABORT] = self.transport.abort
+
+
+class QuickProtocol(_Patient, AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # whichever there is
+    """HTTP/1.1 by the fastest parser."""
 
 
 class Server(uvicorn.Server):
@@ -44,7 +107,7 @@ class Server(uvicorn.Server):
     ) -> None:
         config = uvicorn.Config(
             app,
-            http=Protocol if cuts else "auto",
+            http=Protocol if cuts else QuickProtocol,
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -32,6 +32,6 @@ class BackupSettings:
     passphrase: Secret | None = setting(  # noqa: RUF009 makes a dataclass field
         None,
         OrNone(Passphrase()),
-        "Opens encrypted backups, and encrypts new ones where `--encrypt` asks for it; on a terminal it is asked for. "
+        "Opens encrypted backups, and encrypts new ones; without it `--encrypt` asks for one on a terminal. "
         "Who loses it has lost the backups.",
     )

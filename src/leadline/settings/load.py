@@ -41,8 +41,14 @@ class _Layer:
 
 
 def default_config_path() -> Path:
-    """Return the settings file in the user's configuration folder; it need not exist."""
-    return platformdirs.user_config_path(APP, appauthor=False) / "config.toml"
+    """Return the settings file in the user's configuration folder; it need not exist.
+
+    Raises `SettingsError` where the user has no home.
+    """
+    try:
+        return platformdirs.user_config_path(APP, appauthor=False) / "config.toml"
+    except RuntimeError as error:
+        raise SettingsError("this user has no home folder: set HOME or XDG_CONFIG_HOME, or name the file") from error
 
 
 def load(
@@ -94,8 +100,17 @@ def load(
 def _config_path(config: Path | None) -> Path | None:
     if config is not None:
         return config.absolute()
-    path = default_config_path()
-    return path if path.exists() else None
+    try:
+        path = default_config_path()
+    except SettingsError:
+        return None  # as in a container under any user id: the environment says it all
+    try:
+        return path if path.exists() else None
+    except OSError as error:
+        raise SettingsError(
+            f"cannot look for the settings file {path}: {error.strerror}; let this user enter the folder, "
+            "or name another one in XDG_CONFIG_HOME"
+        ) from error
 
 
 def _known(flags: Mapping[str, str]) -> Mapping[str, object]:

@@ -14,6 +14,7 @@ from typing import Final, Literal
 
 import platformdirs
 
+from leadline.errors import SettingsError
 from leadline.settings.accounts import AdmissionSettings, AuthSettings, SecretsSettings
 from leadline.settings.backup import BackupSettings
 from leadline.settings.cache import CachingSettings, OutgoingSettings, Store, StoreUrl
@@ -149,8 +150,11 @@ class RetentionSettings:
 
 
 def default_data_dir() -> Path:
-    """Return the platform's folder for a user's data of this program."""
-    return platformdirs.user_data_path(APP, appauthor=False)
+    """Return the platform's folder for a user's data of this program. Raises `SettingsError` where there is no home."""
+    try:
+        return platformdirs.user_data_path(APP, appauthor=False)
+    except RuntimeError as error:
+        raise SettingsError("this user has no home folder to keep data in: set LEADLINE_DATA_DIR, or HOME") from error
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

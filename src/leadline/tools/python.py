@@ -115,7 +115,7 @@ class PythonTool:
         if seconds < _LEAST:
             raise ToolFailed(f"no time is left to run a program: {context.deadline:.3g} s")
         session = session_of(context.tenant, context.run_id) if self._keeps_state else None
-        program = Program(code=str(arguments["code"]), timeout=seconds, session=session)
+        program = Program(code=str(arguments["code"]), timeout=seconds, session=session, tenant=context.tenant)
         ran = await self._sandbox.run(program)
         files = [await self._store(file, context.tenant) for file in ran.files]
         value = self._value(ran, files)

@@ -39,6 +39,8 @@ Now: TypeAlias = Callable[[], float]
 NOW: Final[Now] = SystemClock().now
 _LEASE: Final = 5.0
 _CONNECTIONS: Final = 2
+_REDIS: Final = ("redis.asyncio", "leadline.wire.redis", "leadline.wire.redis_failures")
+"""All that a look at a Redis imports: what another thread imports at the time would stop the loop."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -87,9 +89,10 @@ async def try_cache(settings: Settings, folder: Path) -> int | None:
 
     Raises `StoreError`, `MissingExtra`.
     """
+    kind = (*_REDIS, "leadline.cache.redis") if settings.cache.scheme in REDIS else ("leadline.cache.sqlite",)
+    await loaded("leadline.cache.types", *kind)
     from leadline.cache.types import Entry  # noqa: PLC0415 only where there is a cache
 
-    await loaded("redis.asyncio" if settings.cache.scheme in REDIS else "leadline.cache.sqlite")
     key, body, now = f"{PROBE}:{secrets.token_hex(8)}", secrets.token_bytes(64), SystemClock().now()
     async with Outgoing(settings, clock=SystemClock(), folder=folder) as outgoing:
         store = await outgoing.store()
@@ -145,7 +148,7 @@ async def _reach_all(place: LogPlace) -> None:
 
 async def look_at_redis(url: str, *, now: Now = NOW) -> RedisSeen:
     """Ask a Redis how it is. `now` is our own clock. Raises `StoreError`, `MissingExtra`, `SettingsError`."""
-    await loaded("leadline.wire.redis", "redis.asyncio")
+    await loaded(*_REDIS)
     from leadline.wire.redis import open_redis  # noqa: PLC0415 an extra
 
     async with open_redis(url, connections=1, seconds=3.0) as client:
@@ -154,7 +157,7 @@ async def look_at_redis(url: str, *, now: Now = NOW) -> RedisSeen:
 
 async def look_at_broker(engine: str) -> tuple[RedisSeen, int]:
     """Ask the broker of an engine how it is, and how many tickets lie there. Raises as `look_at_redis`."""
-    await loaded("leadline.tasks.tickets.broker", "redis.asyncio")
+    await loaded(*_REDIS, "leadline.tasks.tickets.broker")
     from redis.asyncio import Redis, Sentinel  # noqa: PLC0415 an extra
 
     from leadline.tasks.tickets.broker import QUEUE  # noqa: PLC0415 as above

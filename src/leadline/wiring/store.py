@@ -25,6 +25,7 @@ from leadline.wiring.owners import new_owner
 
 if TYPE_CHECKING:
     from leadline.tasks.postgres import PostgresStore
+    from leadline.tasks.postgres.lacking import Lack
 
 Part: TypeAlias = Literal["runs", "accounts"]
 _EXTRA: Final = "PostgreSQL needs an extra: pip install 'leadline[postgres]'"
@@ -105,6 +106,16 @@ async def migrate_status(settings: Settings) -> tuple[Version, ...]:
         Version(part="runs", found=done[-1] if done else None, wanted=changes[-1].number),
         Version(part="accounts", found=own.found, wanted=own.wanted),
     )
+
+
+async def tables_lack(settings: Settings) -> tuple[Lack, ...]:
+    """Return what tables of this version have and those of PostgreSQL have not. Raises as `migrate_status`."""
+    _, _, url = _migrations(settings)
+    from leadline.accounts.schema import METADATA  # noqa: PLC0415 an extra
+    from leadline.tasks.postgres.lacking import lacking  # noqa: PLC0415 as above
+    from leadline.tasks.postgres.schema import metadata  # noqa: PLC0415 as above
+
+    return (*await lacking(url, metadata()), *await lacking(url, METADATA))
 
 
 async def migrate_up(settings: Settings) -> tuple[Version, ...]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections.abc import Awaitable
 from dataclasses import replace
 
 import pytest
 from tests.support.accounts import MONDAY, Turned, opened
 
+from leadline.accounts import shares
 from leadline.accounts.once import KEPT
 from leadline.accounts.sealing import Sealer
 from leadline.errors import (
@@ -18,9 +20,10 @@ from leadline.errors import (
     LeaseLost,
     SettingsError,
     UnknownObject,
+    WrongState,
 )
 from leadline.ports.corpora import CorpusDocument
-from leadline.ports.holdings import Delivery, DeliveryState, Due, Schedule, Webhook
+from leadline.ports.holdings import Delivery, DeliveryState, Due, MadeShare, Schedule, Webhook
 from leadline.wiring.accounts import Accounts
 
 HOUR = 3600.0
@@ -67,6 +70,39 @@ async def test_a_link_is_closed_by_its_tenant_alone(accounts: Accounts) -> None:
     for token in (made.token, made.share.id, "", "\ud800"):
         with pytest.raises(UnknownObject):
             await accounts.shares.find(token)
+
+
+async def test_so_many_links_to_a_run_are_open(
+    accounts: Accounts, turned: Turned, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "MOST", 3)
+    create = accounts.shares.create
+    first = await create("acme", "r1", made_by="ann")
+    async with asyncio.TaskGroup() as group:
+        others = [
+            group.create_task(refused(create("acme", "r1", made_by="ann", expires_at=turned.at + 10))) for _ in range(6)
+        ]
+    assert sorted(other.result() for other in others) == [False, False, True, True, True, True]
+    await create("acme", "r2", made_by="ann")
+    await create("other", "r1", made_by="ann")
+    await accounts.shares.revoke("acme", first.share.id)
+    assert not await refused(create("acme", "r1", made_by="ann"))
+    assert await refused(create("acme", "r1", made_by="ann"))
+    turned.at += 10
+    assert not await refused(create("acme", "r1", made_by="ann"))
+    assert len(await accounts.shares.list("acme", run_id="r1")) == 5
+    turned.at += 31 * DAY
+    assert await accounts.tidy() == 3
+    assert len(await accounts.shares.list("acme", run_id="r1")) == 2
+
+
+async def refused(making: Awaitable[MadeShare]) -> bool:
+    """Whether a link was refused, for there are too many."""
+    try:
+        await making
+    except WrongState:
+        return True
+    return False
 
 
 async def test_a_disabled_tenants_links_are_closed(accounts: Accounts) -> None:

@@ -24,6 +24,7 @@ def test_a_question_is_asked_watched_over_a_reload_and_read(served: Served, ente
     page.get_by_label("Strategy").select_option("react")
     page.locator("details.more > summary").click()
     page.get_by_label("Tokens").fill("500000")
+    page.get_by_label("Turn in the queue").select_option("After all others")
     page.locator("#question").press("Control+Enter")
     log = page.get_by_role("log")
     expect(log.get_by_text("Started")).to_be_visible()
@@ -40,6 +41,7 @@ def test_a_question_is_asked_watched_over_a_reload_and_read(served: Served, ente
     journal = served.do(served.world.ask("GET", f"/v1/research/{page.url.rpartition('/')[2]}/journal?limit=500"))[
         "items"
     ]
+    assert served.do(served.world.ask("GET", f"/v1/research/{page.url.rpartition('/')[2]}"))["priority"] == -5
     asked = [event for event in journal if event["type"] == "tool_asked"]
     expect(log.locator("li.tool")).to_have_count(len(asked))
     expect(times.last).to_contain_text("Ended: answered")

@@ -90,6 +90,26 @@ def test_keys_are_made_used_and_revoked_and_roles_are_kept_to(served: Served, en
     expect(reader.get_by_role("alert")).to_contain_text("expired or was revoked")
 
 
+def test_a_key_at_a_provider_is_set_never_shown_and_removed(served: Served, enter: Enter) -> None:
+    page = enter("#/admin", lang="zh-CN")
+    page.get_by_label("提供方", exact=True).select_option("search.serper")
+    page.get_by_role("button", name="保存密钥").click()
+    expect(page.get_by_text("请粘贴密钥。")).to_be_visible()
+    page.get_by_label("密钥；多把时每行一把").fill("schlüssel")
+    page.get_by_role("button", name="保存密钥").click()
+    expect(page.get_by_role("alert").filter(has_text="操作未成功：请求无法满足。")).to_be_visible()
+    page.get_by_label("密钥；多把时每行一把").fill("sesame-0123456789")
+    page.get_by_role("button", name="保存密钥").click()
+    expect(page.get_by_text("已加密保存为 search.serper。")).to_be_visible()
+    expect(page.get_by_label("密钥；多把时每行一把")).to_have_value("")
+    assert "sesame" not in page.content()
+    (kept,) = served.do(served.world.ask("GET", "/v1/secrets"))
+    assert (kept["name"], kept["used"]) == ("search.serper", False)
+    page.get_by_role("button", name="删除: search.serper").click()
+    page.get_by_role("button", name="移除", exact=True).click()
+    expect(page.get_by_text("尚无：使用服务方的密钥")).to_be_visible()
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("lang", ["en-GB", "zh-CN"])
 def test_every_page_is_accessible_and_fits_a_phone(served: Served, enter: Enter, lang: str, scheme: str) -> None:

@@ -57,7 +57,9 @@ def test_a_passphrase_comes_from_the_environment(
     monkeypatch.delenv("LEADLINE_BACKUP__PASSPHRASE")
     assert main(["backup", "plain"]) == 0
     monkeypatch.setenv("LEADLINE_BACKUP__PASSPHRASE", PASSPHRASE)
-    for words in (["backup", "verify", "plain"], ["restore", "plain", "--data-dir", "new"]):
+    assert main(["backup", "unasked"]) == 0
+    assert main(["backup", "verify", "unasked"]) == 0, "who sets a passphrase wants no backup in the clear"
+    for words in (["backup", "plain"], ["backup", "verify", "plain"], ["restore", "plain", "--data-dir", "new"]):
         capsys.readouterr()
         assert main(words) == 2
         assert "not encrypted" in capsys.readouterr().err

@@ -35,16 +35,15 @@ def test_a_zip_bomb_is_named_and_skipped(leadline: Any, documents: Path) -> None
     assert (asked.returncode, "sank in 2013" in asked.stdout) == (0, True), asked.stderr
 
 
-def test_only_what_cannot_be_read_finds_nothing(leadline: Any, tmp_path: Path) -> None:
+def test_only_what_cannot_be_read_is_refused_and_named(leadline: Any, tmp_path: Path) -> None:
     folder = tmp_path / "broken"
     folder.mkdir()
     (folder / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing that follows is one")
     asked = leadline("ask", QUESTION, "--docs", str(folder))
-    assert (asked.returncode, "Traceback" in asked.stderr) == (0, False), asked.stderr
+    assert (asked.returncode, "Traceback" in asked.stderr, asked.stdout) == (2, False, ""), asked.stderr
     assert "broken.pdf" in asked.stderr
-    assert "There was no document to search" in asked.stdout
-    not_examined = asked.stdout.partition("## Not examined")[2]
-    assert "broken.pdf" in not_examined
+    assert "none of the documents can be searched" in asked.stderr.splitlines()[-1]
+    assert leadline("runs").stdout == ""
 
 
 @pytest.fixture

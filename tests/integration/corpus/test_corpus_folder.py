@@ -174,6 +174,15 @@ async def test_broken_files_are_named_each_time_and_parsed_once(
     assert await found(corpus, "mended") == ["broken.pdf"]
 
 
+async def test_the_same_bytes_under_two_names_are_refused_under_their_own(corpus: Corpus, folder: Path) -> None:
+    for name in ("a.pdf", "b.pdf"):
+        write(folder / name, b"%PDF-1.7\nthis is no PDF\n")
+    failed = (await corpus.refresh()).failed
+    assert [Path(at.name).name for at in failed] == ["a.pdf", "b.pdf"]
+    for at, other in zip(failed, reversed(failed), strict=True):
+        assert Path(other.name).name not in at.reason
+
+
 async def test_a_document_that_breaks_is_found_no_more(corpus: Corpus, folder: Path) -> None:
     await corpus.refresh()
     write(folder / "two.txt", bytes(range(256)) * 20)

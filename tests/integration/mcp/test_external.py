@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ from leadline.events import RunStarted, ToolAnswered
 from leadline.research.reporting.report import to_json
 from leadline.settings import Settings, load
 from leadline.testing import Reply, Rule, ScriptedServer
+from leadline.tools.mcp.bounded import MOST_BYTES
 
 pytestmark = pytest.mark.xdist_group("mcp")
 
@@ -74,6 +76,20 @@ async def over_http() -> AsyncIterator[str]:
     finally:
         process.terminate()
         await process.wait()
+
+
+@asynccontextmanager
+async def answering(told: Callable[[web.Request], Awaitable[web.Response]]) -> AsyncIterator[str]:
+    """Yield the address of a server that answers whatever is asked with `told`."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", told)
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        yield f"http://127.0.0.1:{runner.addresses[0][1]}/mcp"
+    finally:
+        await runner.cleanup()
 
 
 async def listens(port: int) -> bool:
@@ -169,6 +185,25 @@ async def test_what_a_server_says_is_capped_and_its_failures_are_the_models_to_s
     assert "1844" in well.text
 
 
+@pytest.mark.parametrize("packed", [True, False])
+async def test_an_answer_without_bound_is_not_read(tmp_path: Path, packed: bool) -> None:
+    whole = b'{"jsonrpc": "2.0", "id": 0, "filler": "' + b"a" * (2 * MOST_BYTES) + b'"}'
+    body = gzip.compress(whole) if packed else whole
+    sent: list[str] = []
+
+    async def told(request: web.Request) -> web.Response:
+        sent.append(request.headers["Accept-Encoding"])
+        headers = {"Content-Type": "application/json"} | ({"Content-Encoding": "gzip"} if packed else {})
+        return web.Response(body=body, headers=headers)
+
+    async with answering(told) as url:
+        table = f'[mcp.servers.wiki]\nurl = "{url}"\n'
+        async with Leadline(await asyncio.to_thread(configured, tmp_path, table)) as engine:
+            with pytest.raises(ToolFailed, match="packed, or too large"):
+                await (await engine.external.servers()).named("wiki").standing()
+    assert set(sent) == {"identity"}
+
+
 async def test_a_guarded_server_on_this_machine_is_refused(tmp_path: Path) -> None:
     asked: list[str] = []
 
@@ -176,18 +211,11 @@ async def test_a_guarded_server_on_this_machine_is_refused(tmp_path: Path) -> No
         asked.append(request.path)
         return web.json_response({})
 
-    app = web.Application()
-    app.router.add_route("*", "/{path:.*}", told)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    try:
-        table = f'[mcp.servers.wiki]\nurl = "http://127.0.0.1:{runner.addresses[0][1]}/mcp"\nguarded = true\n'
+    async with answering(told) as url:
+        table = f'[mcp.servers.wiki]\nurl = "{url}"\nguarded = true\n'
         async with Leadline(await asyncio.to_thread(configured, tmp_path, table)) as engine:
             with pytest.raises(ToolFailed):
                 await (await engine.external.servers()).named("wiki").standing()
-    finally:
-        await runner.cleanup()
     assert asked == []
 
 

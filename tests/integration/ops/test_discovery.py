@@ -60,7 +60,7 @@ class Named:
 
 def quick(text: str) -> str:
     """Return a file of compose whose Prometheus need not be waited for."""
-    return text.replace("15s", "1s").replace("10s", "1s").replace("5m", "1s").replace("/run/secrets/metrics", "key")
+    return text.replace("15s", "1s").replace("10s", "1s").replace("5m", "1s").replace("/run/leadline/metrics", "key")
 
 
 @asynccontextmanager

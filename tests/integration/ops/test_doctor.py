@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import socket
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -12,6 +13,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from aiohttp import web
 from tests.support.postgres import Postgres
@@ -38,7 +40,7 @@ from leadline.resilience import SystemClock
 from leadline.settings import Settings
 from leadline.testing import Fault, Reply, ScriptedServer, SmallWeb
 from leadline.testing.script import Asked
-from leadline.wiring import migrate_up
+from leadline.wiring import migrate_down, migrate_up
 from leadline.wiring.accounts import open_accounts
 from leadline.wiring.loaded import loaded
 from leadline.wiring.probe_places import store_of
@@ -327,11 +329,13 @@ async def test_a_redis_is_looked_at(tmp_path: Path) -> None:
         await asyncio.to_thread(redis.stop)
 
 
+@pytest.mark.blocking("migrations read their files on a loop of their own, in a thread of their own")
 async def test_a_store_that_is_away_is_named(tmp_path: Path) -> None:
     place = dead()
     flags: dict[str, Any] = {"store": f"postgresql://me:geheim-99@{place}/x"}
     diagnosis = await looked(tmp_path, "store", "queue", **flags)
     assert diagnosis.failed == ("store", "queue")
+    assert diagnosis.findings["store"].command.startswith("pg_isready "), shown_text(diagnosis)
     assert "geheim-99" not in shown_text(diagnosis)
 
 
@@ -348,6 +352,34 @@ async def test_tables_of_an_older_version_are_told_and_clocks_compared(tmp_path:
     settings = await settings_for(tmp_path, store=url)
     await asyncio.to_thread(lambda: asyncio.run(migrate_up(settings)))
     assert (await one(tmp_path, "store", store=url)).status is Status.HEALTHY
+    for broken, told, command in (
+        ("DROP INDEX run_live", "index `run_live`", "CREATE INDEX run_live ON run "),
+        ("ALTER TABLE run DROP CONSTRAINT run_id_key", "unique", "ALTER TABLE run ADD UNIQUE (id)"),
+    ):
+        await asyncio.to_thread(_psql, url, broken)
+        found = await one(tmp_path, "store", store=url)
+        assert (found.status, told in found.cause, command in found.command) == (Status.UNHEALTHY, True, True), found
+        _, _, _, statement = shlex.split(found.command)
+        await asyncio.to_thread(_psql, url, statement)
+    assert (await one(tmp_path, "store", store=url)).status is Status.HEALTHY
+    await asyncio.to_thread(lambda: asyncio.run(migrate_down(settings, "runs", "0002")))
+    assert (await one(tmp_path, "store", store=url)).command == "leadline migrate up"
+    await asyncio.to_thread(lambda: asyncio.run(migrate_up(settings)))
+    await asyncio.to_thread(_psql, url, "DROP TABLE account_audit")
+    gone = await one(tmp_path, "store", store=url)
+    assert (gone.status, gone.command) == (Status.UNHEALTHY, "leadline restore SRC")
+    assert "table `account_audit`" in gone.cause
+
+
+def _psql(url: str, statement: str) -> None:
+    async def told() -> None:
+        connection = await asyncpg.connect(url)
+        try:
+            await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    asyncio.run(told())
 
 
 async def test_an_event_log_that_is_away_is_named(tmp_path: Path) -> None:

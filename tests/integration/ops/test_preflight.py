@@ -228,7 +228,9 @@ async def test_open_metrics_and_failed_notifications_are_found(tmp_path: Path, w
     world.open_metrics, world.notified = True, (3, 2)
     found = await gone_through(tmp_path, world)
     assert "open to everybody" in row(found, "auth_required").standing.told
-    assert row(found, "alert_delivered").standing.told == "2 of 3 notifications failed"
+    failed = row(found, "alert_delivered").standing
+    assert failed.told.startswith("2 of 3 notifications failed")
+    assert failed.command == "leadline preflight --try-alert", "where Alertmanager is, is set already"
 
 
 @pytest.mark.usefixtures("findings")
@@ -247,6 +249,7 @@ async def test_a_certificate_that_clients_refuse_is_found(tmp_path: Path, world:
         settings = await settings_for(tmp_path / "data", **flags)
         found = await preflight(Look(settings=settings), answers={})
     assert "certificate" in row(found, "tls").standing.told
+    assert row(found, "tls").standing.command.startswith("openssl s_client -connect ")
     assert {"tls", "auth_required", "limits_answer", "access_log"} <= set(found.keeps)
 
 

@@ -107,6 +107,28 @@ def _members(path: Path) -> dict[str, str]:
         return {name: bundle.read(name).decode() for name in bundle.namelist()}
 
 
+async def test_an_operators_bundle_has_everybodys_runs_and_one_of_a_tenant_has_its_own(tmp_path: Path) -> None:
+    settings = await settings_for(tmp_path / "data")
+    options = Options(strategy=StrategyName.EXTRACTIVE)
+    async with store_of(settings, settings.data_dir) as store:
+        for run_id, tenant in (("r1", "acme"), ("r2", "globex")):
+            question = Question(text=QUESTION, language="en")
+            await store.create(NewRun(id=run_id, tenant=tenant, question=question, options=options, seed=1))
+    everybodys, acmes = {"r1": "acme", "r2": "globex"}, {"r1": "acme"}
+    for wanted, runs in (
+        (Wanted(runs=sorted(everybodys)), everybodys),
+        (Wanted(runs=sorted(acmes), tenant="acme"), acmes),
+    ):
+        path = tmp_path / f"{len(runs)}.zip"
+        bundle = await make_bundle(Look(settings=settings, web=False), path, wanted)
+        texts = await asyncio.to_thread(_members, bundle.path)
+        assert {one["id"]: one["tenant"] for one in json.loads(texts["runs.json"])} == runs
+        assert set(json.loads(texts["queue.json"])) == set(runs.values())
+        assert {f"journal-{run_id}.json" for run_id in runs} <= set(texts)
+    with pytest.raises(UnknownRun):
+        await make_bundle(Look(settings=settings), tmp_path / "c.zip", Wanted(tenant="acme", runs=["r2"]))
+
+
 async def test_logs_with_content_stay_out(tmp_path: Path) -> None:
     log = tmp_path / "service.log"
     await asyncio.to_thread(log.write_text, f'{{"question": "{QUESTION}"}}\n')

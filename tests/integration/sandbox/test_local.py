@@ -16,7 +16,8 @@ from leadline.errors import InvalidArguments
 from leadline.ports import Program
 from leadline.sandbox import cgroups, tree, watchdog
 from leadline.sandbox.landlock import Landlock
-from leadline.sandbox.supervisor import SESSIONS, LocalSandbox
+from leadline.sandbox.sessions import SESSIONS
+from leadline.sandbox.supervisor import LocalSandbox
 from leadline.sandbox.types import Limits
 
 pytestmark = [pytest.mark.server("bwrap"), pytest.mark.blocking("/proc is read to see what was left behind")]

@@ -54,11 +54,14 @@ async def executor() -> AsyncIterator[tuple[Executor, str]]:
 async def test_a_program_goes_and_its_result_comes(executor: tuple[Executor, str]) -> None:
     served, address = executor
     async with RemoteSandbox(address, limits=Limits(), key="k") as sandbox:
-        ran = await sandbox.run(Program(code="print(42)", files={"in.bin": b"\0\xff"}, timeout=3, session="r1"))
+        ran = await sandbox.run(
+            Program(code="print(42)", files={"in.bin": b"\0\xff"}, timeout=3, session="r1", tenant="acme")
+        )
     assert (ran.stdout, ran.exit, ran.killed_by, ran.truncated) == ("42\n", 0, None, ())
     assert [(file.name, file.data, file.media_type) for file in ran.files] == [("a.txt", b"hi", "text/plain")]
     assert served.asked == [{"code": "print(42)", "timeout": 3, "files": {"in.bin": "AP8="}, "session": "r1"}]
     assert served.headers["Authorization"] == "Bearer k"
+    assert served.headers["Leadline-Tenant"] == "acme"
 
 
 @pytest.mark.parametrize(

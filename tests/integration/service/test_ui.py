@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.kept import SECRETS_KEY
 from tests.support.service import Client, Running, small_service
 
 from leadline.ports.access import Role
@@ -18,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("service_ui")
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Running]:
-    async with small_service(tmp_path, {}) as found:
+    async with small_service(tmp_path, {"secrets__key": SECRETS_KEY}) as found:
         yield found
 
 
@@ -65,6 +66,8 @@ async def test_a_key_is_kept_where_no_script_reads_it_and_forgotten_on_wish(runn
     found = (await asked(client, "GET", "/ui/session", headers=kept(key))).body
     assert (found["signed_in"], found["tenant"], found["role"]) == (True, "acme", "admin")
     assert found["csrf"] == entered.body["csrf"] == csrf_of(key)
+    assert found["first"] is False  # an admin, but not of a tenant that runs the service
+    assert "search.serper" in found["secrets"]
     gone = await client.ask("DELETE", "/ui/session")
     assert gone.status == 204
     assert "Max-Age=0" in gone.headers["Set-Cookie"]

@@ -99,9 +99,15 @@ def authenticator(issuer: Issuer, clock: Turned) -> JwtAuthenticator:
 
 
 def token(
-    claims: dict[str, Any] = GOOD, *, kid: str | None = "one", name: str = "one", algorithm: str = "RS256"
+    claims: dict[str, Any] = GOOD,
+    *,
+    kid: str | None = "one",
+    name: str = "one",
+    algorithm: str = "RS256",
+    critical: str | None = None,
 ) -> str:
-    headers = {} if kid is None else {"kid": kid}
+    headers: dict[str, Any] = {} if kid is None else {"kid": kid}
+    headers |= {} if critical is None else {"crit": [critical], critical: 1}
     key = ec_key() if algorithm == "ES256" else rsa_key(name)
     return jwt.encode({k: v for k, v in claims.items() if v is not None}, key, algorithm=algorithm, headers=headers)
 
@@ -178,6 +184,7 @@ def by_public_key() -> str:
         lambda: token(kid=None),
         lambda: token()[:-4],
         lambda: token(algorithm="RS512"),
+        lambda: token(critical="made-up"),
         lambda: "a.b.c",
         lambda: "",
         lambda: "ü.ü.ü",

@@ -168,7 +168,7 @@ class FakeEngine:
             raise InputError("the question is empty")
         if docs and indexing is not None:
             if indexed is not None:
-                indexed(Index())
+                indexed(self.script.index)
             indexing(Seen(2, 2, "a.txt"))
         options = options or Options()
         if docs:

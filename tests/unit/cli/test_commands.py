@@ -63,6 +63,22 @@ def test_what_could_not_be_read_is_told_with_its_name_once(leadline: Any, script
     assert "none of the documents can be searched" in told[3]
 
 
+def test_a_question_over_nothing_that_can_be_read_is_refused_before_it_is_a_run(leadline: Any, script: Any) -> None:
+    script.index = Index(documents=0, failed=(NotRead("/d/a.docx", "`/d/a.docx`: the archive is damaged"),))
+    refused = leadline(*ASK)
+    assert (refused.code, refused.out) == (2, "")
+    assert "not read: /d/a.docx: the archive is damaged" in refused.err
+    assert "none of the documents can be searched" in refused.err.splitlines()[-1]
+    assert "--web" in refused.err
+    assert leadline(*ASK, "--web").code == 0
+
+
+def test_a_file_that_is_not_there_is_no_run_that_is_not_there(leadline: Any) -> None:
+    refused = leadline("verify", "gone.zip")
+    assert refused.code == 2
+    assert "there is no file gone.zip" in refused.err
+
+
 def test_what_could_steer_a_terminal_is_marked(leadline: Any) -> None:
     result = leadline(*ASK)
     assert "\x1b" not in result.err
@@ -276,6 +292,7 @@ def test_an_ended_run_is_not_resumed(leadline: Any) -> None:
 def test_verify_takes_runs_and_files(leadline: Any, script: Any, tmp_path: Path) -> None:
     leadline(*ASK)
     assert leadline("verify", "last").out == "every quote stands: 2 claims, 3 quotes\n"
+    (tmp_path / "x.zip").touch()
     leadline("verify", str(tmp_path / "x.zip"))
     assert script.called("verify") == [("r1001",), (tmp_path / "x.zip",)]
 

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -117,3 +118,13 @@ def test_the_key_comes_from_passphrase_and_salt() -> None:
     assert key != Kdf(salt=b"t" * 16, **cheap).key("correct horse")
     assert key != Kdf(salt=b"s" * 16, **cheap).key("correct hors")
     assert check_of(key) not in key.hex()
+
+
+def test_what_unfolds_without_bound_comes_in_pieces(tmp_path: Path) -> None:
+    packer = zstandard.ZstdCompressor(level=19).compressobj()
+    packed = b"".join(packer.compress(bytes(1 << 20)) for _ in range(256)) + packer.flush()
+    path = tmp_path / "file"
+    path.write_bytes(packed)
+    sizes = [len(piece) for piece in Files().read(path, name="a")]
+    assert len(packed) < 1 << 15
+    assert (sum(sizes), max(sizes) <= 64 << 20) == (1 << 28, True)

@@ -336,3 +336,17 @@ def test_vectors_need_a_server_and_its_model() -> None:
     for wrong in ("ftp://127.0.0.1", "127.0.0.1:1", "http://a:b@127.0.0.1"):
         with pytest.raises(SettingsError, match="LEADLINE_EMBED__URL"):
             load(environ={"LEADLINE_EMBED__URL": wrong, "LEADLINE_EMBED__NAME": "bag"})
+
+
+def test_who_has_no_home_is_told_which_setting_takes_its_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def homeless(_: str) -> str:
+        return "~"  # what `expanduser` gives where neither HOME nor the user's entry names a folder
+
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", homeless)
+    monkeypatch.setattr("platformdirs.user_config_path", lambda *_, **__: Path("~/.config").expanduser())
+    monkeypatch.setattr("platformdirs.user_data_path", lambda *_, **__: Path("~/.local").expanduser())
+    with pytest.raises(SettingsError, match="LEADLINE_DATA_DIR"):
+        load(environ={})
+    assert load(environ={"LEADLINE_DATA_DIR": str(tmp_path)}).data_dir == tmp_path

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from leadline.ports.admission import InboundLimit
+from leadline.service.problems import STATUSES
 from leadline.ui.files import INDEX, POLICY, static_files
 
 FILES = static_files()
@@ -95,3 +97,9 @@ def test_the_policy_lets_nothing_in() -> None:
     assert parts["require-trusted-types-for"] == "'script'"
     assert parts["trusted-types"] == "'none'"
     assert "unsafe" not in POLICY
+
+
+def test_every_refusal_that_the_service_sends_is_told_in_chinese() -> None:
+    known = set(re.findall(r"^  (\w+): \"[^\"]*[\u4e00-\u9fff]", SCRIPTS["refusals.js"], re.MULTILINE))
+    assert {str(limit) for limit in InboundLimit} <= known
+    assert {kind.code for kind in STATUSES} <= known

@@ -6,9 +6,10 @@ import asyncio
 from typing import Final
 
 from leadline.domain import Json
-from leadline.errors import LeadlineError, MissingExtra, StoreError
+from leadline.errors import LeadlineError, MissingExtra, StoreError, StoreUnavailable
 from leadline.ops.doctor.finding import Finding, Status, failed, off, warned
 from leadline.ops.doctor.look import Look
+from leadline.settings import Settings
 from leadline.settings.cache import OFF
 from leadline.wiring import migrate_status
 from leadline.wiring.loaded import loaded
@@ -23,6 +24,7 @@ from leadline.wiring.probe_places import (
     try_event_log,
     try_store,
 )
+from leadline.wiring.store import tables_lack
 
 LONG_WAIT: Final = 300.0
 """Seconds for which a run may wait for a worker before that is a fault."""
@@ -39,19 +41,43 @@ _FULL: Final = 0.9
 async def store(look: Look) -> Finding:
     """Write to the run store and read it back."""
     kind = look.settings.store.partition(":")[0]
-    if kind == "postgresql":
-        await loaded("leadline.tasks.postgres")
-    _ = await try_store(look.settings, await look.folder())
     if kind != "postgresql":
+        _ = await try_store(look.settings, await look.folder())
         return Finding(told="sqlite: written and read", facts={"kind": kind})
-    # In a thread of its own: it imports and reads files, which must not hold up a service's loop.
-    tables = await asyncio.to_thread(lambda: asyncio.run(migrate_status(look.settings)))
-    behind = [one for one in tables if one.found != one.wanted]
+    try:
+        return await _postgres(look)
+    except StoreUnavailable as error:
+        return failed(error, command='pg_isready -d "$LEADLINE_STORE"', runbook="docs/runbooks/store-down.md")
+
+
+async def _postgres(look: Look) -> Finding:
+    """Look at the tables, write and read back. Raises `StoreError`."""
+    await loaded("leadline.tasks.postgres", "leadline.tasks.postgres.lacking", "leadline.accounts.schema")
+    # Before the store is opened, which refuses such tables in words of its own. In a thread of its own: it imports
+    # and reads files, which must not hold up a service's loop.
+    wrong = await asyncio.to_thread(lambda: asyncio.run(_tables(look.settings)))
+    if wrong is not None:
+        return wrong
+    _ = await try_store(look.settings, await look.folder())
+    return Finding(told="postgresql: written and read, tables up to date", facts={"kind": "postgresql"})
+
+
+async def _tables(settings: Settings) -> Finding | None:
+    """Return what is wrong with the tables of PostgreSQL: their version, or something that was taken from them."""
+    page = f"{_PAGE}#store"
+    behind = [one for one in await migrate_status(settings) if one.found != one.wanted]
     if behind:
         part = behind[0]
         cause = f"the tables of {part.part} are at {part.found or 'nothing'}, this version wants {part.wanted}"
-        return failed(cause, command="leadline migrate up", runbook=f"{_PAGE}#store")
-    return Finding(told="postgresql: written and read, tables up to date", facts={"kind": kind})
+        return failed(cause, command="leadline migrate up", runbook=page)
+    lack = await tables_lack(settings)
+    if not lack:
+        return None
+    first = next((one for one in lack if one.mend is None), lack[0])
+    others = f", and {len(lack) - 1} more" if len(lack) > 1 else ""
+    cause = f"the database has not the {first.what} that this version made there{others}"
+    command = "leadline restore SRC" if first.mend is None else f'psql "$LEADLINE_STORE" -c "{first.mend}"'
+    return failed(cause, command=command, runbook=page)
 
 
 async def queue(look: Look) -> Finding:

@@ -55,6 +55,10 @@ TLS_FOLDER=./tls
 HTTPS_PORT=443
 """
 
+_KEY: Final = "LEADLINE_METRICS__KEY"
+_KEYS: Final = "/run/leadline"
+"""Where Prometheus finds the key of metrics: in memory."""
+
 _OWN: Final = frozenset({"S3__ACCESS_KEY", "S3__SECRET_KEY", "STORE", "ENGINE", "CACHE", "LIMITS"})
 
 
@@ -67,11 +71,13 @@ def compose_files(deployment: Deployment) -> Mapping[str, str]:
         tools=tuple(found[part.name] for part in deployment.parts if part.is_tool),
         vllm=(),
         alertmanager="alertmanager:9093",
-        key_file="/run/secrets/metrics",
+        key_file=f"{_KEYS}/metrics",
         runbooks=deployment.runbooks,
     )
     monitoring = {f"prometheus/{name}": text for name, text in prometheus_files(targets).items()}
-    monitoring |= {f"alertmanager/{name}": text for name, text in alertmanager_files(webhook=None).items()}
+    monitoring |= {
+        f"alertmanager/{name}": text for name, text in alertmanager_files(webhook=deployment.alerts_to).items()
+    }
     return {
         "compose.yaml": yaml_text(_document(deployment), head=HEAD),
         "example.env": _example(),
@@ -84,6 +90,11 @@ def compose_files(deployment: Deployment) -> Mapping[str, str]:
                 port=8443,
                 plain_port=None,
                 server_name=deployment.host,
+                # What is written in a container fills its memory, or is rotated by what keeps its output.
+                access_log=PurePosixPath("/dev/stdout"),
+                error_log=PurePosixPath("/dev/stderr"),
+                # Docker's: replicas come and go, and get other addresses.
+                resolver="127.0.0.11",
             )
         ),
         **monitoring,
@@ -114,16 +125,12 @@ def _document(deployment: Deployment) -> dict[str, Json]:
         "prometheus": _prometheus(),
         "alertmanager": _alertmanager(),
     }
-    volumes: dict[str, Json] = dict.fromkeys(("database", "queue", "bodies", "metrics", "alerts", "balancer"))
+    volumes: dict[str, Json] = dict.fromkeys(("database", "queue", "bodies", "metrics", "alerts"))
     return {
         "name": "leadline",
         "services": services,
-        "networks": {"front": {}, "back": {}, "tools": {"internal": True}, "stores": {"internal": True}},
+        "networks": {"front": {}, "back": {}, **{name: {"internal": True} for name in ("tools", "stores", "counts")}},
         "volumes": volumes,
-        "secrets": {
-            "metrics": {"environment": "LEADLINE_METRICS__KEY"},
-            "postgres": {"environment": "POSTGRES_PASSWORD"},
-        },
     }
 
 
@@ -151,11 +158,10 @@ def _postgres() -> Json:
         "environment": {
             "POSTGRES_USER": "leadline",
             "POSTGRES_DB": "leadline",
-            "POSTGRES_PASSWORD_FILE": "/run/secrets/postgres",
+            "POSTGRES_PASSWORD": "${POSTGRES_PASSWORD:?see example.env}",
             "POSTGRES_INITDB_ARGS": "--auth=scram-sha-256",
         },
         "command": ["postgres", "-c", "max_connections=300"],
-        "secrets": ["postgres"],
         "volumes": ["database:/var/lib/postgresql/data"],
         "tmpfs": ["/tmp", "/var/run/postgresql:uid=999,gid=999"],  # noqa: S108 in a container
         "networks": ["stores"],
@@ -180,7 +186,7 @@ def _redis(name: str, options: Iterable[tuple[str, str]], *, counts: str | None 
         "entrypoint": ["sh", "-c", start],
         "working_dir": "/data",
         "tmpfs": ["/tmp"],  # noqa: S108 in a container
-        "networks": ["stores"],
+        "networks": ["counts"],
         "healthcheck": _checked("sh", "-c", f'REDISCLI_AUTH="$${password}" redis-cli ping | grep -q PONG', start="5s"),
     }
     return found | ({"volumes": ["queue:/data"]} if name == "queue" else {"tmpfs": ["/tmp", "/data"]})  # noqa: S108 as above
@@ -222,6 +228,8 @@ def _chosen(deployment: Deployment, name: str) -> dict[str, Json]:
 def _own(deployment: Deployment, name: str, *, memory: str) -> dict[str, Json]:
     found = _hardened(memory=memory, user=f"{USER}:{USER}") | {
         "image": deployment.image,
+        # Children of a process that was killed come to the first one, which must take their ends.
+        "init": True,
         "environment": needed_by(name, _variables(deployment)) | _chosen(deployment, name),
     }
     if name.startswith(TOOL):  # it keeps nothing, and bodies of tenants are not for it
@@ -246,18 +254,23 @@ def _operator(deployment: Deployment) -> Json:
     # Containers of one machine reach each other over networks of its own: `preflight` asks for no TLS there.
     neighbours = ("postgres", "redis-queue", "redis-cache", *(part.name for part in deployment.parts if part.is_tool))
     environment = needed_by(OPERATOR, _variables(deployment)) | _chosen(deployment, OPERATOR)
+    around: dict[str, Json] = {
+        "TRUSTED": ",".join(neighbours),
+        "PROMETHEUS": "http://prometheus:9090",
+        "ALERTMANAGER": "http://alertmanager:9093",
+    }
     return found | {
-        "environment": environment | {"LEADLINE_PREFLIGHT__TRUSTED": ",".join(neighbours)},
+        "environment": environment | {f"LEADLINE_PREFLIGHT__{name}": value for name, value in around.items()},
         "profiles": [OPERATOR],
         "command": ["--help"],
         "restart": "no",
-        "networks": ["tools", "stores", "back"],
+        "networks": ["tools", "stores", "counts", "back", "front"],
     }
 
 
 def _part(deployment: Deployment, part: Part) -> Json:
     # Who is in the first network alone, as programs of a model are, reaches tools and nobody else.
-    networks = ["tools", *(["stores"] if "stores" in part.reach else [])]
+    networks = ["tools", *(name for name in ("stores", "counts") if name in part.reach)]
     networks += ["back"] if part.reach & {"web", "models"} else []
     networks += ["front"] if part.name == "service" else []
     listed: list[Json] = [*networks]
@@ -289,10 +302,11 @@ def _nginx() -> Json:
             "./nginx.conf:/etc/leadline/nginx.conf:ro",
             "${TLS_FOLDER:-./tls}:/etc/leadline/tls:ro",
         ],
-        "tmpfs": [f"{NGINX}:uid=101,gid=101", "/tmp"],  # noqa: S108 in a container
+        "tmpfs": [f"{NGINX}:uid=101,gid=101,size=128m", "/tmp"],  # noqa: S108 in a container
         "networks": ["front"],
         "depends_on": {"service": {"condition": "service_healthy"}},
         "stop_signal": "SIGQUIT",
+        "stop_grace_period": "30s",
     }
 
 
@@ -300,12 +314,15 @@ def _prometheus() -> Json:
     return _hardened(memory="1g", user="65534:65534") | {
         "image": _PROMETHEUS,
         "profiles": [MONITORING],
+        "environment": {_KEY: f"${{{_KEY}:?see example.env}}"},
+        # Compose lays no secret from `.env` into a container that is read-only: it lays the file down itself.
+        "entrypoint": ["sh", "-c", f'umask 077; printf %s "$${_KEY}" > {_KEYS}/metrics; exec prometheus "$$@"', "sh"],
         "command": [
             "--config.file=/etc/prometheus/prometheus.yml",
             "--storage.tsdb.path=/prometheus",
             "--storage.tsdb.retention.time=15d",
         ],
-        "secrets": ["metrics"],
+        "tmpfs": [f"{_KEYS}:uid=65534,gid=65534,mode=0700"],
         "volumes": ["./prometheus:/etc/prometheus:ro", "metrics:/prometheus"],
         "ports": ["127.0.0.1:9090:9090"],
         "networks": ["back", "tools"],

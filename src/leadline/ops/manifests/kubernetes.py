@@ -147,6 +147,8 @@ def _pod(container: dict[str, Json]) -> dict[str, Json]:
         "serviceAccountName": "leadline",
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
+        # Children of a process that was killed come to the first one: the pod's own, which takes their ends.
+        "shareProcessNamespace": True,
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": USER,
@@ -272,7 +274,7 @@ def _ingress(deployment: Deployment) -> dict[str, Json]:
     }
     backend: dict[str, Json] = {"service": {"name": SERVICE.name, "port": {"name": "http"}}}
     # The API, the pages and health, each by name: what is internal is in none of them.
-    shown = ("/v1", "/mcp", "/ui", "/shared", "/openapi.json", "/healthz", "/readyz")
+    shown = ("/v1", "/mcp", "/ui", "/runbooks", "/openapi.json", "/healthz", "/readyz")
     paths: list[Json] = [{"path": path, "pathType": "Prefix", "backend": backend} for path in shown]
     paths.append({"path": "/", "pathType": "Exact", "backend": backend})
     return {

@@ -22,8 +22,6 @@ PRIVATE: Final = (
 )
 """Networks that are not the internet; the service that gives machines their credentials is in one of them."""
 
-STORE_PORTS: Final = (5432, 6379, 443, 9000)
-MODEL_PORTS: Final = (8000, 443)
 _PART_OF: Final = "app.kubernetes.io/part-of"
 
 
@@ -35,7 +33,7 @@ def policies(deployment: Deployment) -> Iterator[dict[str, Json]]:
     asking: dict[str, Json] = {"matchExpressions": [named]}
     yield _policy(deployment, "allow-dns", asking, egress=[{"ports": [_port(53, "UDP"), _port(53)]}])
     migrate = _names("migrate")
-    yield _policy(deployment, "migrate", migrate, egress=[_to(deployment.stores, STORE_PORTS)])
+    yield _policy(deployment, "migrate", migrate, egress=[_to(deployment.stores, deployment.store_ports)])
     for part in deployment.parts:
         yield _policy(
             deployment,
@@ -59,9 +57,13 @@ def _ingress(deployment: Deployment, part: Part) -> Iterator[Json]:
 def _egress(deployment: Deployment, part: Part) -> Iterator[Json]:
     """Yield where a part may go."""
     if "stores" in part.reach:
-        yield _to(deployment.stores, STORE_PORTS)
+        yield _to(deployment.stores, deployment.store_ports)
+    if "counts" in part.reach:
+        yield _to(deployment.stores, deployment.redis_ports)
+    if deployment.sinks and part.reach:
+        yield _to(deployment.sinks, deployment.sink_ports)
     if "models" in part.reach:
-        yield _to(deployment.models, MODEL_PORTS)
+        yield _to(deployment.models, deployment.model_ports)
     if "tools" in part.reach:
         ports: list[Json] = [_port(other.port) for other in deployment.parts if other.is_tool]
         yield {"to": [{"podSelector": {"matchLabels": {_PART_OF: "leadline"}}}], "ports": ports}

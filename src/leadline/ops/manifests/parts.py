@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from leadline.errors import SettingsError
 from leadline.ops.manifests.providers import check_choices
@@ -14,8 +15,8 @@ from leadline.settings import items
 from leadline.settings.kinds import is_secret
 from leadline.version import __version__
 
-Reach = Literal["stores", "tools", "models", "web"]
-"""What a part connects to: databases and queues, tool services, model servers, the internet."""
+Reach = Literal["stores", "counts", "tools", "models", "web"]
+"""What a part connects to: database and bodies, Redis, tool services, model servers, the internet."""
 
 USER: Final = 10001
 DATA: Final = "/var/lib/leadline"
@@ -23,8 +24,16 @@ PORT: Final = 8000
 METRICS_PORT: Final = 9100
 TOOL_PORTS: Final = (("search", 8001), ("visit", 8002), ("scholar", 8003), ("python", 8004))
 
+PROGRAMS: Final = 2
+"""Programs of models that run at a time in one `tool-python`: each may take 1 GiB of its memory."""
+
 TOOL: Final = "tool-"
 """What the name of a tool's own service begins with."""
+
+_ADDRESSES: Final = tuple(
+    f"{role}__{word}" for role in ("JUDGE", "SUMMARIZER", "EMBED", "RERANK") for word in ("URL", "URLS")
+)
+"""Settings that say where models are."""
 
 T = TypeVar("T")
 
@@ -68,7 +77,7 @@ class Part:
 
 def _tool(name: str, port: int) -> Part:
     words = ("serve-tool", name, "--host", "0.0.0.0", "--port", str(port), "--notice", "5")  # noqa: S104 in a pod
-    reach: frozenset[Reach] = frozenset() if name == "python" else frozenset({"stores", "web"})
+    reach: frozenset[Reach] = frozenset() if name == "python" else frozenset({"counts", "web"})
     return Part(
         name=f"{TOOL}{name}",
         words=words,
@@ -78,7 +87,7 @@ def _tool(name: str, port: int) -> Part:
         most=8,
         scale="cpu",
         cpu="250m",
-        memory="2048Mi" if name == "python" else "1024Mi",
+        memory="3072Mi" if name == "python" else "1024Mi",
         reach=reach,
     )
 
@@ -95,7 +104,7 @@ SERVICE: Final = Part(
     cpu="500m",
     memory="1024Mi",
     # Webhooks go to addresses that tenants name.
-    reach=frozenset({"stores", "tools", "models", "web"}),
+    reach=frozenset({"stores", "counts", "tools", "models", "web"}),
 )
 WORKER: Final = Part(
     name="worker",
@@ -107,7 +116,7 @@ WORKER: Final = Part(
     scale="queue",
     cpu="500m",
     memory="2048Mi",
-    reach=frozenset({"stores", "tools", "models"}),
+    reach=frozenset({"stores", "counts", "tools", "models"}),
     drain=60,
 )
 PARTS: Final = (SERVICE, WORKER, *(_tool(name, port) for name, port in TOOL_PORTS))
@@ -177,9 +186,12 @@ class Deployment:
     """What differs from one deployment to the next.
 
     `runs_at_once` is a worker's concurrency, by which the number of workers follows the queue.
-    `stores` and `models` are networks (CIDR) of databases and of model servers. `choices` are settings of
-    providers and of other models, as `SEARCH__PROVIDERS`: each goes to the parts that have a use for it.
-    `runbooks_at` is the address below which alerts' runbooks answer, by default `/runbooks` at the host.
+    `stores` and `models` are networks (CIDR) of databases and of model servers, `sinks` of what is told of runs:
+    Kafka and collectors of traces. Their ports stand beside them; those of models are in their addresses. `choices`
+    are settings of providers and of other models, as `SEARCH__PROVIDERS`: each goes to the parts that have a use
+    for it.
+    `runbooks_at` is the address below which alerts' runbooks answer, by default `/runbooks` at the host. `alerts_to`
+    is a webhook that the Alertmanager of compose tells of alerts; without, it tells nobody.
     """
 
     image: str = f"leadline:{__version__}"
@@ -192,11 +204,16 @@ class Deployment:
     runs_at_once: int = 8
     stores: tuple[str, ...] = ("10.20.0.0/16",)
     models: tuple[str, ...] = ("10.30.0.0/16",)
+    sinks: tuple[str, ...] = ()
+    store_ports: tuple[int, ...] = (5432, 443, 9000)
+    redis_ports: tuple[int, ...] = (6379, 26379)
+    sink_ports: tuple[int, ...] = (9092, 9093, 4318)
     ingress_namespace: str = "ingress-nginx"
     monitoring_namespace: str = "monitoring"
     parts: tuple[Part, ...] = field(default=PARTS)
     choices: Mapping[str, str] = field(default_factory=dict)
     runbooks_at: str | None = None
+    alerts_to: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse choices of nobody. Raises `SettingsError`."""
@@ -206,6 +223,18 @@ class Deployment:
     def runbooks(self) -> str:
         """The address below which alerts' runbooks answer."""
         return self.runbooks_at or f"https://{self.host}/runbooks"
+
+    @property
+    def model_ports(self) -> tuple[int, ...]:
+        """The ports of every model server that is named here."""
+        named = (
+            address
+            for setting, value in self.choices.items()
+            if setting.endswith(_ADDRESSES)
+            for address in value.split(",")
+        )
+        parts = [urlsplit(url.strip()) for url in (*self.model_urls, *named) if url.strip()]
+        return tuple(sorted({one.port or (443 if one.scheme == "https" else 80) for one in parts}))
 
     def settings(self, *, proxies: str) -> dict[str, str]:
         """Return the settings that are no secret, as variables; `proxies` is the balancer's network."""
@@ -219,6 +248,7 @@ class Deployment:
             "METRICS__HOST": "0.0.0.0",  # noqa: S104 in a pod
             "SERVICE__PROXIES": proxies,
             "LOG__FORMAT": "json",
+            "PYTHON__WORKERS": str(PROGRAMS),
         }
         found |= {f"TOOLS__{name.upper()}": f"http://tool-{name}:{port}" for name, port in TOOL_PORTS}
         return {f"LEADLINE_{name}": value for name, value in found.items()}

@@ -23,12 +23,14 @@ _MODELS: Final = (
     *("RERANK__URL", "RERANK__NAME", "RERANK__API_KEY"),
 )
 _CONTACT: Final = "FETCH__CONTACT"
+_TOLD: Final = ("LOG__SINK", "TRACES__URL", "TRACES__KEY")
+"""Where log lines and traces go: Kafka, a collector."""
 
 CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        "service": _MODELS,
-        "worker": _MODELS,
-        "operator": _MODELS,
+        "service": (*_MODELS, "EVENT_LOG", *_TOLD),
+        "worker": (*_MODELS, "EVENT_LOG", *_TOLD),
+        "operator": (*_MODELS, "EVENT_LOG"),
         "tool-search": (
             "SEARCH__PROVIDERS",
             *(f"SEARCH__{name.upper()}__API_KEYS" for name in PROVIDERS if name not in KEYLESS),
@@ -37,12 +39,14 @@ CHOICES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
             *(f"SEARCH__{name.upper()}__WEIGHT" for name in PROVIDERS),
             *(f"SEARCH__{name.upper()}__USD" for name in PROVIDERS if name not in KEYLESS),
             _CONTACT,
+            *_TOLD,
         ),
-        "tool-visit": ("VISIT__READER_ORDER", "VISIT__READER_URL", "VISIT__READER_KEY", _CONTACT),
+        "tool-visit": ("VISIT__READER_ORDER", "VISIT__READER_URL", "VISIT__READER_KEY", _CONTACT, *_TOLD),
         "tool-scholar": (
             "SCHOLAR__PROVIDERS",
             *(f"SCHOLAR__{name.upper()}__API_KEYS" for name in TAKE_KEYS),
             _CONTACT,
+            *_TOLD,
         ),
     }
 )

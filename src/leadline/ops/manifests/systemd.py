@@ -28,9 +28,7 @@ _HARDENED: Final[_Lines] = (
     ("PrivateDevices", "yes"),
     ("ProtectClock", "yes"),
     ("ProtectHostname", "yes"),
-    ("ProtectKernelLogs", "yes"),
     ("ProtectKernelModules", "yes"),
-    ("ProtectKernelTunables", "yes"),
     ("ProtectControlGroups", "yes"),
     ("RestrictSUIDSGID", "yes"),
     ("RestrictRealtime", "yes"),
@@ -41,6 +39,8 @@ _HARDENED: Final[_Lines] = (
 )
 _ALONE: Final[_Lines] = (
     ("RestrictNamespaces", "yes"),
+    ("ProtectKernelLogs", "yes"),
+    ("ProtectKernelTunables", "yes"),
     ("ProtectProc", "invisible"),
     ("ProcSubset", "pid"),
     ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX"),
@@ -51,6 +51,7 @@ _ALONE: Final[_Lines] = (
     ("SystemCallErrorNumber", "EPERM"),
 )
 # Programs of a model run in namespaces of their own, which the sandbox makes; nothing here reaches the internet.
+# What covers a piece of /proc is left out: the kernel then refuses a namespace its own /proc, and bubblewrap with it.
 _SANDBOX: Final[_Lines] = (
     ("RestrictNamespaces", "user mnt pid net ipc uts cgroup"),
     ("RestrictAddressFamilies", "AF_INET AF_INET6 AF_UNIX AF_NETLINK"),
@@ -62,6 +63,10 @@ _SANDBOX: Final[_Lines] = (
 )
 
 
+_RELOAD: Final = ("ExecReload", "/bin/kill -HUP $MAINPID")
+"""Model servers of the settings file are taken anew; the environment stays what it was at the start."""
+
+
 def systemd_files() -> Mapping[str, str]:
     """Return the text of each unit, by its name; instances are ports (`leadline-service@8000`) or numbers."""
     tools = tuple(name for name, _ in TOOL_PORTS)
@@ -69,13 +74,13 @@ def systemd_files() -> Mapping[str, str]:
     files = {
         "leadline.target": _target(tools),
         "leadline-migrate.service": _migrate(),
-        "leadline-service@.service": _unit("service on port %i", serves, memory="2G", more=_ALONE),
+        "leadline-service@.service": _unit("service on port %i", serves, memory="2G", more=(_RELOAD, *_ALONE)),
         # The instance is the port of its metrics.
         "leadline-worker@.service": _unit(
             "worker with metrics on port %i",
             ("worker", "--metrics-port", "%i"),
             memory="4G",
-            more=(("ExecReload", "/bin/kill -HUP $MAINPID"), *_ALONE),
+            more=(_RELOAD, *_ALONE),
             stop=90,
         ),
     }
@@ -106,17 +111,29 @@ def _migrate() -> str:
         ("Description", "Leadline: bring the tables to this version"),
         ("After", "network-online.target postgresql.service"),
         ("Wants", "network-online.target"),
+        # So that a restart of the target, with another version, changes the tables first.
+        ("PartOf", "leadline.target"),
+        ("StartLimitIntervalSec", "0"),
     )
-    service = (("Type", "oneshot"), ("RemainAfterExit", "yes"), *_process(MIGRATE, memory="1G"), *_HARDENED, *_ALONE)
+    again = (("Restart", "on-failure"), ("RestartSec", "5s"))  # a database may be up later than this machine
+    service = (
+        *(("Type", "oneshot"), ("RemainAfterExit", "yes"), *again),
+        *_process(MIGRATE, memory="1G"),
+        *_HARDENED,
+        *_ALONE,
+    )
     return HEAD + _section("Unit", unit) + "\n" + _section("Service", service)
 
 
 def _unit(what: str, words: tuple[str, ...], *, memory: str, more: _Lines, stop: int = 60, user: str = USER) -> str:
+    # Wanted, not required: what starts before the tables are there ends, and is started again, as long as it takes.
+    # Tools have nothing to do with tables.
+    first = "" if user == TOOLS_USER else " leadline-migrate.service"
+    servers = "redis-server.service" if user == TOOLS_USER else "postgresql.service redis-server.service"
     unit = (
         ("Description", f"Leadline: {what}"),
-        ("After", "network-online.target leadline-migrate.service postgresql.service redis-server.service"),
-        ("Wants", "network-online.target"),
-        ("Requires", "leadline-migrate.service"),
+        ("After", f"network-online.target{first} {servers}"),
+        ("Wants", f"network-online.target{first}"),
         ("PartOf", "leadline.target"),
         ("StartLimitIntervalSec", "0"),
     )
@@ -137,10 +154,12 @@ def _unit(what: str, words: tuple[str, ...], *, memory: str, more: _Lines, stop:
 
 def _process(words: tuple[str, ...], *, memory: str, user: str = USER) -> _Lines:
     data = f"/var/lib/{user}"
+    # Homes are closed (`ProtectHome`): the settings file is looked for beside the environment's.
+    config = "/etc" if user == USER else f"/etc/{user}"
     return (
         ("ExecStart", " ".join((PROGRAM, *words))),
         ("EnvironmentFile", f"/etc/leadline/{user.removeprefix('leadline-')}.env"),
-        ("Environment", f"LEADLINE_DATA_DIR={data} LEADLINE_LOG__FORMAT=json"),
+        ("Environment", f"LEADLINE_DATA_DIR={data} LEADLINE_LOG__FORMAT=json XDG_CONFIG_HOME={config}"),
         ("User", user),
         ("Group", user),
         ("StateDirectory", user),

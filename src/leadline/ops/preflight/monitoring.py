@@ -25,6 +25,7 @@ _ALERT_SECONDS: Final = 90.0
 _LOOK_SECONDS: Final = 1.0
 _PROMETHEUS: Final = "leadline preflight --prometheus http://..."
 _ALERTMANAGER: Final = "leadline preflight --alertmanager http://... --try-alert"
+_TRY: Final = "leadline preflight --try-alert"
 
 
 class Count(NamedTuple):
@@ -142,9 +143,10 @@ async def alert_delivered(ground: Ground) -> Standing:
     if ground.try_alert:
         return await _tried(ground, before)
     if not before.up:
-        return missing("Alertmanager has told nobody of anything since it started", _ALERTMANAGER)
+        return missing("Alertmanager has told nobody of anything since it started", _TRY)
     if before.all - before.up:
-        return missing(f"{before.all - before.up} of {before.all} notifications failed", _ALERTMANAGER)
+        failed = before.all - before.up
+        return missing(f"{failed} of {before.all} notifications failed; Alertmanager's log says whose and why", _TRY)
     return done(f"{before.up} notifications delivered, none failed")
 
 

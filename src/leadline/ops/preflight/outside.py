@@ -26,10 +26,14 @@ async def tls(ground: Ground) -> Standing:
         return missing(_UNSET, _COMMAND)
     if not url.startswith("https://"):
         return missing(f"{url} is not https: keys and questions would travel readable", _COMMAND)
-    ends = await ground.site.certificate_ends(url)
+    shown = f"openssl s_client -connect {_place(url)} </dev/null | openssl x509 -noout -issuer -dates"
+    try:
+        ends = await ground.site.certificate_ends(url)
+    except ServiceUnavailable as error:
+        return missing(str(error), shown)
     days = (ends.timestamp() - ground.clock.now()) / 86_400
     if days < LEAST_DAYS:
-        return missing(f"the certificate of {url} ends in {days:.0f} days", f"openssl s_client -connect {_place(url)}")
+        return missing(f"the certificate of {url} ends in {days:.0f} days", shown)
     return done(f"{url}: accepted, for {days:.0f} days more")
 
 

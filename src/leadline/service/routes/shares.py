@@ -56,7 +56,7 @@ def routes() -> Routes:
     """Return the routes."""
     made = Routes("/v1", tag="shares")
     path = "/research/{run_id}/shares"
-    made.add("POST", path, make_share, action=Action.RUNS_SHARE, status=201, model=ShareMade)
+    made.add("POST", path, make_share, action=Action.RUNS_SHARE, status=201, model=ShareMade, errors=(409,))
     made.add("GET", path, shares, action=Action.RUNS_SHARE, model=list[ShareShown])
     made.add("DELETE", "/shares/{share_id}", close_share, action=Action.RUNS_SHARE, model=ShareShown)
     made.add(
@@ -79,7 +79,8 @@ def routes() -> Routes:
 async def make_share(run: RunDep, taken: ShareTaken, *, services: ServicesDep, caller: CallerDep) -> ShareMade:
     """Make a link to a run's report. `token` is shown this once and never again.
 
-    Whoever sends it may read the report and the texts of its sources, and nothing else.
+    Whoever sends it may read the report and the texts of its sources, and nothing else. 409 where 100 links
+    to the run are open.
     """
     until = services.platform.clock.now() + taken.days * DAY
     made = await services.accounts.shares.create(caller.tenant, run.id, made_by=caller.key, expires_at=until)

@@ -25,6 +25,7 @@ from leadline.ui.files import INDEX, POLICY, StaticFile, runbook_files, static_f
 from leadline.ui.view import report_view
 from leadline.version import __version__
 from leadline.wire.hosts import is_own_host
+from leadline.wiring.own_keys import SECRETS
 
 Language: TypeAlias = Annotated[Literal["en", "zh"], Query(description="The reader's language.")]
 Told: TypeAlias = dict[str, Any]
@@ -207,6 +208,8 @@ def _session(request: Request, services: Services, caller: Caller) -> Told:
         "model": has_model,
         "python": has_model and services.platform.can_compute,
         "offers": {name: path in paths for name, path in _OFFERS.items()},
+        "first": services.asking.goes_first(caller),
+        "secrets": list(SECRETS) if services.settings.secrets.key else [],
     }
 
 

@@ -80,7 +80,8 @@ async def _python(host: Host, call: Call) -> dict[str, Any]:
     except WrongShape as error:
         raise InvalidArguments("`files` maps names to base64 text") from error
     session = f"{call.tenant}/{asked.session}" if asked.session is not None else None
-    program = Program(code=asked.code, files=files, timeout=min(asked.timeout, call.seconds), session=session)
+    seconds = min(asked.timeout, call.seconds)
+    program = Program(code=asked.code, files=files, timeout=seconds, session=session, tenant=call.tenant)
     return ran_body(await host.run(program))
 
 

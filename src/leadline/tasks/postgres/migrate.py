@@ -45,12 +45,12 @@ class Change:
 
 async def status(url: str) -> tuple[Change, ...]:
     """Return all migrations, the oldest first. Raises `StoreUnavailable`, `SettingsError`."""
-    return await _inside(url, _status)
+    return await inside(url, _status)
 
 
 async def up(url: str, *, to: str = "head") -> tuple[Change, ...]:
     """Bring the tables to this version, or to an older one; return what was done. Raises as `status`."""
-    return await _inside(url, lambda connection: _forth(connection, to, name=name_of(url)))
+    return await inside(url, lambda connection: _forth(connection, to, name=name_of(url)))
 
 
 async def down(url: str, *, to: str) -> tuple[Change, ...]:
@@ -58,11 +58,11 @@ async def down(url: str, *, to: str) -> tuple[Change, ...]:
 
     Raises `InputError` for a number that is none or is not done, and as `status`.
     """
-    return await _inside(url, lambda connection: _back(connection, to, name=name_of(url)))
+    return await inside(url, lambda connection: _back(connection, to, name=name_of(url)))
 
 
-async def _inside(url: str, work: Callable[[sa.Connection], T]) -> T:
-    """Return what `work` gives in a transaction of its own."""
+async def inside(url: str, work: Callable[[sa.Connection], T]) -> T:
+    """Return what `work` gives in a transaction of its own. Raises `StoreUnavailable`, `SettingsError`."""
     address = await Address.read(url)
 
     async def connect() -> Any:  # noqa: ANN401 asyncpg ships no types

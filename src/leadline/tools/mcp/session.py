@@ -24,6 +24,7 @@ from mcp.client.streamable_http import streamable_http_client
 from leadline.errors import ProviderBroken, ProviderUnavailable, ToolFailed
 from leadline.resilience import Owned
 from leadline.tools.brief import brief
+from leadline.tools.mcp.bounded import MOST_BYTES, Bounded
 from leadline.tools.mcp.described import Described
 
 MOST_TOOLS: Final = 200
@@ -35,7 +36,6 @@ MOST_CHARS: Final = 200_000
 _MOST_PAGES: Final = 20
 _MOST_MESSAGE: Final = 300
 _CONNECT_SECONDS: Final = 20.0
-_EVENT_BYTES: Final = 4 << 20
 # What the server's child gets of our environment is the library's short list, and never more.
 _GONE: Final = frozenset({types.CONNECTION_CLOSED, types.REQUEST_TIMEOUT})
 
@@ -205,7 +205,7 @@ async def _transport(place: Place) -> AsyncIterator[Any]:
     client = await asyncio.to_thread(_http, place)
     async with (
         client as http,
-        streamable_http_client(place.url, http_client=http, max_sse_event_size=_EVENT_BYTES) as streams,
+        streamable_http_client(place.url, http_client=http, max_sse_event_size=MOST_BYTES) as streams,
     ):
         yield streams
 
@@ -214,7 +214,7 @@ def _http(place: Address) -> httpx2.AsyncClient:
     """Return a client that goes through the proxy of `place`, whatever the environment says, and follows nothing."""
     return httpx2.AsyncClient(
         headers=dict(place.headers),
-        proxy=place.proxy,
+        transport=Bounded(place.proxy),
         trust_env=False,
         timeout=httpx2.Timeout(_CONNECT_SECONDS, read=None),
         follow_redirects=False,

@@ -3,27 +3,16 @@
 import { get, post, remove } from "./api.js";
 import { checkName, deed } from "./deeds.js";
 import { add, fill, h, short, sure } from "./dom.js";
+import { providerKeys } from "./provider_keys.js";
 import { once } from "./sharing.js";
+import { cell, section, table } from "./tables.js";
 import { dollars, duration, has, moment, number, refusal, w } from "./words.js";
 
 const ROLES = ["reader", "researcher", "admin"];
 const roleWord = (role) => w(role === "admin" ? "role_admin" : role);
 
-/** A table; with `cards` each row becomes a card on a phone, where its heads stand before its cells. */
-function table(label, heads, rows, { cards = false } = {}) {
-  const made = h("table", { class: cards ? "cards" : null, "aria-label": label }, h("thead", {}, h("tr", {}, heads.map((head) => h("th", { scope: "col", class: head.number ? "number" : null }, head.number ?? head)))), h("tbody", {}, rows));
-  const told = { TABLE: "table", THEAD: "rowgroup", TBODY: "rowgroup", TR: "row", TD: "cell" };
-  if (cards) for (const part of [made, ...made.querySelectorAll("thead, tbody, tr, td, th")]) part.setAttribute("role", told[part.tagName] ?? (part.scope === "col" ? "columnheader" : "rowheader"));
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label }, made);
-}
-
-/** A cell that carries its head, for where rows are cards. */
-const cell = (head, ...body) => h("td", { "data-head": head, role: "cell" }, h("div", {}, body));
-
-const section = (title, ...body) => h("section", {}, h("h2", {}, title), body);
-
 export async function adminPage({ me }) {
-  const parts = [["diagnostics:read", health], ["keys:manage", keys], ["usage:read", usage], ["audit:read", audit]].filter(([action]) => me.may.includes(action));
+  const parts = [["diagnostics:read", health], ["keys:manage", keys], ["secrets:manage", providerKeys], ["usage:read", usage], ["audit:read", audit]].filter(([action, draw]) => me.may.includes(action) && (draw !== providerKeys || me.secrets.length));
   // One part that fails must not take the others with it.
   const names = new Map();
   if (me.may.includes("keys:manage")) for (const key of await get("/v1/keys").catch(() => [])) names.set(key.id, key.name);

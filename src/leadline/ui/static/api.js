@@ -65,6 +65,7 @@ export function upload(path, file, told) {
 
 export const get = (path, options) => ask("GET", path, options);
 export const post = (path, body, options) => ask("POST", path, { body, ...options });
+export const put = (path, body) => ask("PUT", path, { body });
 export const remove = (path) => ask("DELETE", path);
 
 /** Who the page acts for. */

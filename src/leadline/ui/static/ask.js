@@ -35,10 +35,11 @@ export async function askPage({ me, query }) {
         me.model && tick("approve", w("approve"), false))),
     h("details", { class: "more" }, h("summary", {}, w("more_options")),
       budgetFields(w("budget_hint")),
-      h("div", { class: "thirds" },
+      h("div", { class: "quarters" },
         choice("length", w("length"), [option("short", w("short")), option("normal", w("normal"), "normal"), option("long", w("long"))]),
         choice("report-language", w("report_language"), [option("", w("as_question"), ""), option("en", "English"), option("zh", "中文")]),
-        h("div", { class: "field" }, h("label", { for: "since" }, w("since")), h("input", { id: "since", type: "date" }))),
+        h("div", { class: "field" }, h("label", { for: "since" }, w("since")), h("input", { id: "since", type: "date" })),
+        choice("priority", w("priority"), [me.first && option("5", w("goes_first")), option("0", w("goes_in_turn"), "0"), option("-5", w("goes_last"))])),
       h("div", { class: "field" }, h("label", { for: "urls" }, w("urls")), h("textarea", { id: "urls", rows: 2, spellcheck: "false", dir: "ltr" })),
       me.model && h("div", { class: "field" }, h("label", { for: "instructions" }, w("instructions")), h("textarea", { id: "instructions", rows: 2, maxlength: 8000, dir: "auto" }))),
     said, h("div", { class: "row" }, start));
@@ -52,6 +53,7 @@ export async function askPage({ me, query }) {
       corpora: chosenSets(form), urls, length: chosen("length").value,
       budget: budgetIn(form),
     };
+    if (chosen("priority").value !== "0") asked.priority = Number(chosen("priority").value);
     if (chosen("scholar")) asked.scholar = chosen("scholar").checked;
     if (chosen("approve")?.checked) asked.approve = true;
     if (chosen("report-language").value) asked.language = chosen("report-language").value;

@@ -2,7 +2,7 @@
 
 import { get, post, remove, upload } from "./api.js";
 import { announce, fill, h, short, sure } from "./dom.js";
-import { bytes, joined, moment, refusal, w } from "./words.js";
+import { bytes, joined, moment, reason, refusal, w } from "./words.js";
 
 const LOOK = 1500;
 const part = encodeURIComponent;
@@ -112,7 +112,7 @@ function corpusOf(corpus, me, may, redraw) {
         line.textContent = w("uploaded", short(file.name, 80));
       } catch (problem) {
         line.className = "warning";
-        line.textContent = w("refused", short(file.name, 80), problem.message || refusal(problem));
+        line.textContent = w("refused", short(file.name, 80), problem.message ? reason(problem) : refusal(problem));
       }
       announce(line.textContent);
     }

@@ -1,5 +1,6 @@
 // The words of the page in English and Chinese, a table a page; `test_files` compares the two languages.
 
+import { inChinese } from "./refusals.js";
 import { ADMIN } from "./words_admin.js";
 import { ASKING } from "./words_ask.js";
 import { DOCUMENTS } from "./words_documents.js";
@@ -61,9 +62,12 @@ export function bytes(count) {
 /** Several remarks as one. */
 export const joined = (remarks) => remarks.join(language() === "zh" ? "；" : "; ");
 
+/** Why something was refused, in the page's language as far as its code tells. */
+export const reason = (problem) => (language() === "zh" ? inChinese(problem) : problem.message);
+
 /** What a refusal says to a person. */
 export function refusal(problem) {
   if (problem.code === "away") return w("away");
   const after = problem.after ? ` ${w("try_after", Math.ceil(problem.after))}` : "";
-  return w("failed", problem.message) + after;
+  return w("failed", reason(problem)) + after;
 }
