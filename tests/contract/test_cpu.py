@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator
 from operator import mul, truediv
 from pathlib import Path
@@ -15,6 +14,7 @@ from select import select
 
 import pytest
 from tests.support.quick import within
+from tests.support.waiting import until
 
 from leadline.blobs.directory import DirectoryBlobs, DirectoryReader
 from leadline.cpu import SMALL, InlineCpu, ProcessCpu, _Worker

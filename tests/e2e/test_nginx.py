@@ -25,7 +25,7 @@ from yarl import URL
 from leadline.ops.nginx import Balancer, nginx_conf
 from leadline.testing import Reply, Rule, ScriptedServer
 
-pytestmark = [pytest.mark.server("nginx"), pytest.mark.xdist_group("nginx")]
+pytestmark = [pytest.mark.server("nginx"), pytest.mark.xdist_group("nginx"), pytest.mark.timeout(240)]
 
 PROGRAM = str(Path(sys.executable).with_name("leadline"))
 NGINX = "/usr/sbin/nginx"

@@ -20,8 +20,10 @@ from tests.support.service import PAGES, Client
 
 from leadline.testing import Fault, Reply, ScriptedServer, SmallWeb
 
+pytestmark = pytest.mark.timeout(240)
+
 PROGRAM = Path(sys.executable).with_name("leadline")
-START_SECONDS = 40
+START_SECONDS = 60
 ANY = str(ipaddress.IPv4Address(0))
 
 

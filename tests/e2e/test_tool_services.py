@@ -28,11 +28,13 @@ from leadline.testing import HostileWeb, Reply, ScriptedServer, WebPage
 from leadline.wire.http import AiohttpHttp
 from leadline.wire.tool_client import ToolClient
 
+pytestmark = pytest.mark.timeout(240)
+
 QUESTION = "When was the lighthouse at Skerryvore first lit?"
 KEY = "e2e-key"
 LIT = "The lighthouse at Skerryvore was first lit in 1844. It stands on a reef in the Atlantic."
 FILLER = "<p>Seals lie on the skerries near it, and gannets fish off the reef all summer.</p>"
-START_SECONDS = 30
+START_SECONDS = 60
 PROGRAM = str(Path(sys.executable).with_name("leadline"))
 
 

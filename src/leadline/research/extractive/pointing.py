@@ -84,6 +84,7 @@ _UNSURE: Final = 0.5
 """How well the form is held up to where it is in doubt."""
 
 _VALUED: Final = frozenset([Shape.DATE, Shape.NUMBER])
+_DATED: Final = frozenset([Shape.DATE, Shape.PERSON])
 _HEADED_FORM: Final = 0.9
 # The last part of a dotted name (functools.partial) must stand as it is written: the rest names its module.
 # One with underscores must as a whole.
@@ -241,7 +242,7 @@ class _Desk:
     def _aside(self, text: str) -> bool:
         """Whether a sentence dates something else by what is asked of: "the first dive since the Trieste in 1960"."""
         turn = _MEASURED_BY.search(text)
-        if self.shape is not Shape.DATE or turn is None or not self.rest:
+        if self.shape not in _DATED or turn is None or not self.rest:
             return False
         before, behind = text[: turn.start()], text[turn.end() :]
         told = terms(behind)

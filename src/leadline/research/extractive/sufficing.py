@@ -33,6 +33,9 @@ FORMED: Final = 0.72
 UNFORMED: Final = 0.76
 """The same where a question asks for no form that can be told."""
 
+ABOUT: Final = 0.66
+"""The same on a page that is about what the question names."""
+
 SAID: Final = 0.5
 """Share of what the question says of its names, in the sentence itself."""
 
@@ -50,6 +53,8 @@ _UNSURE: Final = frozenset(["reason"])
 _RELATED: Final = 0.8
 _HEADED: Final = 0.9
 _TITLED: Final = 0.75
+# Both in the title and in the sentence that opens the page: what the page is about.
+_SUBJECT: Final = 0.9
 _OPENED: Final = 0.6
 # What a part weighs.
 _NAME: Final = 1.5
@@ -90,6 +95,11 @@ _LIFE: Final = re.compile(
     r"[(（][^()（）]{0,60}\d{2,4}[^()（）]{0,40}[-\u2013\u2014－~～至][^()（）]{0,40}\d{2,4}[^()（）]{0,20}[)）]"
 )
 _LIVED: Final = frozenset([*terms("born birth birthday die death"), "出生", "生于", "去世", "逝世", "死于"])
+# "Did the Trieste reach the bottom": between the two stands what it did, not what it is.
+_DOES: Final = r"\b(?:did|do|does|can|could|may|might|must|shall|should|will|would)\s"
+_GOES_ON: Final = re.compile(
+    r"the|an?|its|their|his|her|any|all|from|to|into|onto|in|on|at|by|for|with|under|over|through|after|before"
+)
 _RUN: Final = re.compile(f"[{CJK}]+")
 _CJK_CHAR: Final = re.compile(f"[{CJK}]")
 _DIGIT: Final = re.compile(r"\d")
@@ -172,9 +182,11 @@ class _Desk:
             own = {**dict.fromkeys(_LIVED, _RELATED), **own}
         heading = dict.fromkeys(self._heading(line), 1.0 if line.entry else _HEADED)
         near = {**heading, **own}
+        opened, titled = self._openings[line.page], _held(page.title_terms, "")
         far = {
-            **dict.fromkeys(self._openings[line.page], _OPENED),
-            **dict.fromkeys(_held(page.title_terms, ""), _TITLED),
+            **dict.fromkeys(opened, _OPENED),
+            **dict.fromkeys(titled, _TITLED),
+            **dict.fromkeys(opened & titled, _SUBJECT),
         }
         held = {**far, **near}
         shares = [_share(part, held) for part in self._parts]
@@ -191,7 +203,10 @@ class _Desk:
         covered = sum(part.weight * share for part, share in zip(self._parts, shares, strict=True)) / self._total
         if covered < LIKELY or said < LIKELY_SAID:
             return None
-        enough = formed is not False and said >= SAID and covered >= (UNFORMED if formed is None else FORMED)
+        least = UNFORMED if formed is None else FORMED
+        if formed and self._is_about(line):
+            least = ABOUT
+        enough = formed is not False and said >= SAID and covered >= least
         return Sufficient(line=line, score=covered + _cover(self._parts, near), enough=enough)
 
     def continued(self, one: Sufficient) -> Sufficient | None:
@@ -210,6 +225,14 @@ class _Desk:
         behind = next((other for other in page.lines if other.start >= line.end), None)
         told = behind is not None and holds_form(self._want, self._seen.asked, _reading(behind, page.text))
         return behind if told else None
+
+    def _is_about(self, line: Line) -> bool:
+        """Whether title and opening of a line's page have what the question names."""
+        page = self._seen.pages[line.page]
+        subject = _held(page.title_terms, "") & self._openings[line.page]
+        return any(part.name for part in self._parts) and all(
+            not subject.isdisjoint(part.held_by) for part in self._parts if part.name
+        )
 
     def _heading(self, line: Line) -> frozenset[str]:
         if line.under is None:
@@ -238,10 +261,12 @@ def parts_of(asked: Asked, want: Want) -> tuple[Part, ...]:
 
 def _headed(asked: Asked) -> frozenset[str]:
     """Return the terms of words that say what a thing named is: "bridge" of "the Rowan bridge"."""
+    behind = r"(?P<word>[a-z]+) (?P<next>\w+)"
     found = [
         match["word"]
         for name in asked.names
-        for match in re.finditer(rf"\bthe {re.escape(name)} (?P<word>[a-z]+)(?= \w)", asked.text)
+        for match in re.finditer(rf"(?P<does>{_DOES})?\bthe {re.escape(name)} {behind}", asked.text)
+        if not (match["does"] and _GOES_ON.fullmatch(match["next"]))
     ]
     return frozenset(terms(" ".join(found)))
 

@@ -115,6 +115,24 @@ async def test_probes_are_spread_in_time_and_follow_the_pools_servers() -> None:
         assert len(set(waits)) == len(waits) > 1, "no two waits are alike"
 
 
+async def test_no_probe_is_sent_to_a_server_that_answers_calls() -> None:
+    clock, site = FakeClock(), Site()
+    pool = Pool([ServerSpec(url=url("a"))], monotonic=clock.monotonic)
+    probing = Probing(every=30.0, again=2.0, gauges=0.0)
+    async with Health(pool, ask=site.ask, read_gauges=site.read, probing=probing, clock=clock):
+        for number in range(20):
+            lease = pool.try_acquire(Wanted(session=f"s{number}"))
+            assert lease is not None
+            lease.report(Outcome.ANSWERED)
+            await settled()
+            await clock.advance(10.0)
+            await settled()
+        assert not site.asked
+        await clock.advance(80.0)
+        await settled()
+        assert site.asked[url("a")] >= 1, "nobody calls it any more"
+
+
 async def test_gauges_reach_the_choice() -> None:
     pool, site = pool_of("a", "b", policy=PoolPolicy(balance="least_connections")), Site()
     site.gauges = {url("a"): Gauges(running=30, waiting=5), url("b"): Gauges(running=1, waiting=0)}

@@ -46,6 +46,7 @@ def test_what_is_only_dated_by_the_thing_asked_of_is_no_answer() -> None:
     )
     otter = "The Otter was a boat. On 23 January 1960 Anna Moss dived off Guam."
     assert first("When did the Otter dive?", Later_dives=dives, The_dive_of_the_Otter=otter).startswith("On 23 January")
+    assert "Kelly" not in first("Who dived in the Otter?", Later_dives=dives, The_dive_of_the_Otter=otter)
     after = "The Otter dived on 3 May 1961, a year after the Mole."
     assert first("When did the Otter dive?", Boats=after, Later_dives=dives) == after
 

@@ -65,6 +65,26 @@ def test_one_short_document_answers_or_does_not(question: str, told: str) -> Non
     assert (told in first) if told else not first
 
 
+OTTER = "The Otter was a small craft. On 3 May 1960 Anna Moss dived from the quay to the bottom of the bay."
+MOLE = "The Mole was a craft as well. Ben Reed sold it on 7 June 1961."
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("When did the Otter reach the bottom?", "3 May 1960"),  # "reach" is what it did, no part of its name
+        ("When did the Mole reach the bottom?", ""),
+        ("When did the Otter bridge open?", ""),
+        ("When was the Otter sold?", ""),
+    ],
+)
+def test_a_page_about_what_is_asked_of_says_it_in_other_words(question: str, told: str) -> None:
+    found = ledger(The_dive_of_the_Otter=OTTER, The_Mole=MOLE)
+    seen = survey(question, found)
+    first = next((seen.pages[one.line.page].text[one.line.start : one.line.end] for one in judged(seen).enough), "")
+    assert (told in first) if told else not first
+
+
 def test_a_figure_that_no_sentence_bears_is_told_and_nothing_is_given_for_it() -> None:
     found = ledger(Kiln=KILN)
     draft = extractive_draft(extract("Who built the kiln in 1950?", found, Length.NORMAL), found, language="en")
