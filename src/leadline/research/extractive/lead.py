@@ -17,13 +17,17 @@ _GOES_ON: Final = ("；", ";", "，", ",")
 
 
 class Pointed(NamedTuple):
-    """A sentence that answers: its line, how well, what values it names, and the line to be read with it, if any."""
+    """A sentence that answers: its line, how well, what values it names, and the line to be read with it, if any.
+
+    `headed` where it stands under a heading that asks the same.
+    """
 
     line: Line
     score: float
     covered: float
     values: frozenset[str] = frozenset()
     beside: Line | None = None
+    headed: bool = False
 
 
 def answering(found: Sequence[Pointed], seen: Survey) -> tuple[Ranked, ...]:

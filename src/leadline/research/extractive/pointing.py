@@ -167,7 +167,7 @@ class _Desk:
         """Return a sentence as an answer, `None` where it is none."""
         text = self.seen.pages[line.page].text[line.start : line.end]
         if self._asked_above(line):
-            return Pointed(line, _FOREMOST + sigmoid(self.seen.odds[line.page]), 1.0)
+            return Pointed(line, _FOREMOST + sigmoid(self.seen.odds[line.page]), 1.0, headed=True)
         if text.endswith(("?", "？")) or clashes(self.seen.asked.text, text) or self._aside(text):
             return None
         if line.cells and asks_over_rows(self.seen.asked.text, line.cells):

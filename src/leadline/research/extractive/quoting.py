@@ -90,7 +90,7 @@ def extract(question: str, ledger: Ledger, length: Length) -> Extract:
     direct = answer(seen)
     pointed = [] if direct else point(seen, ledger)
     if strict:
-        pointed = [one for one in pointed if (one.line.page, one.line.start) in likely]
+        pointed = [one for one in pointed if one.headed or (one.line.page, one.line.start) in likely]
         best = _only(enough, best, seen)
     first = answering(pointed, seen)
     if not enough and not (first if strict else relevant(seen, best)):

@@ -51,6 +51,14 @@ def test_what_is_only_dated_by_the_thing_asked_of_is_no_answer() -> None:
     assert first("When did the Otter dive?", Boats=after, Later_dives=dives) == after
 
 
+def test_what_stands_under_a_heading_that_asks_the_same_is_said_first() -> None:
+    otter = "The Otter was a small craft.\n\n## How deep was it?\n\nThe gauge of the Otter showed 900 feet."
+    pages = {"The_dive_of_the_Otter": otter, "Old_Weir": OTHER}
+    assert first("How deep did the Otter dive?", **pages).endswith("showed 900 feet.")
+    assert first("How deep did the Mole dive?", **pages) == ""
+    assert first("How long did the Otter dive?", **pages) == ""
+
+
 def test_nothing_is_said_first_over_a_bridge() -> None:
     assert first("Where did the builder of Grey Mill die?", Grey_Mill=MILL, Anna_Moss="Anna Moss died in Hull.") == ""
 
