@@ -45,6 +45,9 @@ SPDX = {
     "The Unlicense (Unlicense)": "Unlicense",
 }
 
+PYTHON = {"python_full_version": f"{sys.version_info.major}.{sys.version_info.minor}.99"}
+"""The bill is of a Python with all its patches: what only earlier ones need, as async-timeout, is no part of it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Package:
@@ -146,7 +149,7 @@ def _needs(name: str, extras: tuple[str, ...]) -> list[Requirement]:
     return [
         need
         for need in asked
-        if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in ("", *extras))
+        if need.marker is None or any(need.marker.evaluate({**PYTHON, "extra": extra}) for extra in ("", *extras))
     ]
 
 
