@@ -49,10 +49,11 @@ class Reply:
     """One answer of the server.
 
     `text` is sent in pieces of `chunk` characters, `delay` seconds apart, the first after
-    `first_delay`. `reasoning` goes into `reasoning_field`: `reasoning_content`, `reasoning`, or
-    `think` for tags in the text. `finish` is derived where it is `None`. `usage`: `count` by
-    characters, `null`, or `none` at all; `cached_tokens` is reported with it. `body`, where set or
-    where `status` is not 200, is the whole answer. `streams` false answers as one JSON document.
+    `first_delay`, and once `gate` is set, where there is one (of the server's loop). `reasoning`
+    goes into `reasoning_field`: `reasoning_content`, `reasoning`, or `think` for tags in the text.
+    `finish` is derived where it is `None`. `usage`: `count` by characters, `null`, or `none` at
+    all; `cached_tokens` is reported with it. `body`, where set or where `status` is not 200, is the
+    whole answer. `streams` false answers as one JSON document.
     """
 
     text: str = ""
@@ -64,6 +65,7 @@ class Reply:
     cached_tokens: int = 0
     chunk: int = 16
     first_delay: float = 0.0
+    gate: asyncio.Event | None = None
     delay: float = 0.0
     fault: Fault = Fault.NONE
     status: int = 200

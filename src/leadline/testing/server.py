@@ -176,7 +176,7 @@ class ScriptedServer:
             return web.Response(text=page, content_type="text/html")
         writer = AnthropicWriter(asked, reply) if request.path == "/v1/messages" else _Writer(asked, reply)
         if not asked.body.get("stream") or not reply.streams:
-            await asyncio.sleep(reply.first_delay)
+            await _turn(reply)
             return _json_response(writer.whole())
         return await _stream(request, writer, reply)
 
@@ -192,13 +192,20 @@ async def _silent(request: web.Request, fault: Fault) -> web.StreamResponse:
     raise ConnectionResetError("the script closes the connection")
 
 
+async def _turn(reply: Reply) -> None:
+    """Wait until an answer may begin."""
+    await asyncio.sleep(reply.first_delay)
+    if reply.gate is not None:
+        await reply.gate.wait()
+
+
 async def _stream(request: web.Request, writer: _Writer | AnthropicWriter, reply: Reply) -> web.StreamResponse:
     response = web.StreamResponse(headers=reply.headers)
     response.content_type = "text/event-stream"
     await response.prepare(request)
     if reply.fault in {Fault.HANG_AFTER_HEADERS, Fault.KEEPALIVE, Fault.HUGE_LINE}:
         await _never_an_event(response, reply.fault)
-    await asyncio.sleep(reply.first_delay)
+    await _turn(reply)
     for event in writer.events():
         await response.write(event)
         await asyncio.sleep(reply.delay)

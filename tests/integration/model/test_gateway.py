@@ -262,17 +262,19 @@ async def test_a_client_that_leaves_stops_the_server_at_once(fault: Fault, body:
 
 
 async def test_draining_ends_what_runs_and_takes_nothing_new() -> None:
-    async with site([Reply(text="ok", first_delay=0.15)]) as here:
+    gate = asyncio.Event()
+    async with site([Reply(text="ok", gate=gate)]) as here:
         loop = asyncio.get_running_loop()
         running = loop.create_task(here.post(STREAM))
         await here.servers[0].asked()
-        draining = loop.create_task(here.gateway.drain(3.0))
+        draining = loop.create_task(here.gateway.drain(50.0))
         await asyncio.sleep(0)
         status, data, headers = await here.post()
         assert status == 503
         assert orjson.loads(data)["error"]["code"] == "draining"
         assert headers["Retry-After"]
         assert not draining.done()
+        gate.set()
         assert (await running)[0] == 200
         assert await draining
 
@@ -389,7 +391,8 @@ async def test_metrics_show_servers_and_requests() -> None:
 
 
 async def test_every_documented_series_is_shown_and_moves() -> None:
-    now = {"reply": Reply(text="The capital is Paris.", chunk=4, first_delay=0.3)}
+    gate = asyncio.Event()
+    now = {"reply": Reply(text="The capital is Paris.", chunk=4, gate=gate)}
     seen: dict[str, set[str]] = {}
 
     async def look(here: Site) -> None:
@@ -412,6 +415,7 @@ async def test_every_documented_series_is_shown_and_moves() -> None:
         pool.measured(first, Gauges(running=1, waiting=0, cache_usage=0.5))
         await look(here)
         now["reply"] = GOOD
+        gate.set()
         await asyncio.gather(*asking)
         assert {(await here.post(STREAM, headers=mine))[0] for _ in range(20)} == {200}
         await look(here)
@@ -442,13 +446,19 @@ async def test_unknown_paths_and_methods_are_told() -> None:
 
 
 async def test_a_full_pool_answers_429_with_a_time() -> None:
-    policy = PoolPolicy(queue=0)
+    policy, gate = PoolPolicy(queue=0), asyncio.Event()
     async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(ScriptedServer(always(Reply(text="ok", first_delay=0.2))))
+        server = await stack.enter_async_context(ScriptedServer(always(Reply(text="ok", gate=gate))))
         here = await stack.enter_async_context(site([], policy=policy))
         here.gateway.pool.add(ServerSpec(url=server.url, concurrency=1))
-        results = await asyncio.gather(*(here.post(STREAM) for _ in range(3)))
+        three = {asyncio.ensure_future(here.post(STREAM)) for _ in range(3)}
+        while len([one for one in three if one.done()]) < 2:
+            await asyncio.wait(three, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(0)
+        gate.set()
+        results = await asyncio.gather(*three)
         assert sorted(status for status, _, _ in results) == [200, 429, 429]
+        gate.clear()
         async with OpenAIModel(here.url, backoff=Backoff(attempts=1)) as model:
             first = asyncio.get_running_loop().create_task(here.post(STREAM))
             await server.asked(2)
@@ -456,4 +466,5 @@ async def test_a_full_pool_answers_429_with_a_time() -> None:
             with pytest.raises(ModelRateLimited) as caught:
                 await model.complete(request, deadline=50.0, session="s")
             assert caught.value.retry_after
+            gate.set()
             await first

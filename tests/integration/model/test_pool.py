@@ -208,9 +208,14 @@ async def test_sessions_spread_also_when_they_come_one_by_one() -> None:
 
 
 async def test_least_connections_fills_what_is_emptiest() -> None:
-    slow = Reply(text="ok", first_delay=0.1)
-    async with pooled([slow] * 4, policy=PoolPolicy(balance="least_connections")) as (servers, model):
-        assert errors(await all_at_once(model, 48)) == []
+    gate = asyncio.Event()
+    slow = Reply(text="ok", gate=gate)
+    async with pooled([slow] * 4, policy=PoolPolicy(balance="least_connections"), clocks=PATIENT) as (servers, model):
+        asking = asyncio.get_running_loop().create_task(all_at_once(model, 48))
+        for server in servers:
+            await server.asked(12)
+        gate.set()
+        assert errors(await asking) == []
         assert [len(server.requests) for server in servers] == [12] * 4
 
 
@@ -229,10 +234,17 @@ async def test_servers_hold_no_more_than_they_may_and_the_rest_waits() -> None:
 
 
 async def test_beyond_the_queue_a_caller_is_told_when_to_come_again() -> None:
-    slow = Reply(text="ok", first_delay=0.2)
+    gate = asyncio.Event()
     policy = PoolPolicy(queue=2)
-    async with pooled([slow], specs={"concurrency": 1}, policy=policy) as (_servers, model):
-        failed = errors(await all_at_once(model, 6))
+    async with pooled([Reply(text="ok", gate=gate)], specs={"concurrency": 1}, policy=policy, clocks=PATIENT) as (
+        _,
+        model,
+    ):
+        asking = asyncio.get_running_loop().create_task(all_at_once(model, 6))
+        while model.pool.view().waiting < 2:  # noqa: ASYNC110 nobody is told of who waits
+            await asyncio.sleep(0)
+        gate.set()
+        failed = errors(await asking)
     assert len(failed) == 3
     assert all(isinstance(error, ModelRateLimited) and error.retry_after for error in failed)
 
@@ -306,14 +318,15 @@ async def test_a_caller_that_leaves_stops_the_server_at_once(fault: Fault) -> No
 
 
 async def test_a_caller_that_leaves_the_queue_takes_no_place() -> None:
-    slow = Reply(text="ok", first_delay=0.5)
-    async with pooled([slow], specs={"concurrency": 1}) as (_servers, model):
+    gate = asyncio.Event()
+    async with pooled([Reply(text="ok", gate=gate)], specs={"concurrency": 1}, clocks=PATIENT) as (_servers, model):
         loop = asyncio.get_running_loop()
         calls = [loop.create_task(ask(model, f"run-{number}")) for number in range(4)]
         while model.pool.view().waiting < 3:  # noqa: ASYNC110 nobody is told of who waits
             await asyncio.sleep(0)
         calls[1].cancel()
         calls[2].cancel()
+        gate.set()
         await asyncio.wait(calls)
         assert [call.cancelled() for call in calls] == [False, True, True, False]
         view = model.pool.view()
@@ -389,13 +402,15 @@ async def test_a_server_that_gets_another_key_is_called_with_it() -> None:
 
 
 async def test_servers_come_drain_and_go_while_calls_run() -> None:
-    slow = Reply(text="ok", first_delay=0.1)
-    async with pooled([slow, slow], policy=PoolPolicy(slow_start=0.01)) as (servers, model):
+    gate = asyncio.Event()
+    slow = Reply(text="ok", gate=gate)
+    async with pooled([slow, slow], policy=PoolPolicy(slow_start=0.01), clocks=PATIENT) as (servers, model):
         calls = asyncio.get_running_loop().create_task(all_at_once(model, 8))
         await servers[0].asked()
         model.pool.drain(servers[0].url)
         held = len(servers[0].requests)
         assert not await model.pool.drained(servers[0].url, deadline=0.01)
+        gate.set()
         assert await model.pool.drained(servers[0].url, deadline=30.0)
         assert errors(await calls) == []
         model.pool.remove(servers[0].url)
