@@ -32,8 +32,9 @@ from leadline.telemetry.gate import Gate
 from leadline.testing import OVERFLOWS, Fault, Reply, ScriptedServer, refusal
 from leadline.testing.script import Asked, Script
 
-# As long as a busy machine needs for a server that is well, and no longer.
 QUICK = Clocks(connect=5.0, first_token=1.2, gap=1.2, total=20.0)
+"""Where a server hangs for good: as long as a busy machine needs for one that is well, and no longer."""
+PATIENT = Clocks(connect=50.0, first_token=50.0, gap=50.0, total=50.0)
 QUIET = Probing(every=0.0, gauges=0.0)
 GOOD = Reply(text="The capital is Paris.", chunk=4)
 BODY = b'{ "model":"scripted",  "messages":[{"role":"user","content":"\\u4f60 hi"}], "x_unknown": [1, 2]}'
@@ -82,9 +83,9 @@ class _Told(uvicorn.Server):
 
 @asynccontextmanager
 async def site(replies: Sequence[Reply | Script], **options: Any) -> AsyncIterator[Site]:
-    options.setdefault("clocks", QUICK)
+    options.setdefault("clocks", PATIENT)
     options.setdefault("probing", QUIET)
-    options.setdefault("whole", 1.2)
+    options.setdefault("whole", 50.0)
     async with AsyncExitStack() as stack:
         servers = []
         for reply in replies:
@@ -170,6 +171,7 @@ FAULTS = {
     "garbage": Reply(fault=Fault.GARBAGE),
     "html": Reply(fault=Fault.HTML),
 }
+HANGING = {"hangs", "hangs after headers", "keepalive only"}
 
 
 @pytest.mark.parametrize(
@@ -182,7 +184,8 @@ FAULTS = {
     ],
 )
 async def test_one_bad_server_of_four_is_never_seen(fault: str, stream: bool) -> None:
-    async with site([FAULTS[fault], GOOD, GOOD, GOOD]) as here:
+    hasty: dict[str, Any] = {"clocks": QUICK, "whole": 1.2} if fault in HANGING else {}
+    async with site([FAULTS[fault], GOOD, GOOD, GOOD], **hasty) as here:
         results: Counter[int] = Counter()
         body = STREAM if stream else BODY
 
@@ -201,7 +204,7 @@ async def test_one_bad_server_of_four_is_never_seen(fault: str, stream: bool) ->
 @pytest.mark.parametrize("fault", [Fault.CUT, Fault.CLEAN_CUT, Fault.HANG_MIDWAY, Fault.ERROR_EVENT], ids=str)
 async def test_a_death_midway_is_a_visible_error_and_no_end(fault: Fault) -> None:
     reply = Reply(text="The capital is Paris. " * 4, chunk=4, delay=0.002, fault=fault)
-    async with site([reply]) as here:
+    async with site([reply], clocks=QUICK if fault is Fault.HANG_MIDWAY else PATIENT) as here:
         status, data, _ = await here.post(STREAM)
         assert status == 200
         assert b"[DONE]" not in data
@@ -217,7 +220,7 @@ async def test_a_death_midway_is_a_visible_error_and_no_end(fault: Fault) -> Non
 
 async def test_an_answer_that_is_whole_ends_though_its_server_keeps_the_line() -> None:
     reply = Reply(text="ok", fault=Fault.NO_END)
-    async with site([reply]) as here:
+    async with site([reply], clocks=QUICK) as here:
         status, data, _ = await here.post(STREAM)
     assert status == 200
     assert b'"finish_reason":"stop"' in data
