@@ -72,5 +72,5 @@ async def _serve(shell: Shell, settings: Settings) -> None:
         await gateway.drain()
 
     async with open_gateway(settings) as gateway, following(shell, partial(follow_settings, gateway)):
-        listen = Listen(host=section.host, port=section.port, drain=_LAST_BYTES, cuts=False)
+        listen = Listen(host=section.host, port=section.port, drain=_LAST_BYTES)
         await serve(gateway, listen, leaving=Leaving(), started=started, emptied=emptied)

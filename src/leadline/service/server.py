@@ -6,10 +6,9 @@ import asyncio
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, cast
 
 import uvicorn
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from leadline.service.asgi import Asgi, Receive, Scope, Send, answer
@@ -22,39 +21,29 @@ _BACKLOG = 2_048
 _IDLE_SECONDS = 30
 _FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
 
-if TYPE_CHECKING:
 
-    class _Base(asyncio.Protocol):
-        """What uvicorn's protocols have in common."""
+class Protocol(H11Protocol):
+    """HTTP/1.1 whose requests may cut their connection; one whose next request begins late is closed.
 
-        app: Any
-        config: uvicorn.Config
-        transport: asyncio.Transport
-
-        def on_response_complete(self) -> None: ...
-else:
-    _Base = object
-
-
-class _Patient(_Base):
-    """A connection whose next request begins in time, or which is closed; uvicorn waits for headers without end."""
+    uvicorn itself waits for headers without end. h11 bounds their bytes, as uvicorn's other parser does not.
+    """
 
     _timer: asyncio.Handle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn itself
         """Begin to wait for the first request."""
         super().connection_made(transport)
-        inner: Asgi = self.app
+        inner = cast("Asgi", self.app)
 
         async def begun(scope: Scope, receive: Receive, send: Send) -> None:
             self._stop()
             if {name for name, _ in scope["headers"]} >= _FRAMING:
                 await _refuse_framing(send)
                 return
-            self._lend(scope)
+            scope[ABORT] = transport.abort
             await inner(scope, receive, send)
 
-        self.app = begun
+        self.app = cast("Any", begun)
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -66,9 +55,6 @@ class _Patient(_Base):
         """Begin to wait for the next request."""
         self._wait()
         super().on_response_complete()
-
-    def _lend(self, scope: Scope) -> None:
-        """Give a request what it may use of its connection."""
 
     def _wait(self) -> None:
         self._stop()
@@ -88,26 +74,13 @@ async def _refuse_framing(send: Send) -> None:
     await answer(send, status=400, body=b"", headers=[(b"connection", b"close")])
 
 
-class Protocol(_Patient, H11Protocol):
-    """HTTP/1.1 whose requests may cut their connection."""
-
-    def _lend(self, scope: Scope) -> None:
-        scope[ABORT] = self.transport.abort
-
-
-class QuickProtocol(_Patient, AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # whichever there is
-    """HTTP/1.1 by the fastest parser."""
-
-
 class Server(uvicorn.Server):
     """A server that leaves signals to its caller and tells when it takes requests."""
 
-    def __init__(
-        self, app: Asgi, *, drain: float, at_once: int | None, started: Callable[[], None], cuts: bool = True
-    ) -> None:
+    def __init__(self, app: Asgi, *, drain: float, at_once: int | None, started: Callable[[], None]) -> None:
         config = uvicorn.Config(
             app,
-            http=Protocol if cuts else QuickProtocol,
+            http=Protocol,
             lifespan="off",
             log_config=None,
             access_log=False,

@@ -58,8 +58,7 @@ class Leaving:
 class Listen:
     """Where and how to serve: seconds of `notice` and `drain`, requests at a time (`None`: any).
 
-    `taken` is a socket that is bound already; `host` and `port` then only say to what. `cuts` is
-    whether requests of the application may cut their connection; without, the fastest parser is used.
+    `taken` is a socket that is bound already; `host` and `port` then only say to what.
     """
 
     host: str
@@ -68,7 +67,6 @@ class Listen:
     drain: float = 30.0
     at_once: int | None = None
     taken: socket.socket | None = None
-    cuts: bool = True
 
 
 async def serve(
@@ -90,13 +88,7 @@ async def serve(
         raise MissingExtra(EXTRA) from error
     with bound(listen.host, listen.port) if listen.taken is None else nullcontext(listen.taken) as listener:
         host, port = listener.getsockname()[:2]
-        server = Server(
-            app,
-            drain=listen.drain,
-            at_once=listen.at_once,
-            started=lambda: started(host, port),
-            cuts=listen.cuts,
-        )
+        server = Server(app, drain=listen.drain, at_once=listen.at_once, started=lambda: started(host, port))
         with _signals(server, leaving):
             async with asyncio.TaskGroup() as group:
                 ending = group.create_task(_end(server, leaving, notice=listen.notice, emptied=emptied), name="drain")

@@ -50,12 +50,12 @@ class Served:
             writer.close()
 
 
-@pytest.fixture(params=[True, False], ids=["cuts", "quick"])
-async def served(request: pytest.FixtureRequest) -> AsyncIterator[Served]:
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
     app, started = Served(), asyncio.Event()
     with bound("127.0.0.1", 0) as listener:
         app.port = listener.getsockname()[1]
-        one = Server(app, drain=1, at_once=None, started=started.set, cuts=request.param)
+        one = Server(app, drain=1, at_once=None, started=started.set)
         app.bear = partial(setattr, one.config, "timeout_keep_alive")
         running = asyncio.create_task(one.serve([listener]))
         await started.wait()
