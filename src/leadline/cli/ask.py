@@ -14,7 +14,7 @@ import click
 
 from leadline.cli.engine import Engine, Estimated, Form, Indexed
 from leadline.cli.follow import Told, exit_code
-from leadline.cli.keep import not_read
+from leadline.cli.keep import NOTHING, not_read
 from leadline.cli.lookup import find_run
 from leadline.cli.options import (
     FORMATS,
@@ -191,10 +191,7 @@ def _check_index(say: Callable[[str], None], found: Indexed, *, alone: bool) -> 
     """Name what could not be read. Raises `InputError` where that leaves nothing to search."""
     not_read(say, found, warn=not alone)
     if alone and not found.documents:
-        raise InputError(
-            "none of the documents can be searched: there are none, none could be read, or all are empty; "
-            "name others with `--docs`, or read the web: `--web`, `--url`"
-        )
+        raise InputError(f"{NOTHING}; name others with `--docs`, or read the web: `--web`, `--url`")
 
 
 async def _estimate(engine: Engine, wish: Wish) -> str:

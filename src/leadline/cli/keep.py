@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -66,6 +67,10 @@ def gc(shell: Shell, *, older_than: float | None) -> None:
     write(f"{plural(swept.runs, 'run')} deleted, {swept.bytes / 1e6:,.1f} MB freed")
 
 
+NOTHING: Final = "none of the documents can be searched: there are none, none could be read, or all are empty"
+"""What is said of documents of which an index holds none."""
+
+
 def not_read(say: Callable[[str], None], found: Indexed, *, warn: bool = True) -> None:
     """Name what an index does not hold, with the reason; `warn` where that leaves nothing."""
     for document in found.failed:
@@ -74,7 +79,7 @@ def not_read(say: Callable[[str], None], found: Indexed, *, warn: bool = True) -
         reason = document.reason.removeprefix(called) if named else f": {document.reason}"
         say(f"not read: {document.name}{reason}")
     if warn and not found.documents:
-        say("warning: none of the documents can be searched: there are none, none could be read, or all are empty")
+        say(f"warning: {NOTHING}")
     for warning in found.warnings:
         say(f"warning: {warning}")
 

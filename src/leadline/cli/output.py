@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Final, NamedTuple, TypeAlias, cast
 
 from leadline.cli.engine import Engine, Form
-from leadline.cli.lines import to_columns
 from leadline.cli.options import FORMATS
 from leadline.cli.shell import write, write_bytes
 from leadline.domain import Report
@@ -95,7 +94,11 @@ async def printed(
         beside = await engine.beside(report) if report.artefacts else {}
         names = paths(report)
         text = to_text(report, {names[place]: body for place, body in beside.items()})
-        return Printed(to_columns(text) if output is None and sys.stdout.isatty() else text, {})
+        if output is None and sys.stdout.isatty():
+            from leadline.cli.lines import to_columns  # noqa: PLC0415 only for a terminal
+
+            text = to_columns(text)
+        return Printed(text, {})
     wanted = output is not None and form == "md" and report.artefacts
     return Printed(await engine.render(report, form), await engine.beside(report) if wanted else {})
 

@@ -298,9 +298,12 @@ def line_of(body: Body) -> bytes:
 def _body(line: bytes) -> Body:
     try:
         tenant, name, size = orjson.loads(line)
-        return Body(str(tenant), _HASH.fullmatch(name)[0], int(size))  # type: ignore[index]  # no hash: TypeError
+        body = Body(str(tenant), str(name), int(size))
     except (TypeError, ValueError) as error:
         raise BackupUnusable(f"the list of bodies has a line that is none: {line[:80]!r}") from error
+    if not _HASH.fullmatch(body.name):  # it becomes a path
+        raise BackupUnusable(f"the list of bodies has a line that is none: {line[:80]!r}")
+    return body
 
 
 def _called(id: str, name: str) -> str:

@@ -61,10 +61,12 @@ class Reading:
 
     def around(self, start: int, end: int, *, reach: int) -> list[Span]:
         """Return the sentences of a span and those that lie within `reach` code points of it."""
+        if len(self._text) <= _SHORT:
+            low, high = start - reach, end + reach
+            return [s for s in self._whole if (low <= s.start and s.end <= high) or (s.start < end and start < s.end)]
         key = (start, end, reach)
         if key not in self._near:
-            whole = self._whole if len(self._text) <= _SHORT else None
-            self._near[key] = sentences_near(self._text, start, end, reach=reach, whole=whole)
+            self._near[key] = sentences_near(self._text, start, end, reach=reach)
         return self._near[key]
 
     @cached_property
@@ -132,17 +134,13 @@ class Haystack:
                 place = self._folded.find(needle, (cell + 1) * _HALF)
 
 
-def sentences_near(
-    text: str, start: int, end: int, *, reach: int = _REACH, whole: Sequence[Span] | None = None
-) -> list[Span]:
+def sentences_near(text: str, start: int, end: int, *, reach: int = _REACH) -> list[Span]:
     """Return the sentences of `text[start:end]` and those within `reach` code points of it.
 
-    Only that region is read, unless `whole` holds the sentences of the text. A sentence that the
-    region's border cuts is left out unless it touches the span itself.
+    Only that region is read. A sentence that the region's border cuts is left out unless it
+    touches the span itself.
     """
     low, high = max(0, start - reach), min(len(text), end + reach)
-    if whole is not None:
-        return [s for s in whole if (low <= s.start and s.end <= high) or (s.start < end and start < s.end)]
     found = [span.shift(low) for span in split(text[low:high])]
     if low > 0 and found and found[0].end <= start:
         found.pop(0)

@@ -7,9 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from leadline.domain import Citation, Claim, Contradiction, Report, Section
-from leadline.text.language import CJK_MARKS, HAN, KANA
-
-_WITHIN: Final = re.compile(f"(?<=[{HAN}{KANA}{CJK_MARKS}]) (?=[{HAN}{KANA}{CJK_MARKS}])")
+from leadline.text.lines import on_one_line
 
 
 class Numbered(NamedTuple):
@@ -110,11 +108,8 @@ _NAMED: Final = re.compile(r"\A\[[^\]]*\] ")
 
 
 def flat(value: str) -> str:
-    """Return text on one line without its closing full stop, to tell whether two texts say the same.
-
-    A line that breaks within Chinese leaves no blank.
-    """
-    return _WITHIN.sub("", " ".join(value.split())).rstrip(".。 ")
+    """Return text on one line without its closing full stop, to tell whether two texts say the same."""
+    return on_one_line(value).rstrip(".。 ")
 
 
 def said(report: Report) -> Iterator[str]:
@@ -128,7 +123,7 @@ def subject(pair: Contradiction) -> str:
     """Return what a contradiction is about, without a quotation that is shown beside it anyway."""
     about = " ".join(pair.about.split())
     for side in pair.sides:
-        quote = " ".join(side.quote.split()).rstrip(".。 ")
+        quote = flat(side.quote)
         if quote and about.startswith(quote):
             return about[len(quote) :].lstrip(".。:： ") or about
     return about

@@ -1,8 +1,9 @@
-"""Lines of set text joined into one: blanks, words of Chinese, and words that a hyphen divides at a line's end."""
+"""Lines of set text joined into one: blanks, words of Chinese, and words that a hyphen divides; how wide one is."""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Final
 
 from leadline.text.language import CJK, CJK_MARKS
@@ -25,6 +26,13 @@ def on_one_line(text: str, *, within: str = "") -> str:
     """
     joined = _DIVIDED.sub(lambda found: _whole(found, within), text) if "\n" in text else text
     return " ".join(_BREAK.sub("", joined).split())
+
+
+def columns(text: str) -> int:
+    """Return the columns of a terminal that a line takes: two for a wide character, none for one that combines."""
+    if text.isascii():
+        return len(text)
+    return sum(2 if unicodedata.east_asian_width(c) in {"W", "F"} else not unicodedata.combining(c) for c in text)
 
 
 def _whole(found: re.Match[str], within: str) -> str:

@@ -115,7 +115,7 @@ async def tables_lack(settings: Settings) -> tuple[Lack, ...]:
     from leadline.tasks.postgres.lacking import lacking  # noqa: PLC0415 as above
     from leadline.tasks.postgres.schema import metadata  # noqa: PLC0415 as above
 
-    return (*await lacking(url, metadata()), *await lacking(url, METADATA))
+    return await lacking(url, metadata(), METADATA)
 
 
 async def migrate_up(settings: Settings) -> tuple[Version, ...]:

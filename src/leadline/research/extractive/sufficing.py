@@ -171,7 +171,10 @@ class _Desk:
         self._want = want_of(seen.asked)
         self._parts = parts_of(seen.asked, self._want)
         self._total = sum(part.weight for part in self._parts) or 1.0
-        self._openings = [_opening(page.lines) for page in seen.pages]
+        titled = [_held(page.title_terms, "") for page in seen.pages]
+        opened = [_opening(page.lines) for page in seen.pages]
+        self._far = [_far(*both) for both in zip(titled, opened, strict=True)]
+        self._about = [self._is_named(title & opening) for title, opening in zip(titled, opened, strict=True)]
 
     def judged(self, line: Line) -> Sufficient | None:
         """Return a sentence with its share, `None` where it does not suffice."""
@@ -182,13 +185,7 @@ class _Desk:
             own = {**dict.fromkeys(_LIVED, _RELATED), **own}
         heading = dict.fromkeys(self._heading(line), 1.0 if line.entry else _HEADED)
         near = {**heading, **own}
-        opened, titled = self._openings[line.page], _held(page.title_terms, "")
-        far = {
-            **dict.fromkeys(opened, _OPENED),
-            **dict.fromkeys(titled, _TITLED),
-            **dict.fromkeys(opened & titled, _SUBJECT),
-        }
-        held = {**far, **near}
+        held = {**self._far[line.page], **near}
         shares = [_share(part, held) for part in self._parts]
         sure = zip(self._parts, shares, strict=True)
         if any(share < _TITLED if part.fact else part.name and not share for part, share in sure):
@@ -204,7 +201,7 @@ class _Desk:
         if covered < LIKELY or said < LIKELY_SAID:
             return None
         least = UNFORMED if formed is None else FORMED
-        if formed and self._is_about(line):
+        if formed and self._about[line.page]:
             least = ABOUT
         enough = formed is not False and said >= SAID and covered >= least
         return Sufficient(line=line, score=covered + _cover(self._parts, near), enough=enough)
@@ -226,13 +223,10 @@ class _Desk:
         told = behind is not None and holds_form(self._want, self._seen.asked, _reading(behind, page.text))
         return behind if told else None
 
-    def _is_about(self, line: Line) -> bool:
-        """Whether title and opening of a line's page have what the question names."""
-        page = self._seen.pages[line.page]
-        subject = _held(page.title_terms, "") & self._openings[line.page]
-        return any(part.name for part in self._parts) and all(
-            not subject.isdisjoint(part.held_by) for part in self._parts if part.name
-        )
+    def _is_named(self, subject: frozenset[str]) -> bool:
+        """Whether what a page is about is all that the question names."""
+        names = [part for part in self._parts if part.name]
+        return bool(names) and all(not subject.isdisjoint(part.held_by) for part in names)
 
     def _heading(self, line: Line) -> frozenset[str]:
         if line.under is None:
@@ -297,6 +291,15 @@ def _chinese(asked: Asked, want: Want) -> list[Part]:
 def _held(held: frozenset[str], text: str) -> frozenset[str]:
     """Return terms, with the single Chinese characters of the text that they are of."""
     return held.union(_CJK_CHAR.findall(fold(text))) if text else held
+
+
+def _far(titled: frozenset[str], opened: frozenset[str]) -> dict[str, float]:
+    """Return the terms that a page gives each of its lines, with how surely."""
+    return {
+        **dict.fromkeys(opened, _OPENED),
+        **dict.fromkeys(titled, _TITLED),
+        **dict.fromkeys(opened & titled, _SUBJECT),
+    }
 
 
 def _opening(lines: Sequence[Line]) -> frozenset[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
@@ -11,6 +10,7 @@ from leadline.research.reporting.sheet import LISTED, Sheet
 from leadline.telling.addresses import address, name, readable
 from leadline.telling.artefacts import NO_BODIES, Group, listing, path_of, program_path, title
 from leadline.text.clean import squeeze, visible
+from leadline.text.lines import columns
 
 _WIDEST: Final = 80
 """Columns of a line under a title, at most."""
@@ -34,8 +34,7 @@ def plain(text: str) -> str:
 def _under(text: str, line: str) -> str:
     """Return a title with a line under it, as wide as it."""
     shown = plain(text)
-    columns = sum(2 if unicodedata.east_asian_width(char) in {"W", "F"} else 1 for char in shown)
-    return f"{shown}\n{line * min(columns, _WIDEST)}"
+    return f"{shown}\n{line * min(columns(shown), _WIDEST)}"
 
 
 class _Plain(Sheet):

@@ -20,6 +20,7 @@ from leadline.research.verification.statements import Desk, Fact, Statement
 from leadline.research.verification.values import comparable, same
 from leadline.research.verification.words import coverage, opposite_pair, stem_set
 from leadline.text.clean import squeeze
+from leadline.text.lines import on_one_line
 from leadline.text.names import name_key
 from leadline.text.spans import fold
 from leadline.text.tokens import content_terms, terms, words
@@ -226,7 +227,7 @@ def _disagreement(one: Statement, other: Statement) -> _Pair | None:
         turned = _turned(one, other)
         if turned is not None:
             key = frozenset([_subject_key(one, other), turned])
-            return _Pair(one, other, squeeze(one.text, limit=_ABOUT), key)
+            return _Pair(one, other, squeeze(on_one_line(one.text), limit=_ABOUT), key)
     return None
 
 
@@ -349,7 +350,7 @@ def _subject(one: Statement, other: Statement) -> str:
     shared = [name.text for name in one.names if name_key(name.text) in other.name_keys]
     if shared:
         return ", ".join(dict.fromkeys(shared[:2]))
-    return squeeze(one.text, limit=_ABOUT).rstrip(".。")
+    return squeeze(on_one_line(one.text), limit=_ABOUT).rstrip(".。")
 
 
 def _subject_key(one: Statement, other: Statement) -> str:

@@ -5,11 +5,10 @@ The number of the last migration says what was done once; this looks at what is 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex
 
 from leadline.tasks.postgres.migrate import inside
@@ -28,15 +27,16 @@ class Lack:
     mend: str | None = None
 
 
-async def lacking(url: str, wanted: sa.MetaData) -> tuple[Lack, ...]:
+async def lacking(url: str, *wanted: sa.MetaData) -> tuple[Lack, ...]:
     """Return what of `wanted` the database has not. Raises `StoreUnavailable`, `SettingsError`."""
-    return await inside(url, lambda connection: tuple(_lacking(connection, wanted)))
+    tables = [table for one in wanted for table in one.sorted_tables]
+    return await inside(url, lambda connection: tuple(_lacking(connection, tables)))
 
 
-def _lacking(connection: sa.Connection, wanted: sa.MetaData) -> Iterator[Lack]:
+def _lacking(connection: sa.Connection, wanted: Sequence[sa.Table]) -> Iterator[Lack]:
     there, broken = sa.inspect(connection), set(connection.execute(sa.text(_BROKEN)).scalars())
     tables = set(there.get_table_names())
-    for table in wanted.sorted_tables:
+    for table in wanted:
         if table.name not in tables:
             yield Lack(what=f"table `{table.name}`")
             continue
@@ -48,7 +48,7 @@ def _lacking(connection: sa.Connection, wanted: sa.MetaData) -> Iterator[Lack]:
         found = {index["name"] for index in there.get_indexes(table.name)}
         for index in sorted(table.indexes, key=lambda one: str(one.name)):
             if index.name not in found:
-                yield Lack(what=f"index `{index.name}`", mend=_sql(index))
+                yield Lack(what=f"index `{index.name}`", mend=_sql(index, connection.dialect))
             elif index.name in broken:
                 yield Lack(what=f"index `{index.name}`, which was never finished,", mend=f"REINDEX INDEX {index.name}")
 
@@ -74,6 +74,5 @@ def _key(table: sa.Table) -> str:
     return f"ALTER TABLE {table.name} ADD PRIMARY KEY ({columns})"
 
 
-def _sql(index: sa.Index) -> str:
-    made = str(CreateIndex(index).compile(dialect=postgresql.dialect()))  # type: ignore[no-untyped-call]  # SQLAlchemy's has no types
-    return " ".join(made.split())
+def _sql(index: sa.Index, dialect: sa.Dialect) -> str:
+    return " ".join(str(CreateIndex(index).compile(dialect=dialect)).split())
