@@ -541,7 +541,6 @@ async def test_ddgs_is_asked_through_the_proxy_only() -> None:
 
 @pytest.mark.blocking("the library opens its certificates and sockets in a thread of its own")
 async def test_ddgs_without_a_way_out_is_unavailable_and_not_empty() -> None:
-    pytest.importorskip("ddgs")
     search = Ddgs(proxy="http://127.0.0.1:9", now=lambda: NOW, seconds=4)
     with pytest.raises(ProviderUnavailable):
         await search.search(Query(text="depth"), deadline=8)

@@ -229,7 +229,6 @@ async def test_ddgs_needs_its_extra_and_no_other_proxy(
 
 @pytest.mark.blocking("the library opens its certificates and sockets in a thread of its own")
 async def test_the_library_behind_ddgs_reaches_nothing_but_what_the_guard_lets_through() -> None:
-    pytest.importorskip("ddgs")
     resolved: list[str] = []
 
     async def resolve(host: str) -> list[str]:
