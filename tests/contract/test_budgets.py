@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 import pytest
 from tests.support.redis import Cluster, Redis, running_cluster, running_redis
+from tests.support.waiting import PATIENT
 
 from leadline.errors import ModelDenied, ModelRateLimited
 from leadline.model.budgets import Allowance, Budgets, MemoryBudgets
@@ -17,7 +18,6 @@ from leadline.model.budgets_redis import RedisBudgets
 from leadline.wire.redis import open_redis
 
 HOUR = 3_600.0
-PATIENT = 20.0
 """Seconds that a command may take: none falls back to its own share because the machine is busy."""
 REDIS = [pytest.param(name, marks=pytest.mark.server("redis")) for name in ("redis", "cluster")]
 Opens: TypeAlias = Callable[..., Budgets]

@@ -443,11 +443,11 @@ async def test_the_lease_of_a_dead_process_runs_out(request: pytest.FixtureReque
 
 @pytest.mark.parametrize("name", SHARED)
 async def test_a_load_that_takes_longer_than_its_lease_keeps_it(request: pytest.FixtureRequest, name: str) -> None:
-    now, load = Shifted(), Loader(seconds=3.0)
+    now, load = Shifted(), Loader(seconds=5.0)
     async with (
         store_at(place(name, request), now=now) as store,
-        cache_over(store, now=now, lease_seconds=2.0) as one,
-        cache_over(store, now=now, seed=2, lease_seconds=2.0) as two,
+        cache_over(store, now=now, lease_seconds=4.0) as one,
+        cache_over(store, now=now, seed=2, lease_seconds=4.0) as two,
     ):
         answers = await asyncio.gather(one.through(asked(), load), two.through(asked(), load))
         assert {answer.body for answer in answers} == {b"1"}

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.support.quick import within
 from tests.support.redis import Cluster, Redis, running_cluster, running_redis
+from tests.support.waiting import PATIENT
 
 from leadline.errors import LimitReached
 from leadline.limits.memory import MemoryLedger
@@ -51,7 +52,7 @@ async def ledger(request: pytest.FixtureRequest) -> AsyncIterator[Ledger]:
         server: Redis = request.getfixturevalue("redis")
         server.command("FLUSHALL")
         url = server.url
-    async with open_redis(url) as client:
+    async with open_redis(url, seconds=PATIENT) as client:
         yield RedisLedger(client, adapting=SLOW)
 
 
@@ -208,7 +209,7 @@ async def test_the_rate_is_halved_once_and_grows_back(ledger: Ledger) -> None:
 async def test_without_redis_each_process_keeps_its_share(tmp_path: Path) -> None:
     seen: list[Exception] = []
     with running_redis(tmp_path) as server:
-        async with open_redis(server.url) as client:
+        async with open_redis(server.url, seconds=PATIENT) as client:
             ledger = RedisLedger(client, alone=0.25, failed=seen.append)
             assert close(await waits(ledger, 2, Limit(key="a", rate=0.4)), [0, 2.5])
             await asyncio.to_thread(server.stop)

@@ -21,6 +21,7 @@ from tests.support.certificates import Certificates
 from tests.support.cluster import until
 from tests.support.redis import HOST, Guard, running_cluster, running_redis
 from tests.support.secured import WORD, Secured
+from tests.support.waiting import PATIENT
 
 from leadline.cache.keys import key
 from leadline.cache.redis import RedisCache
@@ -43,7 +44,6 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
 
-PATIENT = 20.0
 EXPIRED = datetime(2021, 1, 1, tzinfo=UTC)
 
 

@@ -15,6 +15,7 @@ import yaml
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError
 from tests.support.models import free_port
+from tests.support.waiting import PATIENT
 
 from leadline.errors import ModelRateLimited
 from leadline.limits.redis import RedisLedger
@@ -126,7 +127,7 @@ def said(port: int) -> str:
 async def test_who_counts_limits_can_count_and_cannot_reach_the_queue(port: int) -> None:
     url = f"redis://{LIMITS_USER}:{OWN['REDIS_LIMITS_PASSWORD']}@127.0.0.1:{port}/1"
     failures: list[Exception] = []
-    async with open_redis(url) as client:
+    async with open_redis(url, seconds=PATIENT) as client:
         ledger = RedisLedger(client, failed=failures.append)
         limits = [Limit(key="service:x", rate=1.0)]
         first = await ledger.reserve(limits, taken={}, weight=1, within=60)

@@ -9,6 +9,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from random import Random
 
+from tests.support.waiting import PATIENT
+
 from leadline.cache.memory import MemoryStore
 from leadline.cache.redis import RedisCache
 from leadline.cache.sqlite import SqliteCache
@@ -60,13 +62,13 @@ async def store_at(place: str | Path, *, now: Shifted) -> AsyncIterator[Store]:
         elif place == "memory":
             yield MemoryStore(now=now)
         else:
-            client = await stack.enter_async_context(open_redis(place))
+            client = await stack.enter_async_context(open_redis(place, seconds=PATIENT))
             yield await stack.enter_async_context(RedisCache.open(client, now=now))
 
 
 def cache_over(store: Store, *, now: Shifted, seed: int = 1, **more: float) -> TieredCache:
     """Return a process's cache."""
-    lease, memory_seconds = more.get("lease_seconds", 5.0), more.get("memory_seconds", 30.0)
+    lease, memory_seconds = more.get("lease_seconds", 60.0), more.get("memory_seconds", 30.0)
     return TieredCache(
         store,
         random=Random(seed),

@@ -14,6 +14,8 @@ import time
 from collections.abc import Mapping, Sequence
 from contextvars import ContextVar
 
+from tests.support.waiting import PATIENT
+
 from leadline.errors import LimitReached
 from leadline.limits.redis import RedisLedger
 from leadline.limits.types import Ledger, Limit, Reserved, Slot
@@ -64,7 +66,7 @@ async def run(url: str, rate: float, *, seconds: float, waiters: int) -> None:
                 return
             tell(f"{ledger.place.get():.6f} {time.time():.6f}")
 
-    async with open_redis(url, connections=waiters) as client:
+    async with open_redis(url, connections=waiters, seconds=PATIENT) as client:
         ledger = Noting(RedisLedger(client))
         limiter = GcraLimiter(ledger)
         await client.ping()

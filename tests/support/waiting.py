@@ -10,6 +10,9 @@ from typing import Final
 
 SECONDS: Final = 60.0
 
+PATIENT: Final = 20.0
+"""How long a client of a server that is up waits for it: a crowded machine may stop either of the two for seconds."""
+
 
 def until(true: Callable[[], bool]) -> None:
     """Wait until it is so. What a server does not answer yet is not so."""
