@@ -18,7 +18,6 @@ from leadline.model.budgets_redis import RedisBudgets
 from leadline.wire.redis import open_redis
 
 HOUR = 3_600.0
-"""Seconds that a command may take: none falls back to its own share because the machine is busy."""
 REDIS = [pytest.param(name, marks=pytest.mark.server("redis")) for name in ("redis", "cluster")]
 Opens: TypeAlias = Callable[..., Budgets]
 

@@ -66,14 +66,12 @@ async def store_at(place: str | Path, *, now: Shifted) -> AsyncIterator[Store]:
             yield await stack.enter_async_context(RedisCache.open(client, now=now))
 
 
-def cache_over(store: Store, *, now: Shifted, seed: int = 1, **more: float) -> TieredCache:
-    """Return a process's cache."""
-    lease, memory_seconds = more.get("lease_seconds", 60.0), more.get("memory_seconds", 30.0)
+def cache_over(store: Store, *, now: Shifted, seed: int = 1, lease_seconds: float = 60.0) -> TieredCache:
+    """Return a process's cache; its leases outlast any stop of the machine where they are not the question."""
     return TieredCache(
         store,
         random=Random(seed),
         now=now,
-        lease_seconds=lease,
-        memory_seconds=memory_seconds,
+        lease_seconds=lease_seconds,
         breaker=Breaker(threshold=2, cooldown=0.3),
     )

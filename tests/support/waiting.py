@@ -11,7 +11,7 @@ from typing import Final
 SECONDS: Final = 60.0
 
 PATIENT: Final = 20.0
-"""How long a client of a server that is up waits for it: a crowded machine may stop either of the two for seconds."""
+"""Seconds for a client of a server that is up: none falls back because a crowded machine stops one of the two."""
 
 
 def until(true: Callable[[], bool]) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import orjson
 import pytest
+from tests.support.clocks import PATIENT
 
 from leadline.codec import encode
 from leadline.domain import Message, ModelAnswer, ModelRequest, ToolCall, ToolSpec
@@ -29,7 +30,6 @@ from leadline.testing import Fault, Reply, ScriptedServer
 from leadline.testing.script import Script
 
 KEY = "sk-ant-0123456789"
-PATIENT = Clocks(connect=30.0, first_token=30.0, gap=30.0, total=50.0)
 QUICK = Clocks(connect=30.0, first_token=0.2, gap=0.2, total=50.0)
 """Only where the server hangs for good: a stall of the machine would be taken for one."""
 SEARCH = ToolSpec(

@@ -15,6 +15,7 @@ import aiohttp
 import orjson
 import pytest
 import uvicorn
+from tests.support.clocks import PATIENT, QUICK
 
 from leadline.domain import Message, ModelRequest
 from leadline.errors import ModelBroken, ModelRateLimited
@@ -32,9 +33,6 @@ from leadline.telemetry.gate import Gate
 from leadline.testing import OVERFLOWS, Fault, Reply, ScriptedServer, refusal
 from leadline.testing.script import Asked, Script
 
-QUICK = Clocks(connect=5.0, first_token=1.2, gap=1.2, total=20.0)
-"""Where a server hangs for good: as long as a busy machine needs for one that is well, and no longer."""
-PATIENT = Clocks(connect=50.0, first_token=50.0, gap=50.0, total=50.0)
 QUIET = Probing(every=0.0, gauges=0.0)
 GOOD = Reply(text="The capital is Paris.", chunk=4)
 BODY = b'{ "model":"scripted",  "messages":[{"role":"user","content":"\\u4f60 hi"}], "x_unknown": [1, 2]}'

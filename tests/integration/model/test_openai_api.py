@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.support.clocks import PATIENT
 
 from leadline.domain import Message, ModelRequest, ToolCall, ToolSpec
 from leadline.errors import (
@@ -31,7 +32,6 @@ from leadline.testing import OVERFLOWS, FakeClock, Fault, Reply, ScriptedServer,
 from leadline.testing.script import Asked, Script
 
 KEY = "sk-test-0123456789abcdef"
-PATIENT = Clocks(connect=30.0, first_token=30.0, gap=30.0, total=50.0)
 QUICK = Clocks(connect=30.0, first_token=0.15, gap=0.15, total=50.0)
 """Only where the server hangs for good: a stall of the machine would be taken for one."""
 SEARCH = ToolSpec(

@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from tests.support.clocks import PATIENT, QUICK
 
 from leadline.domain import Message, ModelAnswer, ModelRequest
 from leadline.errors import ContextOverflow, ModelDenied, ModelError, ModelRateLimited, ModelUnavailable
@@ -24,9 +25,6 @@ from leadline.resilience import Backoff
 from leadline.testing import OVERFLOWS, Fault, Reply, ScriptedServer, refusal
 from leadline.testing.script import Asked, Script
 
-# Where a server hangs for good: as long as a busy machine needs for one that is well, and no longer.
-QUICK = Clocks(connect=5.0, first_token=1.2, gap=1.2, total=20.0)
-PATIENT = Clocks(connect=50.0, first_token=50.0, gap=50.0, total=50.0)
 QUIET = Probing(every=0.0, gauges=0.0)
 
 
