@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
+from tests.support.disks import SmallDisk, small_disk
 from tests.support.quick import waited
 
 from leadline.blobs.directory import DirectoryBlobs
@@ -256,22 +256,9 @@ async def test_a_flag_reaches_another_process_within_half_a_second(tmp_path: Pat
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a disk of 2 MiB; needs root."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = shutil.which("mount")
-    if os.geteuid() != 0 or mount is None:
-        pytest.skip("needs root to mount a small disk")
-    done = subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(folder)],
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip(f"mounting a small disk is not allowed here: {done.stderr.decode()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with small_disk(tmp_path / "disk", kilobytes=2_048) as disk:
+        yield disk
 
 
 async def fill(store: SqliteStore, run: Run, entry: Entry) -> int:
@@ -285,25 +272,25 @@ async def fill(store: SqliteStore, run: Run, entry: Entry) -> int:
     raise AssertionError("the disk was never full")
 
 
-async def test_a_full_disk_is_told_and_the_store_recovers(small_disk: Path) -> None:
+async def test_a_full_disk_is_told_and_the_store_recovers(disk: SmallDisk) -> None:
     text = os.urandom(60_000).hex()
     answered = ModelAnswered(call="c", answer=ModelAnswer(text=text, finish="stop"))
     entry = Entry(at=1.0, branch="", event=answered)
-    ballast = small_disk / "ballast"
+    ballast = disk.folder / "ballast"
     await asyncio.to_thread(ballast.write_bytes, bytes(600_000))
-    async with SqliteStore.open(small_disk / "runs.db") as store:
+    async with SqliteStore.open(disk.folder / "runs.db") as store:
         run = await store.create(new("r1"), owner="w")
         last = await fill(store, run, entry)
         assert last > 1
         assert len(await store.records("r1")) == last
         await asyncio.to_thread(ballast.unlink)
         assert await store.append("r1", run.fence, [entry]) == last + 1
-    async with SqliteStore.open(small_disk / "runs.db") as store:
+    async with SqliteStore.open(disk.folder / "runs.db") as store:
         assert len(await store.records("r1")) == last + 1
 
 
-async def test_blobs_on_a_full_disk_leave_no_part(small_disk: Path) -> None:
-    root = small_disk / "blobs"
+async def test_blobs_on_a_full_disk_leave_no_part(disk: SmallDisk) -> None:
+    root = disk.folder / "blobs"
     async with DirectoryBlobs(root) as blobs:
         kept = await blobs.put("t", b"kept")
         with pytest.raises(StoreFull):

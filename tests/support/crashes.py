@@ -36,7 +36,7 @@ TAKEOVER: Final = 3.0
 MANY: Final = 50
 """Runs of one worker from which on leases are longer: beside other tests it may be slow, not dead."""
 
-_DISK: Final = 96
+_DISK: Final = 96 * 1_024
 
 
 @dataclass
@@ -247,7 +247,7 @@ async def staged(scenario: Scenario, engine: str, folder: Path, *, runs: int, se
         if scenario.play is disk_full:
             # The server's own user must be able to come there.
             parent = folder if database is None else database.folder
-            disk = stack.enter_context(small_disk(parent / "disk", megabytes=_DISK))
+            disk = stack.enter_context(small_disk(parent / "disk", kilobytes=_DISK))
         if database is not None:
             store = database.store(None if disk is None else disk.folder)
         else:

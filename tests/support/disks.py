@@ -42,10 +42,10 @@ def suppress_full() -> Iterator[None]:
 
 
 @contextmanager
-def small_disk(folder: Path, *, megabytes: int) -> Iterator[SmallDisk]:
+def small_disk(folder: Path, *, kilobytes: int) -> Iterator[SmallDisk]:
     """Yield a disk mounted on `folder`, which is made; skip the test where nothing may be mounted."""
     folder.mkdir()
-    words = ["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "leadline-test", str(folder)]
+    words = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "leadline-test", str(folder)]
     try:
         done = subprocess.run(words, capture_output=True, text=True, check=False)
     except FileNotFoundError:

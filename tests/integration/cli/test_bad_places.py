@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.disks import SmallDisk, small_disk
 
 QUESTION = "When did the Orlova sink?"
 
@@ -47,39 +46,23 @@ def test_only_what_cannot_be_read_is_refused_and_named(leadline: Any, tmp_path: 
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a file system of 8 MB; only root can."""
-    if os.geteuid() != 0:
-        pytest.skip("needs root to mount a small file system")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)],
-        capture_output=True,
-        encoding="utf-8",
-        check=False,
-    )
-    if mounted.returncode != 0:
-        pytest.skip(f"cannot mount a small file system here: {mounted.stderr.strip()}")
-    yield disk
-    subprocess.run(["umount", str(disk)], check=True)
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with small_disk(tmp_path / "disk", kilobytes=8_192) as disk:
+        yield disk
 
 
-def test_a_full_disk_is_told_and_what_was_there_stands(leadline: Any, documents: Path, small_disk: Path) -> None:
-    env = {"LEADLINE_DATA_DIR": str(small_disk / "data")}
+def test_a_full_disk_is_told_and_what_was_there_stands(leadline: Any, documents: Path, disk: SmallDisk) -> None:
+    env = {"LEADLINE_DATA_DIR": str(disk.folder / "data")}
     first = leadline("ask", QUESTION, "--docs", str(documents), env=env)
     assert first.returncode == 0, first.stderr
-    filler = small_disk / "filler"
-    free = os.statvfs(small_disk)
-    with filler.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, (free.f_bavail - 2) * free.f_frsize)
+    disk.fill()
     full = leadline("ask", "Where was the Orlova built?", "--docs", str(documents), env=env)
     assert full.returncode == 6, full.stderr
     last = full.stderr.splitlines()[-1]
     assert last.startswith("leadline: ")
     assert "space" in last or "full" in last
     assert "Traceback" not in full.stderr
-    filler.unlink()
+    disk.free()
     [row] = leadline("runs", "--state", "done", "--format", "json", env=env).stdout.splitlines()
     run_id = json.loads(row)["id"]
     assert leadline("show", run_id, env=env).stdout == first.stdout

@@ -161,9 +161,14 @@ async def test_the_watchdog_ends_many_children_where_there_is_no_control_group(n
     assert (ran.killed_by, ran.exit) == ("memory", 137)
 
 
-async def test_a_control_group_ends_them_too(sandbox: LocalSandbox) -> None:
+@pytest.fixture
+def groups() -> None:
     if cgroups.find() is None:
         pytest.skip("needs control groups that this process may make")
+
+
+@pytest.mark.usefixtures("groups")
+async def test_a_control_group_ends_them_too(sandbox: LocalSandbox) -> None:
     code = (
         "import os, signal\n"
         "for _ in range(4):\n"
@@ -178,10 +183,8 @@ async def test_a_control_group_ends_them_too(sandbox: LocalSandbox) -> None:
     assert ran.stdout == "-9\n" or ran.killed_by == "memory"
 
 
+@pytest.mark.usefixtures("groups")
 async def test_groups_are_removed(sandbox: LocalSandbox) -> None:
-    found = cgroups.find()
-    if found is None:
-        pytest.skip("needs control groups that this process may make")
     await sandbox.run(Program(code="print(1)"))
     await sandbox.close()
     mark = f"leadline-{os.getpid()}-"

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from tests.support.disks import SmallDisk, small_disk
 
 from leadline.errors import StoreFull, StoreUnavailable
 from leadline.eventlog.jsonl import JsonLines
@@ -118,25 +116,14 @@ async def test_two_that_write_at_once_tear_no_line(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """Mount a disk of 256 KiB; needs root."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = shutil.which("mount")
-    if os.geteuid() != 0 or mount is None:
-        pytest.skip("needs root to mount a small disk")
-    done = subprocess.run(
-        [mount, "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(folder)], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"mounting a small disk is not allowed here: {done.stderr.decode()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+def disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    with small_disk(tmp_path / "disk", kilobytes=256) as disk:
+        yield disk
 
 
-async def test_a_full_disk_leaves_whole_lines_and_is_recovered_from(small_disk: Path) -> None:
-    path = small_disk / "events.jsonl"
-    ballast = small_disk / "ballast"
+async def test_a_full_disk_leaves_whole_lines_and_is_recovered_from(disk: SmallDisk) -> None:
+    path = disk.folder / "events.jsonl"
+    ballast = disk.folder / "ballast"
     await asyncio.to_thread(ballast.write_bytes, bytes(100_000))
     async with JsonLines.open(path) as log:
         await log.deliver(lines(1, size=1000))
