@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.support.rights import as_anybody
 
 QUESTION = "When did the Orlova sink?"
 
@@ -220,12 +221,11 @@ def test_a_batch_takes_up_the_run_of_a_dead_one(leadline: Any, documents: Path, 
     assert not (tmp_path / "out.jsonl.runs").exists()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
-def test_an_unreadable_file_is_named_and_skipped(leadline: Any, documents: Path) -> None:
+def test_an_unreadable_file_is_named_and_skipped(installed: Any, documents: Path) -> None:
     secret = documents / "secret.txt"
     secret.write_text("nothing to see", encoding="utf-8")
     secret.chmod(0)
-    result = leadline("index", str(documents))
+    result = as_anybody(lambda: installed("index", str(documents)))
     assert result.returncode == 0
     assert "secret.txt" in result.stderr
 
